@@ -1,0 +1,97 @@
+"""The words for what happened: outcomes, results, facts and errors.
+
+    CacheError
+      InvalidationFailed      a delete did not reach every level: somebody may still be served the old value
+
+An *outcome* says how the cache answered, a *result* what it answered (modelled on RFC 9211, Cache-Status):
+
+    outcome   hit        from the store, fresh
+              stale      from the store, older than it should be, on purpose
+              miss       this caller loaded
+              collapsed  this caller waited for a load that somebody else had started
+    result    value | absent | error (the load failed, or the caller was cancelled while it waited)
+
+There is exactly one `Record` for each `get`. Everything else that is worth knowing is a `Fact`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Literal, NamedTuple, TypeAlias
+
+from cachelab.entry import ABSENT
+
+__all__ = ["CacheError", "Counted", "Fact", "FactKind", "InvalidationFailed", "Listener", "Outcome", "Record", "Result"]
+
+Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
+Result: TypeAlias = Literal["value", "absent", "error"]
+FactKind: TypeAlias = Literal["load", "fill", "delete", "load error", "store error"]
+
+
+class CacheError(Exception):
+    """The root of what this package raises itself; the origin's own errors reach the caller unchanged."""
+
+
+class InvalidationFailed(CacheError):
+    """A delete did not reach every level: the old value may be served until its TTL ends. Delete again."""
+
+
+class Record(NamedTuple):
+    """How one `get` ended: which cache, which key, and one word each for how and what."""
+
+    cache: str
+    key: Hashable
+    outcome: Outcome
+    result: Result
+
+
+class Fact(NamedTuple):
+    """Something that happened inside a cache; `error` is the exception behind a "... error", else None."""
+
+    cache: str
+    key: Hashable
+    kind: FactKind
+    error: Exception | None = None
+
+
+Listener: TypeAlias = Callable[[Record | Fact], None]
+
+
+class Counted:
+    """What every cache counts and tells.
+
+    The counters are plain integers: `hits` and `misses` (their sum is the number of `get`s that have looked),
+    `loads`, `load_errors` and `store_errors`. Records and facts are built only if somebody listens; a listener that
+    raises is reported to the event loop's exception handler and disturbs nobody.
+    """
+
+    def __init__(self, name: str, listen: Listener | None) -> None:
+        self.name = name
+        self.hits = self.misses = self.loads = self.load_errors = self.store_errors = 0
+        self._listen = listen
+
+    def _hit(self, key: Hashable, value: object) -> None:
+        self.hits += 1
+        self._record(key, "hit", value)
+
+    def _store_failed(self, key: Hashable, error: Exception) -> None:
+        self.store_errors += 1
+        self._fact(key, "store error", error)
+
+    def _record(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
+        if self._listen is not None:
+            result: Result = "error" if error else "absent" if value is ABSENT else "value"
+            self._tell(self._listen, Record(self.name, key, outcome, result))
+
+    def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
+        if self._listen is not None:
+            self._tell(self._listen, Fact(self.name, key, kind, error))
+
+    def _tell(self, listen: Listener, event: Record | Fact) -> None:
+        try:
+            listen(event)
+        except Exception as error:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"The listener of {self.name} raised on {event}.", "exception": error}
+            )

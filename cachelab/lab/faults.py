@@ -1,0 +1,75 @@
+"""Faults on a schedule, as wrappers on the loader: the code under test does not know them.
+
+    load = lab.Faulty(db.fetch_user, Down(10, 20), Failing(30, 40, share=0.5), Slow(50, 60, extra_s=0.2), seed=1)
+
+A fault holds from `start` until before `end`, in seconds since the beginning of the scenario.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+__all__ = ["Down", "Failing", "Faulty", "OriginError", "Slow"]
+
+
+class OriginError(Exception):
+    """What a faulty origin raises; a real one would raise its driver's error."""
+
+
+@dataclass(frozen=True)
+class Down:
+    """The origin refuses at once: it costs it nothing, and the caller an error."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Failing:
+    """The origin does the work, and then a `share` (0 to 1) of the answers is an error."""
+
+    start: float
+    end: float
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The way to the origin takes `extra_s` seconds more. For less capacity change the database's `service_s`."""
+
+    start: float
+    end: float
+    extra_s: float
+
+
+class Faulty:
+    """`load` with faults: the same interface, `delete` included. Which answers fail depends on `seed` alone."""
+
+    def __init__(self, load: Callable[[Any], Awaitable[Any]], *faults: Down | Failing | Slow, seed: int = 1) -> None:
+        for fault in faults:
+            if not 0 <= fault.start < fault.end:
+                raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
+        self._load = load
+        self._faults = faults
+        self._chance = Random(f"{seed}/faults")
+        if hasattr(load, "delete"):
+            self.delete = load.delete
+
+    async def __call__(self, key: Any) -> Any:
+        """What `load(key)` answers. Raises `OriginError` as the faults of this moment want it."""
+        now = asyncio.get_running_loop().time()
+        active = [fault for fault in self._faults if fault.start <= now < fault.end]
+        for fault in active:
+            if isinstance(fault, Down):
+                raise OriginError(f"the origin is down ({now:.3f} s)")
+            if isinstance(fault, Slow):
+                await asyncio.sleep(fault.extra_s)
+        answer = await self._load(key)
+        for fault in active:
+            if isinstance(fault, Failing) and self._chance.random() < fault.share:
+                raise OriginError(f"the query failed ({now:.3f} s)")
+        return answer

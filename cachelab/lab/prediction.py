@@ -1,0 +1,37 @@
+"""Guess first, then look: a prediction in a cell, and what it says about you when the truth is known.
+
+Nothing waits for an answer, so Run All goes through; the cell can be filled in and run again at any time.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from types import EllipsisType
+
+__all__ = ["predict", "reveal"]
+
+_predictions: dict[str, float] = {}
+
+
+def predict(name: str, question: str, *, unit: str, answer: float | EllipsisType = ...) -> None:
+    """Ask; replace the `...` of `answer=...` by a number and run the cell again to have it remembered."""
+    print(question)
+    _predictions.pop(name, None)
+    if isinstance(answer, EllipsisType):
+        print(f"Your guess? Put a number ({unit}) in place of ... and run this cell again. Nothing waits for you.")
+    elif not isinstance(answer, Real) or isinstance(answer, bool):
+        print(f"A guess is a plain number of {unit}, for example answer=10, not {answer!r}.")
+    else:
+        _predictions[name] = float(answer)
+        print(f"Your guess: {answer:g} {unit}.")
+
+
+def reveal(name: str, truth: float, *, unit: str, too_low: str = "", too_high: str = "") -> None:
+    """Print the measured number beside the guess; if they are more than 10 % apart, what that suggests."""
+    guess = _predictions.get(name)
+    if guess is None:
+        print(f"Measured: {truth:g} {unit}. You made no guess: the next one counts, a wrong guess is remembered best.")
+    elif abs(guess - truth) <= 0.1 * abs(truth):
+        print(f"Measured: {truth:g} {unit}. You said {guess:g}: within a tenth.")
+    else:
+        print(f"Measured: {truth:g} {unit}. You said {guess:g}. {too_low if guess < truth else too_high}".rstrip())

@@ -1,0 +1,128 @@
+"""How the lab shows things: pictures with a twin in words, small tables, a slider over precomputed pictures.
+
+One visual language in all chapters: a colour and a marker per meaning (never a colour alone), lines for what the
+formula says, dots for what was measured, labels on the lines instead of legends, a title that states the finding.
+Pictures are drawn without pyplot, so that they leave no state behind and look the same everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "MARKERS", "PALETTE", "Picture", "axes", "finish", "label_ends", "ms", "slider", "table"]
+
+# Okabe and Ito's palette: told apart by people with any kind of colour vision.
+COLOURS = {
+    "hit": "#009E73",
+    "stale": "#E69F00",
+    "miss": "#D55E00",
+    "collapsed": "#56B4E9",
+    "error": "#CC79A7",
+    "origin": "#0072B2",
+    "wait": "#C9D6E2",
+    "limit": "#222222",
+}
+MARKERS = {"hit": "o", "stale": "^", "miss": "X", "collapsed": "s", "error": "P"}
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure and the same in words. As the last line of a cell it shows itself; elsewhere call `show()`."""
+
+    png: bytes
+    words: str
+    title: str
+
+    def show(self) -> None:
+        """Display the picture, then its twin in words."""
+        self._display()
+        print(f"In words: {self.words}")
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def _display(self) -> Any:
+        from IPython.display import display
+
+        return display(*self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def _bundle(self) -> tuple[dict[str, str]]:
+        return ({"image/png": base64.b64encode(self.png).decode(), "text/plain": f"[figure: {self.title}]"},)
+
+
+def axes(height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """An empty figure of the house's width with so many panels beside each other; `height` in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.6, height), dpi=150, layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False, sharey=True)[0]
+    for ax in panels:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="#E4E4E4", linewidth=0.8)
+        ax.set_axisbelow(True)
+    return figure, list(panels)
+
+
+def finish(figure: Figure, title: str, words: str) -> Picture:
+    """Set the title and turn the figure into a picture."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return Picture(buffer.getvalue(), words, title)
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write each (x, y, text, colour) to the right of its point, moved apart where two would overlap."""
+    low, high = ax.get_ylim()
+    apart = 0.062 * (high - low)
+    below = -math.inf
+    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
+        below = max(y, below + apart)
+        ax.annotate(
+            text, (x, below), xytext=(6, 0), textcoords="offset points", color=colour, va="center", fontsize=9.5
+        )
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> None:
+    """Print rows of the same columns as an aligned table; numbers to the right, floats as they are given."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows))
+    print(frame.to_string(index=False))
+
+
+def ms(seconds: float) -> str:
+    """Seconds as people say them: "0 ms", "50 ms", "1.2 s"."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def slider(name: str, frames: Mapping[Any, Picture]) -> None:
+    """Show the first picture, and under it a slider that swaps in the others; all words are printed below.
+
+    The pictures exist already, so a move only sends one. Without widgets, as on a web page, the first stands alone.
+    """
+    from IPython.display import display
+    from ipywidgets import SelectionSlider
+
+    pictures = {f"{label}": picture for label, picture in frames.items()}
+    if not pictures:
+        raise ValueError("A slider needs at least one picture.")
+    shown = next(iter(pictures.values()))._display()
+    control = SelectionSlider(options=list(pictures), description=name, style={"description_width": "initial"})
+    control.layout.width = "60%"
+    control.observe(lambda change: shown.update(*pictures[change["new"]]._bundle(), raw=True), names="value")
+    bundle = control._repr_mimebundle_() or {}
+    bundle["text/plain"] = f"[slider: {name} = {', '.join(pictures)}; it moves while the notebook is running]"
+    display(bundle, raw=True)  # type: ignore[no-untyped-call]
+    for label, picture in pictures.items():
+        print(f"In words: {name} = {label}: {picture.words}")

@@ -1,0 +1,176 @@
+"""Virtual time: an event loop whose clock jumps to the next timer, so that an hour takes about a second.
+
+Problem: an experiment with real sleeps takes as long as what it is about and comes out different each time.
+Idea: run the experiment on a loop of its own. When nothing can run now, set its clock to the next timer and go on.
+Guarantee: the same program and the same seeds give the same events in the same order in every process. If every task
+    waits for something that cannot come any more, `Deadlock` is raised.
+Not guaranteed: anything about code that blocks, reads a real clock, opens a socket or starts a thread: a loop without
+    I/O has none of these.
+Cost: a few microseconds of real time for each callback.
+Source: trio's MockClock with autojump; the interface is asyncio.AbstractEventLoop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+__all__ = ["Deadlock", "VirtualLoop"]
+
+T = TypeVar("T")
+Callback = Callable[..., object]
+_Base: Any = asyncio.AbstractEventLoop  # to a type checker it is a long list of duties that need I/O
+
+
+class Deadlock(RuntimeError):
+    """Every task waits for something that no timer and no other task will bring."""
+
+
+class VirtualLoop(_Base):  # type: ignore[misc]
+    """An event loop without I/O. Its time starts at 0 and moves only when nothing can run at the present moment."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._ready: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # the number keeps equal times in order
+        self._timers_made = self._tasks_made = 0
+        self._stopping = self._closed = False
+
+    def time(self) -> float:
+        """Seconds since the start of the simulation."""
+        if self._closed:
+            raise RuntimeError("This simulation has ended: build caches and stores inside the scenario that uses them.")
+        return self._now
+
+    def call_soon(self, callback: Callback, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+        """Run `callback` in this same instant, after what is already waiting."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callback, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run `callback` at the virtual second `when`; equal times in the order in which they were asked for."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_made += 1
+        heapq.heappush(self._timers, (when, self._timers_made, handle))
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callback, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run `callback` in `delay` virtual seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """A future of this loop."""
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: contextvars.Context | None = None,
+        **_: Any,  # 3.14 adds some
+    ) -> asyncio.Task[T]:
+        """A task of this loop, by default named by its number in this simulation."""
+        self._tasks_made += 1
+        return asyncio.Task(coro, loop=self, name=str(name or f"task {self._tasks_made:06d}"), context=context)
+
+    def run_slice(self, seconds: float) -> None:
+        """Run until `stop` or for about `seconds` of real time. Raises `Deadlock` when nothing is left to run."""
+        until = time.perf_counter() + seconds
+        ready = self._ready
+        self._stopping = False
+        with self._as_the_running_loop():
+            while not self._stopping and time.perf_counter() < until:
+                for _ in range(100):  # callbacks between two looks at the real clock
+                    if not ready:
+                        self._jump()
+                    handle = ready.popleft()
+                    if not handle.cancelled():
+                        handle._run()  # what every loop calls
+                        if self._stopping:
+                            break
+
+    def _jump(self) -> None:
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers:
+            waiting = ", ".join(sorted(_where(task) for task in asyncio.all_tasks(self)))
+            raise Deadlock(f"Nothing can happen any more: every task waits and no timer runs ({waiting or 'no task'}).")
+        self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            self._ready.append(heapq.heappop(timers)[2])
+
+    def stop(self) -> None:
+        """End the slice after the callback that asks for it."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Cancel what is still running, give it a second of real time to clean up, and end for good."""
+        if self._closed:
+            return
+        until = time.perf_counter() + 1
+        with suppress(Deadlock):
+            while (tasks := asyncio.all_tasks(self)) and time.perf_counter() < until:
+                for task in sorted(tasks, key=asyncio.Task.get_name):
+                    task.cancel()
+                self.call_later(1.0, self.stop)
+                self.run_slice(0.1)
+        self._closed = True
+        self._ready.clear()
+        self._timers.clear()
+
+    def is_running(self) -> bool:
+        """Whether this loop is the running one."""
+        return asyncio._get_running_loop() is self
+
+    def is_closed(self) -> bool:
+        """Whether the simulation has ended."""
+        return self._closed
+
+    def get_debug(self) -> bool:
+        """Always False."""
+        return False
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        pass  # it stays in the heap until its time comes
+
+    def run_in_executor(self, *_: Any) -> Any:
+        """Raises NotImplementedError: there are no threads in virtual time."""
+        raise NotImplementedError("There are no threads in virtual time: call the function directly.")
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Print what nobody else can receive, to stderr."""
+        error = context.get("exception")
+        print(f"In the simulation: {context['message']} {type(error).__name__}: {error}", file=sys.stderr)
+
+    @contextmanager
+    def _as_the_running_loop(self) -> Iterator[None]:
+        def finish(generator: AsyncGenerator[Any, None]) -> None:
+            self.create_task(generator.aclose())
+
+        outer, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+        asyncio._set_running_loop(self)
+        sys.set_asyncgen_hooks(firstiter=None, finalizer=finish)
+        try:
+            yield
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+            asyncio._set_running_loop(outer)
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    frames = task.get_stack(limit=1)
+    return f"{task.get_name()} in {frames[0].f_code.co_name}, line {frames[0].f_lineno}" if frames else task.get_name()

@@ -1,0 +1,93 @@
+"""Workloads: who asks for what, when. Zipf popularity, Poisson arrivals, an open loop, all of it seeded.
+
+Problem: a loop that waits for each answer before it asks again slows down together with the system under test and so
+    hides its queues (coordinated omission).
+Idea: decide all arrivals beforehand. They come when they come, whether or not the last answer is back.
+Guarantee: the same numbers give the same requests on every machine and Python version: times are rounded to a
+    microsecond, and reads, writes, keys and nodes draw from streams of their own, so that adding writes moves no read.
+Not guaranteed: that your traffic looks like this; a trace of your own does.
+Cost: a few microseconds for each request, paid before the simulation starts.
+Source: Yang et al., OSDI'20 (Twemcache traces) for Zipf; Schroeder et al., NSDI'06 for open and closed loops.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from dataclasses import dataclass
+from functools import lru_cache
+from heapq import merge
+from itertools import accumulate
+from random import Random
+from typing import NamedTuple
+
+__all__ = ["Request", "Workload"]
+
+
+class Request(NamedTuple):
+    """One request: seconds since the start, node 0 to N-1, key, and whether it is a write."""
+
+    when: float
+    node: int
+    key: int
+    write: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """`rate` reads per second for `seconds`, over keys 1 to `keys`, key 1 the most popular.
+
+    `zipf`        popularity of the key of rank r is proportional to r ** -zipf; 0 makes all keys equal
+    `write_rate`  writes per second, on top of the reads, with the same popularity
+    `nodes`       each request goes to one of so many nodes, at random
+    `seed`        another seed, another sample of the same traffic
+    """
+
+    rate: float
+    seconds: float
+    keys: int
+    zipf: float = 1.0
+    write_rate: float = 0.0
+    nodes: int = 1
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.keys < 1:
+            raise ValueError(f"A workload needs at least one key to ask for: keys=1_000, for example, not {self.keys}.")
+        if self.nodes < 1:
+            raise ValueError(f"A workload needs at least one node, not {self.nodes}.")
+        if not (self.rate >= 0 and self.write_rate >= 0 and self.rate + self.write_rate > 0):
+            raise ValueError("A workload needs a rate above 0 requests per second (rate=, write_rate=).")
+        if not (0 < self.seconds < math.inf and self.zipf >= 0):
+            raise ValueError("A workload needs a length above 0 seconds (seconds=) and a skew of 0 or more (zipf=).")
+
+    def popularity(self) -> list[float]:
+        """The probability of each key, most popular first; the sum is 1."""
+        weights = [rank**-self.zipf for rank in range(1, self.keys + 1)]
+        total = math.fsum(weights)
+        return [weight / total for weight in weights]
+
+    def requests(self) -> list[Request]:
+        """All requests in order of time."""
+        return list(_requests(self))
+
+    def _stream(self, name: str, rate: float) -> list[Request]:
+        arrivals, keys, nodes = (Random(f"{self.seed}/{name}/{what}") for what in ("arrivals", "keys", "nodes"))
+        cumulative = list(accumulate(self.popularity()))
+        last = self.keys - 1
+        stream = []
+        when = 0.0
+        while rate > 0:
+            when += -math.log(1.0 - arrivals.random()) / rate
+            if when >= self.seconds:
+                break
+            key = 1 + min(bisect(cumulative, keys.random()), last)
+            node = int(nodes.random() * self.nodes) if self.nodes > 1 else 0
+            stream.append(Request(round(when, 6), node, key, name == "writes"))
+        return stream
+
+
+@lru_cache(maxsize=16)  # the same traffic meets one variant after the other
+def _requests(workload: Workload) -> tuple[Request, ...]:
+    reads = workload._stream("reads", workload.rate)
+    return tuple(merge(reads, workload._stream("writes", workload.write_rate)))
