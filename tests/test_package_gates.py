@@ -63,17 +63,19 @@ def layer(module: str) -> int:
     """How high a module of the package stands."""
     _, _, inside = module.partition(".")
     first = inside.partition(".")[0]
-    return (LAYERS | {"": NAMES, "lab": LAB, "__main__": COMMAND_LINE})[first]
+    layers = LAYERS | {"": NAMES, "lab": LAB, "__main__": COMMAND_LINE}
+    assert first in layers, f"give {module} its place in LAYERS"
+    return layers[first]
 
 
-def documented(within: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+def public(within: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """The public functions, classes and methods that a module or class defines, at any depth of classes."""
     found: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef] = []
     for node in within.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             found.append(node)
             if isinstance(node, ast.ClassDef):
-                found += documented(node)
+                found += public(node)
     return found
 
 
@@ -86,10 +88,10 @@ def test_module_is_short(path: Path) -> None:
 @every_module
 def test_imports_point_down(path: Path) -> None:
     """A module imports from lower layers only, so no strategy knows the lab; inside the lab there is no order."""
-    module = dotted(path)
+    height = layer(dotted(path))
     for other in imports(tree(path)):
         if other.partition(".")[0] == "cachelab":
-            assert layer(other) < layer(module) or layer(other) == layer(module) == LAB, f"{module} imports {other}"
+            assert layer(other) < height or layer(other) == height == LAB, f"{path.stem} imports {other}"
 
 
 @every_module
@@ -98,14 +100,21 @@ def test_all_is_true(path: Path) -> None:
     module = importlib.import_module(dotted(path))
     assert module.__all__ == sorted(set(module.__all__))
     assert all(hasattr(module, public) for public in module.__all__)
-    assert {node.name for node in documented(tree(path)) if node in tree(path).body} <= set(module.__all__)
+    assert {node.name for node in public(tree(path)) if node in tree(path).body} <= set(module.__all__)
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=name)
+@every_module
 def test_public_things_are_documented(path: Path) -> None:
-    """Every public function, class and method has a docstring, and so has every test."""
+    """Every module and every public function, class and method in it has a docstring."""
     assert ast.get_docstring(tree(path))
-    assert [node.name for node in documented(tree(path)) if not ast.get_docstring(node)] == []
+    assert [node.name for node in public(tree(path)) if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name)
+def test_tests_are_documented(path: Path) -> None:
+    """Every test says in a docstring what it shows."""
+    tests = [node for node in public(tree(path)) if node.name.startswith("test_")]
+    assert [test.name for test in tests if not ast.get_docstring(test)] == []
 
 
 @every_module
@@ -153,8 +162,8 @@ def test_old_python_gets_a_sentence() -> None:
 
 def test_readme_has_the_two_commands() -> None:
     """The README shows how to open the course and how to test it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [command for command in COMMANDS if command not in readme] == []
+    lines = [line.strip() for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
+    assert [command for command in COMMANDS if command not in lines] == []
 
 
 def test_readme_links_lead_somewhere() -> None:

@@ -89,7 +89,7 @@ def explain(error: BaseException) -> str:
 
 
 def _is_learners(filename: str) -> bool:
-    return not filename.startswith((*_OURS, "<frozen"))
+    return not filename.startswith((*_OURS, "<frozen")) and "site-packages" not in filename
 
 
 def _line(filename: str, number: int) -> str:

@@ -76,6 +76,7 @@ def plot_lanes(traces: Mapping[str, Trace], title: str) -> Picture:
         served = [query.began - trace.start for query in queries]
         ax.barh(numbers, [q.ended - q.began for q in queries], left=served, height=1, color=COLOURS["origin"])
         ax.set_xlabel("time (s)")
+        ax.set_xlim(0, max(query.ended - run.start for run in traces.values() for query in run.queries))
         ax.set_title(label, loc="left", fontsize=10)
         waited = sum(wait > 0 for wait in waits)
         words.append(f"{label}: {waited} of {len(queries)} queries waited, the longest {ms(max(waits))}")

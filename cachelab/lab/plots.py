@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from cachelab.lab.show import COLOURS, PALETTE, Picture, axes, finish, label_ends, ms
+from cachelab.lab.show import COLOURS, PALETTE, Picture, axes, finish, label_ends, ms, short
 from cachelab.lab.trace import Trace
 
 __all__ = ["plot_curve", "plot_latency", "plot_load"]
@@ -77,11 +77,12 @@ def plot_curve(
     joined: bool = False,
     log: str = "",
     brief: bool = False,
+    y_range: tuple[float, float] | None = None,
 ) -> Picture:
     """Measurements as dots, formulas as `lines`, horizontal `limits`; axis labels `x` and `y` with their units.
 
     `notes` are written beside the dots of the first series; `joined` connects the dots; `log` may name axes, "xy".
-    `brief` leaves the single values out of the words, for clouds of dots.
+    `brief` leaves the single values out of the words, for clouds of dots; `y_range` fixes the axis over many frames.
     """
     figure, (ax,) = axes()
     words, ends = [], []
@@ -97,9 +98,9 @@ def plot_curve(
         }
         ax.plot(xs, ys, color=PALETTE[i % len(PALETTE)], zorder=3, **style)  # type: ignore[arg-type]
         ends.append((xs[-1], ys[-1], label, PALETTE[i % len(PALETTE)]))
-        values = ", ".join(f"{a:.3g} → {b:.4g}" for a, b in zip(xs, ys, strict=True))
+        values = ", ".join(f"{a:.3g} → {short(b)}" for a, b in zip(xs, ys, strict=True))
         if brief:
-            values = f"{len(ys)} dots between {min(ys):.4g} and {max(ys):.4g}"
+            values = f"{len(ys)} dots between {short(min(ys))} and {short(max(ys))}"
         words.append(f"{label}: {values}" if label else values)
     for note, px, py in zip(notes, *next(iter(dots.values())), strict=False):
         ax.annotate(note, (px, py), xytext=(7, 7), textcoords="offset points", fontsize=9)
@@ -108,8 +109,11 @@ def plot_curve(
         ax.xaxis.set_major_formatter("{x:g}")
     if "y" in log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
     ax.margins(x=0.14, y=0.1)
-    if "y" not in log:
+    if y_range:
+        ax.set_ylim(*y_range)
+    elif "y" not in log:
         ax.set_ylim(bottom=0)
     for label, limit in (limits or {}).items():
         ax.axhline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)))

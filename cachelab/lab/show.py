@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "MARKERS", "PALETTE", "Picture", "axes", "finish", "label_ends", "ms", "slider", "table"]
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "PALETTE",
+    "Picture",
+    "axes",
+    "finish",
+    "label_ends",
+    "ms",
+    "say",
+    "short",
+    "slider",
+    "table",
+]
 
 # Okabe and Ito's palette: told apart by people with any kind of colour vision.
 COLOURS = {
@@ -46,7 +60,7 @@ class Picture:
     def show(self) -> None:
         """Display the picture, then its twin in words."""
         self._display()
-        print(f"In words: {self.words}")
+        say(self.words)
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -94,11 +108,22 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
 
 
 def table(rows: Iterable[Mapping[str, object]]) -> None:
-    """Print rows of the same columns as an aligned table; numbers to the right, floats as they are given."""
+    """Print rows of the same columns as an aligned table."""
     import pandas as pd
 
-    frame = pd.DataFrame(list(rows))
-    print(frame.to_string(index=False))
+    frame = pd.DataFrame(list(rows)).astype(str)
+    widths = [2 + max(len(name), int(frame[name].str.len().max())) for name in frame.columns]
+    print(frame.to_string(index=False, col_space=widths))
+
+
+def say(words: str) -> None:
+    """Print the twin of a picture, in lines that fit the page."""
+    print(textwrap.fill(f"In words: {words}", 100, subsequent_indent="    "))
+
+
+def short(number: float) -> str:
+    """A number in four digits, and without an exponent: "7.206", "14,660"."""
+    return f"{number:,.0f}" if abs(number) >= 1_000 else f"{number:.4g}"
 
 
 def ms(seconds: float) -> str:
@@ -125,4 +150,4 @@ def slider(name: str, frames: Mapping[Any, Picture]) -> None:
     bundle["text/plain"] = f"[slider: {name} = {', '.join(pictures)}; it moves while the notebook is running]"
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
     for label, picture in pictures.items():
-        print(f"In words: {name} = {label}: {picture.words}")
+        say(f"{name} = {label}: {picture.words}")

@@ -46,10 +46,10 @@ def site(ttl: float, max_entries: int) -> Trace:
 def examine_slo(plan: Any) -> str:
     """Run the site with the learner's TTL and size."""
     ttl, entries = (plan.get("ttl"), plan.get("max_entries")) if isinstance(plan, dict) else (None, None)
-    if ttl in (None, ...) or entries in (None, ...):
-        raise NotYet("put numbers in place of the two ...")
+    if not isinstance(ttl, int | float) or not isinstance(entries, int):
+        raise NotYet("put numbers in place of the two ..., seconds and a whole number of entries.")
     trace = site(ttl, entries)
-    rows = [
+    rows: list[list[object]] = [
         ["origin load", f"{trace.origin_load:.1f}/s", f"at most {MAX_LOAD:g}/s"],
         ["stale answers", f"{trace.stale_share:.1%}", f"at most {MAX_STALE:.0%}"],
         ["entries", entries, f"at most {MAX_ENTRIES}"],
