@@ -90,12 +90,12 @@ class Cache(Counted, Generic[K, V]):
         return entry
 
     async def _read(self, key: K) -> Entry[V | Absent]:
-        entry = await self._look(key)
-        if entry is not MISS:
-            self._hit(key, entry.value)
-            return entry
-        self.misses += 1
         try:
+            entry = await self._look(key)
+            if entry is not MISS:
+                self._hit(key, entry.value)
+                return entry
+            self.misses += 1
             entry = await self._load(key)
             now = self._clock()
             life = self._negative_ttl if entry.value is ABSENT else self._ttl
@@ -126,21 +126,22 @@ class Cache(Counted, Generic[K, V]):
         except InvalidationFailed:
             raise
         except Exception as error:
-            self._fact(key, "store error", error)
+            self._store_failed(key, error)
             raise InvalidationFailed(f"{self.name} could not delete {key!r}: it may be served stale; retry.") from error
         self._fact(key, "delete")
 
     async def _look(self, key: K) -> Entry[V | Absent] | Miss:
+        self._bind_to_loop()
         if self._in_process:
             return MISS  # `peek` has just said so
         try:
-            return await self._store.get(key)
+            entry = await self._store.get(key)
         except Exception as error:  # a store that is down costs a load, never the request
             self._store_failed(key, error)
             return MISS
+        return MISS if entry is MISS or entry.expires <= self._clock() else entry  # it may die on the way here
 
     async def _load(self, key: K) -> Entry[V | Absent]:
-        self._bind_to_loop()
         self.loads += 1
         self._fact(key, "load")
         try:

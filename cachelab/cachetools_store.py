@@ -13,19 +13,24 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from cachelab.entry import MISS, Clock, Entry, Miss, running_clock
+from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, running_clock
 
 __all__ = ["CachetoolsStore"]
 
 
 class CachetoolsStore:
-    """At most `max_entries` entries in a `cachetools.TLRUCache`; inside a simulation, build it inside its scenario."""
+    """At most `max_entries` entries in a `cachetools.TLRUCache`; inside a simulation, build it inside its scenario.
+
+    Raises ValueError if `max_entries` is not a whole number of at least 1.
+    """
 
     def __init__(self, max_entries: int, *, clock: Clock | None = None) -> None:
         from cachetools import TLRUCache  # loads when first used: `import cachelab` stays quick without it
 
         self._cache: Any = TLRUCache(
-            max_entries, ttu=lambda _key, entry, _now: entry.expires, timer=clock or running_clock()
+            checked_bound(max_entries),
+            ttu=lambda _key, entry, _now: entry.expires,
+            timer=clock or running_clock(),
         )
 
     def peek(self, key: Hashable) -> Entry[Any] | Miss:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
-__all__ = ["ABSENT", "Absent", "Clock", "Entry", "Loader", "MISS", "Miss", "Store", "running_clock"]
+__all__ = ["ABSENT", "Absent", "Clock", "Entry", "Loader", "MISS", "Miss", "Store", "checked_bound", "running_clock"]
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
@@ -97,6 +97,13 @@ class Store(Protocol):
     async def delete(self, key: Any, /) -> None:
         """Forget the key; nothing happens if it is not there."""
         ...
+
+
+def checked_bound(max_entries: int) -> int:
+    """`max_entries`, if a store can hold so many. Raises ValueError if it is not a whole number of at least 1."""
+    if not isinstance(max_entries, int) or max_entries < 1:
+        raise ValueError(f"max_entries must be a whole number of at least 1, not {max_entries!r}.")
+    return max_entries
 
 
 def running_clock() -> Clock:

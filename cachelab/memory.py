@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from cachelab.entry import MISS, Clock, Entry, Miss, running_clock
+from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, running_clock
 
 __all__ = ["MemoryStore"]
 
@@ -34,13 +34,11 @@ class MemoryStore(Generic[V]):
     """
 
     def __init__(self, max_entries: int, *, clock: Clock | None = None) -> None:
-        if not isinstance(max_entries, int) or max_entries < 1:
-            raise ValueError(f"max_entries must be a whole number of at least 1, not {max_entries!r}.")
         self._entries: OrderedDict[Hashable, Entry[V]] = OrderedDict()  # the least recently used stands first
         self._find = self._entries.get
         self._touch = self._entries.move_to_end
         self._clock: Clock = clock or self._bind_clock
-        self._max_entries = max_entries
+        self._max_entries = checked_bound(max_entries)
         self.evicted = 0
         self.expired = 0
 

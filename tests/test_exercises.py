@@ -240,7 +240,7 @@ class Sleeps(Right):
 
 class Spins(Right):
     async def get(self, key: int) -> Any:
-        while True:  # noqa: ASYNC110
+        while True:
             await asyncio.sleep(1)
 
 

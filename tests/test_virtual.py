@@ -538,8 +538,8 @@ import asyncio, signal
 from cachelab.lab.simulation import simulate
 
 async def scenario():
-    print("spinning", flush=True)
     try:
+        print("spinning", flush=True)
         while True:
             {turn}
     finally:
@@ -572,8 +572,8 @@ import asyncio
 from cachelab.lab.simulation import run
 
 async def scenario():
-    print("spinning", flush=True)
     try:
+        print("spinning", flush=True)
         while True:
             {turn}
     finally:

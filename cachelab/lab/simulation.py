@@ -8,10 +8,12 @@ version accepts), and while a slice runs an interrupt raises at once, in an endl
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import FrameType
 from typing import Any, TypeVar
 
 from cachelab.lab.virtual import VirtualLoop
@@ -29,7 +31,7 @@ def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
     task.add_done_callback(lambda _: loop.stop())
     try:
         while not task.done():
-            loop.run_slice(1.0)
+            _run_slice(loop)
     finally:
         loop.close()
     return task.result()
@@ -52,8 +54,7 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
         interrupted = False
         try:
             if not result.cancelled():
-                with _interrupts_raise():
-                    loop.run_slice(SLICE_S)
+                _run_slice(loop)
                 if not task.done():
                     outer.call_soon(drive)
                     return
@@ -87,14 +88,30 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
                 await ended
 
 
-@contextmanager
-def _interrupts_raise() -> Iterator[None]:
-    """While a slice runs, Ctrl-C raises at once; Jupyter's own handler would wait for the slice to end."""
+def _run_slice(loop: VirtualLoop) -> None:
+    """One slice, in which Ctrl-C raises KeyboardInterrupt; Jupyter's own handler would wait for the slice to end.
+
+    It is raised inside a task's own code, where a `finally` can see it. Between two tasks it would make the loop lose
+    one of them, so there it only ends the slice, unless it is asked for twice.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        loop.run_slice(SLICE_S)
         return
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    asked = 0
+
+    def interrupt(_signal: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        loop.stop()
+        while frame is not None and frame.f_code is not VirtualLoop.run_slice.__code__:
+            if asked > 1 or frame.f_code.co_flags & inspect.CO_COROUTINE:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    handler = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
+        loop.run_slice(SLICE_S)
     finally:
         signal.signal(signal.SIGINT, handler)
+    if asked:
+        raise KeyboardInterrupt

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 __all__ = ["Deadlock", "VirtualLoop"]
 
@@ -40,7 +41,9 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         self._now = 0.0
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # the number keeps equal times in order
-        self._timers_made = self._tasks_made = 0
+        self._timers_made = self._tasks_made = self._generators_made = 0
+        self._generators: WeakValueDictionary[int, AsyncGenerator[Any, None]] = WeakValueDictionary()  # begun, in order
+        self._closers: set[asyncio.Task[Any]] = set()
         self._stopping = self._closed = False
 
     def time(self) -> float:
@@ -119,18 +122,30 @@ class VirtualLoop(_Base):  # type: ignore[misc]
 
     def close(self) -> None:
         """Cancel what is still running, give it a second of real time to clean up, and end for good."""
-        if self._closed:
-            return
-        until = time.perf_counter() + 1
-        with suppress(Deadlock):
-            while (tasks := asyncio.all_tasks(self)) and time.perf_counter() < until:
-                for task in sorted(tasks, key=asyncio.Task.get_name):
-                    task.cancel()
-                self.call_later(1.0, self.stop)
-                self.run_slice(0.1)
+        if not self._closed:
+            until = time.perf_counter() + 1
+            cancelled: set[asyncio.Task[Any]] = set()
+            with suppress(Deadlock):
+                while self._cancel_all(cancelled) and time.perf_counter() < until:
+                    self.run_slice(0.1)
         self._closed = True
         self._ready.clear()
         self._timers.clear()
+
+    def _cancel_all(self, cancelled: set[asyncio.Task[Any]]) -> bool:
+        """Cancel each task once, then close the generators; say whether anything is left to wait for."""
+        tasks = asyncio.all_tasks(self)
+        if not tasks:
+            for generator in list(self._generators.values()):
+                self._finish(generator)
+            self._generators.clear()
+            tasks = asyncio.all_tasks(self)
+        for task in sorted(tasks - cancelled, key=asyncio.Task.get_name):
+            task.add_done_callback(lambda _: self.stop())
+            if task not in self._closers:
+                task.cancel()
+        cancelled |= tasks
+        return bool(tasks)
 
     def is_running(self) -> bool:
         """Whether this loop is the running one."""
@@ -152,18 +167,24 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         raise NotImplementedError("There are no threads in virtual time: call the function directly.")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Print what nobody else can receive, to stderr."""
+        """Print what nobody else can receive, to stderr; an interrupt has been received."""
         error = context.get("exception")
+        if isinstance(error, KeyboardInterrupt):
+            return
         print(f"In the simulation: {context['message']} {type(error).__name__}: {error}", file=sys.stderr)
+
+    def _begun(self, generator: AsyncGenerator[Any, None]) -> None:
+        self._generators_made += 1
+        self._generators[self._generators_made] = generator
+
+    def _finish(self, generator: AsyncGenerator[Any, None]) -> None:
+        self._closers.add(self.create_task(generator.aclose()))
 
     @contextmanager
     def _as_the_running_loop(self) -> Iterator[None]:
-        def finish(generator: AsyncGenerator[Any, None]) -> None:
-            self.create_task(generator.aclose())
-
         outer, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
         asyncio._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=None, finalizer=finish)
+        sys.set_asyncgen_hooks(firstiter=self._begun, finalizer=self._finish)
         try:
             yield
         finally:

@@ -27,7 +27,7 @@ def _last_wait_s(connections: int, rate: float, service_s: float) -> float:
     return run(scenario)
 
 
-def examine_connections(connections_needed: Any) -> str:
+def _examine_connections(connections_needed: Any) -> str:
     """Put the answers for four loads under that load for a minute."""
     rows = []
     for rate, service_s in LOADS:
@@ -64,7 +64,7 @@ def examine_connections(connections_needed: Any) -> str:
 HONEST = Workload(rate=120, seconds=3, keys=50, seed=7)
 
 
-def examine_open_loop(measure: Any) -> str:
+def _examine_open_loop(measure: Any) -> str:
     """Give the learner's measure() an overloaded database and compare latencies with the open loop's."""
     requests = HONEST.requests()
 
@@ -113,7 +113,7 @@ def examine_open_loop(measure: Any) -> str:
 
 EXERCISES = {
     "0.connections": Exercise(
-        examine_connections,
+        _examine_connections,
         [
             "One connection serves 1 / service_s queries per second. How many do C of them serve?",
             "You need C / service_s > rate. Which whole C is the smallest? Mind a whole rate * service_s.",
@@ -121,7 +121,7 @@ EXERCISES = {
         ],
     ),
     "0.open-loop": Exercise(
-        examine_open_loop,
+        _examine_open_loop,
         [
             "Every request needs a task of its own, started at its own time, whatever became of the one before.",
             "In the task: asyncio.sleep(request.when), note the time, await db.fetch_user(request.key), note it again.",

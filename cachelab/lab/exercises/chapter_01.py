@@ -18,12 +18,12 @@ from cachelab.memory import MemoryStore
 __all__ = ["EXERCISES"]
 
 
-def examine_flaw(cache_class: Any) -> str:
+def _examine_flaw(cache_class: Any) -> str:
     """The mended class on the special cases and on random schedules."""
     return examine_ttl_cache(cache_class, deletes=False)
 
 
-def examine_make(cache_class: Any) -> str:
+def _examine_make(cache_class: Any) -> str:
     """The learner's own class, with delete."""
     return examine_ttl_cache(cache_class, deletes=True)
 
@@ -32,7 +32,7 @@ SITE = Workload(rate=200, seconds=60, keys=1_000, write_rate=0.5, seed=3)
 MAX_LOAD, MAX_STALE, MAX_ENTRIES = 60.0, 0.04, 300
 
 
-def site(ttl: float, max_entries: int) -> Trace:
+def _site(ttl: float, max_entries: int) -> Trace:
     """One minute of the chapter's site behind a cache of this size and TTL (s), in virtual time."""
 
     async def scenario() -> Trace:
@@ -43,12 +43,12 @@ def site(ttl: float, max_entries: int) -> Trace:
     return run(scenario)
 
 
-def examine_slo(plan: Any) -> str:
+def _examine_slo(plan: Any) -> str:
     """Run the site with the learner's TTL and size."""
     ttl, entries = (plan.get("ttl"), plan.get("max_entries")) if isinstance(plan, dict) else (None, None)
     if not isinstance(ttl, int | float) or not isinstance(entries, int):
         raise NotYet("put numbers in place of the two ..., seconds and a whole number of entries.")
-    trace = site(ttl, entries)
+    trace = _site(ttl, entries)
     rows: list[list[object]] = [
         ["origin load", f"{trace.origin_load:.1f}/s", f"at most {MAX_LOAD:g}/s"],
         ["stale answers", f"{trace.stale_share:.1%}", f"at most {MAX_STALE:.0%}"],
@@ -65,7 +65,7 @@ def examine_slo(plan: Any) -> str:
         raise Wrong(
             "Too long: the origin rests, and the users read old addresses. The TTL is the bound on staleness.", evidence
         )
-    if trace.origin_load > MAX_LOAD and site(3_600, entries).origin_load > MAX_LOAD:
+    if trace.origin_load > MAX_LOAD and _site(3_600, entries).origin_load > MAX_LOAD:
         raise Wrong(
             "Too small: even with an endless TTL entries are evicted before they are asked for again.", evidence
         )
@@ -80,7 +80,7 @@ def examine_slo(plan: Any) -> str:
 
 EXERCISES = {
     "1.flaw": Exercise(
-        examine_flaw,
+        _examine_flaw,
         [
             "Follow a key that somebody asks for every second. When is it loaded for the second time?",
             "Which line sets the moment of expiry? Should a read be able to reach it?",
@@ -88,7 +88,7 @@ EXERCISES = {
         ],
     ),
     "1.make": Exercise(
-        examine_make,
+        _examine_make,
         [
             "A dict from key to (value, moment of expiry) is all the state you need.",
             "`if key in self.entries` tells a stored None from nothing stored; `.get(key)` does not.",
@@ -96,7 +96,7 @@ EXERCISES = {
         ],
     ),
     "1.slo": Exercise(
-        examine_slo,
+        _examine_slo,
         [
             "First the size: with an endless TTL, how many entries bring the origin below the target at all?",
             "Then the TTL: the curve above says what each second costs in stale answers. Start where it bends.",
