@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, running_clock
+from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, lazy_clock
 
 __all__ = ["CachetoolsStore"]
 
 
 class CachetoolsStore:
-    """At most `max_entries` entries in a `cachetools.TLRUCache`; inside a simulation, build it inside its scenario.
+    """At most `max_entries` entries in a `cachetools.TLRUCache`; the clock is the running loop's, bound at first use.
 
     Raises ValueError if `max_entries` is not a whole number of at least 1.
     """
@@ -30,7 +30,7 @@ class CachetoolsStore:
         self._cache: Any = TLRUCache(
             checked_bound(max_entries),
             ttu=lambda _key, entry, _now: entry.expires,
-            timer=clock or running_clock(),
+            timer=clock or lazy_clock(),
         )
 
     def peek(self, key: Hashable) -> Entry[Any] | Miss:

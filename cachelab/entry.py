@@ -18,7 +18,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
-__all__ = ["ABSENT", "Absent", "Clock", "Entry", "Loader", "MISS", "Miss", "Store", "checked_bound", "running_clock"]
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Clock",
+    "Entry",
+    "Loader",
+    "MISS",
+    "Miss",
+    "Store",
+    "checked_bound",
+    "lazy_clock",
+    "running_clock",
+]
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
@@ -115,3 +127,16 @@ def running_clock() -> Clock:
     if type(loop).time is asyncio.BaseEventLoop.time:  # the same seconds with one call less on the hit path
         return time.monotonic
     return loop.time
+
+
+def lazy_clock() -> Clock:
+    """A clock that binds the running loop's at its first reading, for what is built before the loop runs."""
+    bound: Clock | None = None
+
+    def read() -> float:
+        nonlocal bound
+        if bound is None:
+            bound = running_clock()
+        return bound()
+
+    return read

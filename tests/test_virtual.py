@@ -33,9 +33,9 @@ BOTH_WAYS = pytest.mark.parametrize("play", [run, in_a_notebook])
 
 @in_virtual_time
 async def test_time_jumps_to_the_next_timer() -> None:
-    """An hour of sleep ends at the second 3600, exactly."""
-    await asyncio.sleep(3600.0)
-    assert now() == 3600.0
+    """An hour and a bit of sleep ends exactly then."""
+    await asyncio.sleep(3600.25)
+    assert now() == 3600.25
 
 
 @in_virtual_time
@@ -520,7 +520,7 @@ def test_cancelling_a_simulation_cleans_up_and_returns() -> None:
             await asyncio.sleep(0.5)
             done.append("cleaned up")
 
-    async def cell() -> float:
+    async def cell() -> tuple[float, list[str]]:
         started = asyncio.Event()
         simulated = asyncio.create_task(simulate(endless, started))
         await started.wait()
@@ -528,9 +528,10 @@ def test_cancelling_a_simulation_cleans_up_and_returns() -> None:
         simulated.cancel()
         with pytest.raises(asyncio.CancelledError):
             await simulated
-        return time.perf_counter() - began
+        return time.perf_counter() - began, list(done)
 
-    assert (asyncio.run(cell()) < 0.8, done) == (True, ["cleaned up"])
+    took, done_by_then = asyncio.run(cell())
+    assert (took < 0.8, done_by_then) == (True, ["cleaned up"])
 
 
 KERNEL = """
@@ -555,6 +556,7 @@ async def kernel():
 
     def handler(*_):  # a kernel's: it cancels the cell's task at the loop's next turn
         loop.call_soon_threadsafe(cell.cancel)
+        print("the kernel heard it", flush=True)
 
     signal.signal(signal.SIGINT, handler)
     await asyncio.wait([cell])
@@ -616,15 +618,15 @@ NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="no signal c
 @pytest.mark.parametrize(
     ("script", "story"),
     [
-        (KERNEL, "cleaned up\ncancelled\nthe handler is back\nthe next cell says 60.0\n"),
-        (PLAIN, "cleaned up\ninterrupted\n"),
+        (KERNEL, {"cleaned up", "the kernel heard it", "cancelled", "the handler is back", "the next cell says 60.0"}),
+        (PLAIN, {"cleaned up", "interrupted"}),
     ],
     ids=["kernel", "plain"],
 )
-def test_an_interrupt_stops_an_endless_simulation(script: str, story: str, turn: str) -> None:
+def test_an_interrupt_stops_an_endless_simulation(script: str, story: set[str], turn: str) -> None:
     """Within a second, in an endless loop without any `await` too, and the notebook's loop goes on."""
     output, _, took = interrupt(script.format(turn=turn))
-    assert (output, took < 1.0) == (story, True)
+    assert (set(output.splitlines()), took < 1.0) == (story, True)
 
 
 @NOT_ON_WINDOWS

@@ -1,0 +1,1 @@
+"""Benchmarks: each runs alone (`python -m tests.bench.bench_hit`), compares in turns and prints ratios."""

@@ -1,0 +1,37 @@
+"""The bounds on speed, as ratios within one run; the one rate is far below what a slow machine does."""
+
+import asyncio
+
+import pytest
+
+from tests.bench import bench_hit, bench_import, bench_simulation
+
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
+
+
+@pytest.fixture(scope="module")
+def hit() -> dict[str, float]:
+    """One run with all competitors in turns; the peers are an extra that the long tests need."""
+    return asyncio.run(bench_hit.measure())
+
+
+def test_a_hit_costs_at_most_four_empty_coroutines(hit: dict[str, float]) -> None:
+    """`await cache.get(key)` in memory, with TTL, bound and counters."""
+    assert hit[bench_hit.OURS] <= 4 * hit[bench_hit.EMPTY]
+
+
+@pytest.mark.parametrize("peer", bench_hit.PEERS)
+def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None:
+    """Against the library's own decorator on an async function, in memory, with a TTL where it has one."""
+    assert hit[bench_hit.OURS] < hit[peer]
+
+
+def test_the_import_is_light() -> None:
+    """`import cachelab` costs at most one and a half times `import asyncio`."""
+    cost = asyncio.run(bench_import.measure())
+    assert cost[bench_import.CACHELAB] <= 1.5 * cost[bench_import.ASYNCIO]
+
+
+def test_the_simulation_is_quick() -> None:
+    """At least 30,000 requests of Zipf traffic per second of real time."""
+    assert bench_simulation.measure() >= 30_000
