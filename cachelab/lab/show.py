@@ -46,6 +46,7 @@ COLOURS = {
     "limit": "#222222",
 }
 MARKERS = {"hit": "o", "stale": "^", "miss": "X", "collapsed": "s", "error": "P"}
+PAGE = 92  # characters that fit beside the file browser
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 
@@ -118,7 +119,7 @@ def table(rows: Iterable[Mapping[str, object]]) -> None:
 
 def say(words: str) -> None:
     """Print the twin of a picture, in lines that fit the page."""
-    print(textwrap.fill(f"In words: {words}", 100, subsequent_indent="    "))
+    print(textwrap.fill(f"In words: {words}", PAGE, subsequent_indent="    "))
 
 
 def short(number: float) -> str:
