@@ -42,8 +42,8 @@ async def test_a_user_who_is_not_there_is_absent(user: int) -> None:
 async def test_a_write_gives_its_commit_number_and_is_read_back() -> None:
     """Commits count from 1, and a row carries the number of the last one that wrote it."""
     db = SlowDatabase(users=3)
-    commits = [await db.update_user(1, "new@example.com"), await db.update_user(2)]
-    assert (commits, await db.fetch_user(1)) == ([1, 2], UserProfile(1, "user_1", "new@example.com", commit=1))
+    commits = [await db.update_user(2, "new@example.com"), await db.update_user(1)]
+    assert (commits, await db.fetch_user(2)) == ([1, 2], UserProfile(2, "user_2", "new@example.com", commit=1))
 
 
 @in_virtual_time
@@ -215,7 +215,7 @@ async def test_the_service_time_may_change_while_it_runs() -> None:
     db.service_s = 4.0
     await first
     await db.fetch_user(2)
-    assert [query.ended for query in db.queries] == [1.0, 5.0]
+    assert ([query.ended for query in db.queries], now()) == ([1.0, 5.0], 5.0)
 
 
 @in_virtual_time
@@ -568,25 +568,32 @@ async def test_an_answer_is_scored_by_the_database() -> None:
     """Each row has the commit of its answer and for how long that had been out of date as it arrived."""
     db = SlowDatabase(users=1, service_s=0.5)
     cache: Cache[int, Any] = Cache(MemoryStore(1), db.fetch_user, ttl=60.0)
+
+    async def get(key: int) -> Any:
+        value = await cache.get(key)
+        await asyncio.sleep(0.25)  # a long way home
+        return value
+
     requests = [Request(0.0, 0, 1), Request(1.0, 0, 1, write=True), Request(5.0, 0, 1)]
-    trace = await replay(requests, cache, db=db)
+    trace = await replay(requests, get, db=db)
     assert [(row.op, row.version, row.stale_s) for row in trace.rows] == [
         ("read", 0, 0.0),
         ("write", None, 0.0),
-        ("read", 0, 3.5),
+        ("read", 0, 3.75),
     ]
 
 
 @in_virtual_time
 async def test_writes_go_where_they_are_told_to() -> None:
     """With `write=` the database is not asked."""
+    db = SlowDatabase()
     written: list[int] = []
 
     async def write(key: int) -> None:
         written.append(key)
 
-    await replay([Request(0.0, 0, 7, write=True)], slow, write=write)
-    assert written == [7]
+    await replay([Request(0.0, 0, 7, write=True)], slow, db=db, write=write)
+    assert (written, db.queries) == ([7], [])
 
 
 @pytest.mark.parametrize(
@@ -605,10 +612,10 @@ async def test_a_replay_that_can_not_be_played_says_why(requests: list[Request],
 
 
 @in_virtual_time
-async def test_outside_a_replay_the_listener_hears_nothing() -> None:
+async def test_outside_a_replay_the_listener_hears_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A cache may keep `listen=lab.listen` and be used by hand."""
     cache: Cache[int, str] = Cache(MemoryStore(1), answer, ttl=60.0, listen=listen)
-    assert await cache.get(1) == "answer"
+    assert (await cache.get(1), capsys.readouterr().err) == ("answer", "")
 
 
 # The trace

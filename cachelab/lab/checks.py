@@ -6,12 +6,14 @@ sentence about what was right. Whatever the learner's code does, `check` prints 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from cachelab.lab.guard import explain, guarded
+from cachelab.lab.show import PAGE
 
 __all__ = ["Exercise", "NotYet", "Wrong", "check", "evidence_table", "hint"]
 
@@ -43,15 +45,16 @@ def check(name: str, answer: Any) -> None:
     if exercise is None:
         return
     try:
-        print(f"Correct. {guarded(lambda: exercise.examine(answer))}")
+        _print(f"Correct. {guarded(lambda: exercise.examine(answer))}")
     except NotYet as stub:
-        print(f"Nothing to check yet: {stub}")
+        _print(f"Nothing to check yet: {stub}")
     except Wrong as wrong:
-        print(f"Not yet. {wrong.words}\n\n{wrong.evidence}")
+        _print(f"Not yet. {wrong.words}")
+        print(f"\n{wrong.evidence}")
     except KeyboardInterrupt:
         print("Interrupted: the check was not finished.")
     except BaseException as error:
-        print(f"Not yet. {explain(error)}")
+        _print(f"Not yet. {explain(error)}")
 
 
 def hint(name: str, step: int = 1) -> None:
@@ -59,7 +62,11 @@ def hint(name: str, step: int = 1) -> None:
     exercise = _find(name)
     if exercise is not None:
         number = min(max(step, 1), len(exercise.hints))
-        print(f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
+        _print(f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
+
+
+def _print(sentence: str) -> None:
+    print(textwrap.fill(sentence, PAGE))
 
 
 def _find(name: str) -> Exercise | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLOURS",
     "MARKERS",
+    "PAGE",
     "PALETTE",
     "Picture",
     "axes",

@@ -98,6 +98,10 @@ def _examine_open_loop(measure: Any) -> str:
         )
     elif max(asked) - min(asked) < 0.5 * HONEST.seconds:
         words = "You send all requests at once: each has its own time, `request.when`, in seconds from the start."
+    elif max(got) < 0.1 and min(got) < 0.5 * 0.05:
+        words = (
+            "That is real time, of which a simulation takes none: measure on the clock of the simulation's own loop."
+        )
     elif max(got) < 0.1:
         words = (
             "Start the watch when the user asks, not when the database gets round to it: waiting in line is latency."
@@ -117,7 +121,7 @@ EXERCISES = {
         [
             "One connection serves 1 / service_s queries per second. How many do C of them serve?",
             "You need C / service_s > rate. Which whole C is the smallest? Mind a whole rate * service_s.",
-            "math.floor(rate * service_s) + 1, but floats are not exact: round(..., 9) before you floor.",
+            "math.floor(rate * service_s) + 1: one more than the connections that are busy on average.",
         ],
     ),
     "0.open-loop": Exercise(

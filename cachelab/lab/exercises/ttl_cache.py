@@ -119,6 +119,8 @@ def _random_script(seed: int, deletes: bool) -> list[Step]:
 
 def examine_ttl_cache(make: Any, *, deletes: bool) -> str:
     """Play special cases, then random schedules, on `make(load, ttl, clock)` and on the reference."""
+    if make is ...:
+        raise NotYet("write the name of your class in place of the ...")
     probes = PROBES + ([DELETES] if deletes else [])
     other = "I have no name for this one: read the steps, the marked one is where it parts from what was asked for."
     for number, (script, words) in enumerate([*probes, *((_random_script(s, deletes), other) for s in range(5))]):
