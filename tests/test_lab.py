@@ -546,6 +546,13 @@ async def test_a_hand_written_get_has_its_outcome_inferred() -> None:
 
 
 @in_virtual_time
+async def test_an_error_is_no_hit() -> None:
+    """Who was refused before he could make a query has not been answered from a cache."""
+    trace = await replay([Request(0.0, 0, 1)], Faulty(answer, Down(0.0, 1.0)))
+    assert [(row.outcome, row.result) for row in trace.rows] == [("miss", "error")]
+
+
+@in_virtual_time
 async def test_a_cache_that_tells_is_believed() -> None:
     """With `listen=lab.listen` the record stands in the row, with the name of the cache that the caller asked."""
     db = SlowDatabase()

@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from cachelab.entry import ABSENT, Absent
 from cachelab.lab.observe import current_request
@@ -60,7 +60,7 @@ class SlowDatabase:
     """
 
     def __init__(self, *, users: int = 1_000, connections: int = 8, service_s: float = 0.05) -> None:
-        if users < 1 or connections < 1 or not service_s > 0:
+        if users < 1 or connections < 1 or connections != int(connections) or not service_s > 0:
             raise ValueError("A database needs at least 1 user, 1 connection and a service time above 0 seconds.")
         self.connections = connections
         self.service_s = service_s
@@ -92,7 +92,7 @@ class SlowDatabase:
     async def fetch_user(self, user_id: int) -> UserProfile | Absent:
         """The user, as the row stands when the service begins, or `ABSENT`."""
         asked = await self._connection()
-        row = self._sql.execute("SELECT id, username, email, version FROM users WHERE id = ?", (user_id,)).fetchone()
+        row = self._row(user_id)
         return await self._serve("read", user_id, asked, lambda: ABSENT if row is None else UserProfile(*row))
 
     async def update_user(self, user_id: int, email: str | None = None) -> int:
@@ -148,12 +148,28 @@ class SlowDatabase:
 
         def end() -> None:
             self._release()
-            result = work()
-            if not answer.done():
-                answer.set_result(result)
+            try:
+                result = work()
+            except Exception as error:
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
 
         loop.call_later(self.service_s, end)
         return answer
+
+    def _row(self, user_id: int) -> tuple[Any, ...] | None:
+        sql = "SELECT id, username, email, version FROM users WHERE id = ?"
+        try:
+            row: tuple[Any, ...] | None = self._sql.execute(sql, (user_id,)).fetchone()
+        except OverflowError:  # more than 64 bits: nobody has that number
+            return None
+        except Exception:
+            self._release()
+            raise
+        return row
 
     def _write(self, user_id: int, email: str | None) -> int:
         self._commit += 1

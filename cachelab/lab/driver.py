@@ -63,7 +63,7 @@ async def replay(
         value, error = None, ""
         try:
             value = await (write(request.key) if request.write and write else answers[request.node](request.key))
-        except Exception as raised:
+        except (Exception, asyncio.CancelledError) as raised:  # a shared load may pass a cancellation on
             error = type(raised).__name__
         ended = loop.time()
         record = seen.records[-1] if seen.records else None  # the last to tell is the one the caller asked
@@ -82,7 +82,6 @@ async def replay(
             stale_s=db.stale_s(request.key, commit, ended) if db and commit is not None else 0.0,
             error=error,
         )
-
         del running[number]
         left -= 1
         if not left:

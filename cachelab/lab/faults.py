@@ -53,6 +53,10 @@ class Faulty:
         for fault in faults:
             if not 0 <= fault.start < fault.end:
                 raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
+            if isinstance(fault, Failing) and not 0 <= fault.share <= 1:
+                raise ValueError(f"The share of failing answers is between 0 and 1: {fault}.")
+            if isinstance(fault, Slow) and not fault.extra_s >= 0:
+                raise ValueError(f"What is slow takes extra_s >= 0 seconds more: {fault}.")
         self._load = load
         self._faults = faults
         self._chance = Random(f"{seed}/faults")

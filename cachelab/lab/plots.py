@@ -119,6 +119,8 @@ def plot_curve(
         ax.axhline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)))
         place = {"xycoords": ("axes fraction", "data"), "xytext": (4, 4), "textcoords": "offset points"}
         ax.annotate(label, (0, limit), fontsize=9.5, **place)  # type: ignore[arg-type]
+    if "x" not in log and min(min(xs) for xs, _ in dots.values()) >= 0:
+        ax.set_xlim(left=0)
     label_ends(ax, [end for end in ends if end[2]])
     ax.set_xlabel(x)
     ax.set_ylabel(y)

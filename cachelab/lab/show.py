@@ -104,9 +104,8 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     below = -math.inf
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
         below = max(y, below + apart)
-        ax.annotate(
-            text, (x, below), xytext=(6, 0), textcoords="offset points", color=colour, va="center", fontsize=9.5
-        )
+        note = ax.annotate(text, (x, below), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5)
+        note.set(va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=5)
 
 
 def table(rows: Iterable[Mapping[str, object]]) -> None:

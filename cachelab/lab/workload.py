@@ -56,7 +56,7 @@ class Workload:
             raise ValueError(f"A workload needs at least one key to ask for: keys=1_000, for example, not {self.keys}.")
         if self.nodes < 1:
             raise ValueError(f"A workload needs at least one node, not {self.nodes}.")
-        if not (self.rate >= 0 and self.write_rate >= 0 and self.rate + self.write_rate > 0):
+        if not (self.rate >= 0 and self.write_rate >= 0 and 0 < self.rate + self.write_rate < math.inf):
             raise ValueError("A workload needs a rate above 0 requests per second (rate=, write_rate=).")
         if not (0 < self.seconds < math.inf and self.zipf >= 0):
             raise ValueError("A workload needs a length above 0 seconds (seconds=) and a skew of 0 or more (zipf=).")
