@@ -62,6 +62,7 @@ def environment(folder: Path) -> Path:
                 "This Python cannot make virtual environments: install its venv module (Debian, Ubuntu: "
                 "sudo apt install python3-venv) and repeat the command."
             )
+        folder.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(folder.parent, os.W_OK):
             raise SystemExit(f"{folder.parent} cannot be written to: clone the project into a folder of your own.")
         print(f"Making the environment {folder} ...", flush=True)

@@ -28,12 +28,12 @@ def _examine_make(cache_class: Any) -> str:
     return examine_ttl_cache(cache_class, deletes=True)
 
 
-SITE = Workload(rate=200, seconds=60, keys=1_000, write_rate=0.5, seed=3)
+SITE = Workload(rate=200, seconds=45, keys=1_000, write_rate=0.5, seed=3)
 MAX_LOAD, MAX_STALE, MAX_ENTRIES = 60.0, 0.04, 300
 
 
 def _site(ttl: float, max_entries: int) -> Trace:
-    """One minute of the chapter's site behind a cache of this size and TTL (s), in virtual time."""
+    """45 seconds of the chapter's site behind a cache of this size and TTL (s), in virtual time."""
 
     async def scenario() -> Trace:
         db = SlowDatabase(users=SITE.keys, connections=8, service_s=0.05)
