@@ -4,9 +4,10 @@ Problem: the origin is slow, can answer only so many queries per second, and is 
 Idea: look in a store first; on a miss load from the origin and keep the answer for `ttl` seconds.
 Guarantee: a value is served for at most `ttl` seconds after its load ended, in a stack of caches too, since its age
     travels up with it. A store that fails on a read or a fill costs a load, never the request. The origin's error
-    reaches the caller as it is and is not remembered. `delete` raises unless every level has forgotten the key.
-Not guaranteed: one load per key (a thousand callers that miss together load a thousand times); that a fill started
-    before a `delete` does not land after it (until then the bound is the TTL).
+    reaches the caller as it is and is not remembered. `delete` raises unless every level has forgotten the key; in
+    this process, nothing that was loaded before it stays in the store after it.
+Not guaranteed: one load per key (a thousand callers that miss together load a thousand times); that a fill of another
+    process does not land after a `delete` here (until the TTL ends).
 Cost: a hit in this process awaits nothing; a miss costs the store's answer on top of the load.
 Source: the pattern is called cache-aside by the Azure and AWS pattern pages, look-aside by Nishtala et al., NSDI'13.
 """
@@ -22,6 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from cachelab.entry import ABSENT, MISS, Absent, Clock, Entry, Loader, Miss, Store, running_clock
 from cachelab.events import Counted, InvalidationFailed, Listener
+from cachelab.fence import Fence, Fences
 
 __all__ = ["Cache"]
 
@@ -61,6 +63,7 @@ class Cache(Counted, Generic[K, V]):
             raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
         super().__init__(name, listen)
         self._store = store
+        self._fences = Fences()
         self._peek: Callable[[K], Entry[V | Absent] | Miss] = getattr(store, "peek", _no_peek)
         self._in_process = self._peek is not _no_peek
         self._loader = load
@@ -96,13 +99,17 @@ class Cache(Counted, Generic[K, V]):
                 self._hit(key, entry.value)
                 return entry
             self.misses += 1
-            entry = await self._load(key)
-            now = self._clock()
-            life = self._negative_ttl if entry.value is ABSENT else self._ttl
-            expires = min(now + life, entry.expires)  # no longer than the level below would serve it
-            if expires > now:
-                entry = Entry(entry.value, expires)
-                await self._fill(key, entry)
+            with self._fences.around(key) as fence:
+                entry = await self._load(key)
+                now = self._clock()
+                life = self._negative_ttl if entry.value is ABSENT else self._ttl
+                expires = min(now + life, entry.expires)  # no longer than the level below would serve it
+                if expires > now and not fence.broken:
+                    entry = Entry(entry.value, expires)
+                    await self._fill(key, entry, fence)
+                if fence.broken:
+                    self._fact(key, "fenced")
+                    entry = Entry(entry.value, now)  # for this caller, and for no cache above
         except BaseException:
             self._record(key, "miss", error=True)
             raise
@@ -122,6 +129,7 @@ class Cache(Counted, Generic[K, V]):
                 if below is not None:
                     await below(key)
             finally:
+                self._fences.break_all(key)  # a load that began before this may hold the old value
                 await self._store.delete(key)
         except InvalidationFailed:
             raise
@@ -159,13 +167,16 @@ class Cache(Counted, Generic[K, V]):
             raise
         return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
-    async def _fill(self, key: K, entry: Entry[V | Absent]) -> None:
+    async def _fill(self, key: K, entry: Entry[V | Absent], fence: Fence) -> None:
         try:
-            await self._store.set(key, entry)
+            try:
+                await self._store.set(key, entry)
+                self._fact(key, "fill")
+            finally:
+                if fence.broken:  # the delete may have overtaken the fill on its way
+                    await self._store.delete(key)
         except Exception as error:  # the caller has the value; the next one will load again
             self._store_failed(key, error)
-        else:
-            self._fact(key, "fill")
 
     def _bind_to_loop(self) -> None:
         loop = asyncio.get_running_loop()

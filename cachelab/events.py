@@ -26,7 +26,7 @@ __all__ = ["CacheError", "Counted", "Fact", "FactKind", "InvalidationFailed", "L
 
 Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
 Result: TypeAlias = Literal["value", "absent", "error"]
-FactKind: TypeAlias = Literal["load", "fill", "delete", "load error", "store error"]
+FactKind: TypeAlias = Literal["load", "fill", "fenced", "delete", "load error", "store error"]
 
 
 class CacheError(Exception):

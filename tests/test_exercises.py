@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import threading
 import time
@@ -153,6 +154,73 @@ async def too_few(requests: list[lab.Request], db: lab.SlowDatabase) -> list[flo
     return (await open_loop(requests, db))[:-1]
 
 
+async def nothing(w: lab.World) -> None: ...
+
+
+async def only_deletes(w: lab.World) -> None:
+    await w.delete()
+
+
+async def only_writes(w: lab.World) -> None:
+    await w.write()
+
+
+async def write_then_delete(w: lab.World) -> None:
+    await w.write()
+    await w.delete()
+
+
+async def delete_then_write(w: lab.World) -> None:
+    await w.delete()
+    await w.write()
+
+
+async def write_then_set(w: lab.World) -> None:
+    await w.fill(await w.write())
+
+
+async def double_delete(w: lab.World) -> None:
+    await w.delete()
+    await w.write()
+    await w.delete()
+
+
+async def for_ever(w: lab.World) -> None:
+    while True:
+        await w.write()
+
+
+async def mended(db: Any, cache: Any, user_id: int, email: str) -> None:
+    await db.update_user(user_id, email)
+    await cache.delete(user_id)
+
+
+async def copied(db: Any, cache: Any, user_id: int, email: str) -> None:
+    await cache.delete(user_id)
+    await db.update_user(user_id, email)
+
+
+async def silent(db: Any, cache: Any, user_id: int, email: str) -> None:
+    await db.update_user(user_id, email)
+    with contextlib.suppress(Exception):
+        await cache.delete(user_id)
+
+
+async def other_error(db: Any, cache: Any, user_id: int, email: str) -> None:
+    try:
+        await mended(db, cache, user_id, email)
+    except Exception:
+        raise KeyError(user_id) from None
+
+
+async def tells_nobody(db: Any, cache: Any, user_id: int, email: str) -> None:
+    await db.update_user(user_id, email)
+
+
+async def writes_nothing(db: Any, cache: Any, user_id: int, email: str) -> None:
+    await cache.delete(user_id)
+
+
 def enough(rate: float, service_s: float) -> int:
     return math.floor(rate * service_s) + 1
 
@@ -194,6 +262,21 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("1.slo", {"ttl": -1, "max_entries": 300}, "Your code raised ValueError: ttl must be more than 0"),
     ("1.slo", {"ttl": "6", "max_entries": 300}, "numbers"),
     ("1.slo", 6, "Nothing to check yet"),
+    ("2.order", write_then_delete, "Correct."),
+    ("2.order", nothing, "Nothing to check yet"),
+    ("2.order", only_deletes, "The writer has to write"),
+    ("2.order", only_writes, "Nobody told the cache"),
+    ("2.order", delete_then_write, "Delete first, and a reader can load the old version"),
+    ("2.order", write_then_set, "the one who writes last need not be the one who fills last"),
+    ("2.order", double_delete, "The first delete makes the cache cold"),
+    ("2.order", for_ever, "took more steps"),
+    ("2.mend", mended, "Correct."),
+    ("2.mend", ..., "Nothing to check yet"),
+    ("2.mend", copied, "A reader who comes between the delete and the write"),
+    ("2.mend", silent, "The delete failed, and update_user said nothing"),
+    ("2.mend", other_error, "Let the cache's own error through"),
+    ("2.mend", tells_nobody, "Nobody told the cache"),
+    ("2.mend", writes_nothing, "It has to write to the database"),
 ]
 
 
@@ -206,7 +289,7 @@ def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, caps
     assert verdict.startswith("Correct.") == (words == "Correct.")
 
 
-@pytest.mark.parametrize("name", ["0.connections", "0.open-loop", "1.flaw", "1.make", "1.slo"])
+@pytest.mark.parametrize("name", ["0.connections", "0.open-loop", "1.flaw", "1.make", "1.slo", "2.order", "2.mend"])
 def test_a_wrong_answer_is_shown_where_it_goes_wrong(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Three plausible wrong answers to one exercise get three different replies, each with its counter-example."""
     wrong = [answer for n, answer, words in ANSWERS if n == name and words[:7] not in ("Correct", "Nothing")][:3]

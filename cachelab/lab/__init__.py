@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cachelab.lab.pictures import plot_flow, plot_lanes
     from cachelab.lab.plots import plot_curve, plot_latency, plot_load
     from cachelab.lab.prediction import predict, reveal
+    from cachelab.lab.race_pictures import plot_orders, plot_race
+    from cachelab.lab.races import Race, World, race
     from cachelab.lab.show import ms, slider, table
     from cachelab.lab.simulation import run, simulate
     from cachelab.lab.trace import Trace
@@ -32,6 +34,8 @@ _HOMES = {
     "pictures": ["plot_flow", "plot_lanes"],
     "plots": ["plot_curve", "plot_latency", "plot_load"],
     "prediction": ["predict", "reveal"],
+    "race_pictures": ["plot_orders", "plot_race"],
+    "races": ["Race", "World", "race"],
     "show": ["ms", "slider", "table"],
     "simulation": ["run", "simulate"],
     "trace": ["Trace"],
@@ -46,12 +50,14 @@ __all__ = [
     "Failing",
     "Faulty",
     "OriginError",
+    "Race",
     "Request",
     "Slow",
     "SlowDatabase",
     "Trace",
     "UserProfile",
     "Workload",
+    "World",
     "check",
     "hint",
     "listen",
@@ -61,7 +67,10 @@ __all__ = [
     "plot_lanes",
     "plot_latency",
     "plot_load",
+    "plot_orders",
+    "plot_race",
     "predict",
+    "race",
     "replay",
     "reveal",
     "run",

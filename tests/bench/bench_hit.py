@@ -55,7 +55,7 @@ def _peers() -> dict[str, Call]:
 
 
 async def measure(rounds: int = 61, calls: int = 2_000) -> dict[str, float]:
-    """Median seconds of one hit for each competitor, and of awaiting an empty coroutine; rounds of about a millisecond."""
+    """Median seconds of a hit for each competitor, and of an empty coroutine; many rounds of about a millisecond."""
     ours: Cache[int, int] = Cache(MemoryStore(BOUND), _load, ttl=TTL_S)
     heard: Cache[int, int] = Cache(MemoryStore(BOUND), _load, ttl=TTL_S, listen=lambda event: None)
     peers = _peers()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.bench import bench_hit, bench_import, bench_simulation
+from tests.bench.timing import missing
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
 
@@ -12,7 +13,10 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
 @pytest.fixture(scope="module")
 def hit() -> dict[str, float]:
     """One run with all competitors in turns; the peers are an extra that the long tests need."""
-    return asyncio.run(bench_hit.measure())
+    try:
+        return asyncio.run(bench_hit.measure())
+    except ModuleNotFoundError as error:
+        pytest.fail(missing(error), pytrace=False)
 
 
 def test_a_hit_costs_at_most_four_empty_coroutines(hit: dict[str, float]) -> None:
