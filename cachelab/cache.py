@@ -3,9 +3,9 @@
 Problem: the origin is slow, can answer only so many queries per second, and is asked the same few things all day.
 Idea: look in a store first; on a miss load from the origin and keep the answer for `ttl` seconds.
 Guarantee: a value is served for at most `ttl` seconds after its load ended, in a stack of caches too, since its age
-    travels up with it. A store that fails on a read or a fill costs a load, never the request. The origin's error
-    reaches the caller as it is and is not remembered. `delete` raises unless every level has forgotten the key; in
-    this process, nothing that was loaded before it stays in the store after it.
+    travels up with it. A store that raises on an awaited read or a fill costs a load, never the request. The origin's
+    error reaches the caller as it is and is not remembered. `delete` raises unless every level has forgotten the key;
+    in this process, nothing that was loaded before it stays in the store after it.
 Not guaranteed: one load per key (a thousand callers that miss together load a thousand times); that a fill of another
     process does not land after a `delete` here (until the TTL ends).
 Cost: a hit in this process awaits nothing; a miss costs the store's answer on top of the load.

@@ -44,7 +44,7 @@ class MemoryStore(Generic[V]):
 
     def _make_peek(self, given: Clock | None) -> Callable[[Hashable], Entry[V] | Miss]:
         """The hit path as a function with its parts at hand: a tenth quicker than a method that fetches them."""
-        entries, find, touch = self._entries, self._entries.get, self._entries.move_to_end
+        entries, touch = self._entries, self._entries.move_to_end
 
         clock: Clock = given or time.monotonic
 
@@ -58,14 +58,15 @@ class MemoryStore(Generic[V]):
         self._clock = clock
 
         def peek(key: Hashable) -> Entry[V] | Miss:
-            entry = find(key)
-            if entry is None:
+            try:
+                touch(key)
+            except KeyError:
                 return MISS
+            entry = entries[key]
             if entry.expires <= clock():
                 del entries[key]
                 self.expired += 1
                 return MISS
-            touch(key)
             return entry
 
         return peek

@@ -34,7 +34,7 @@ class _Stop(BaseException):
     """Raised inside the thread that has to end."""
 
 
-def guarded(work: Callable[[], str], seconds: float = 5.0) -> str:
+def guarded(work: Callable[[], str], seconds: float = 10.0) -> str:
     """`work()` in a thread of its own. Raises what it raises, or `Stuck` after so many real seconds."""
     outcome: list[str | BaseException] = []
 

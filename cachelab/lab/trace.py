@@ -59,8 +59,11 @@ class Trace:
 
     @cached_property
     def reads(self) -> list[Row]:
-        """The rows that are reads."""
-        return [row for row in self.rows if row.op == "read"]
+        """The rows that are reads. Raises ValueError if there are none: nothing can be said about their latency."""
+        reads = [row for row in self.rows if row.op == "read"]
+        if not reads:
+            raise ValueError("This trace has no reads: give the workload a rate above 0 reads per second.")
+        return reads
 
     def share(self, *outcomes: str) -> float:
         """The share of reads with one of these outcomes, 0 to 1."""

@@ -109,7 +109,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         timers = self._timers
         while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
-        if not timers:
+        if not timers or timers[0][0] == float("inf"):
             waiting = ", ".join(sorted(_where(task) for task in asyncio.all_tasks(self)))
             raise Deadlock(f"Nothing can happen any more: every task waits and no timer runs ({waiting or 'no task'}).")
         self._now = max(self._now, timers[0][0])
@@ -171,14 +171,17 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         error = context.get("exception")
         if isinstance(error, KeyboardInterrupt):
             return
-        print(f"In the simulation: {context['message']} {type(error).__name__}: {error}", file=sys.stderr)
+        reason = "" if error is None else f" {type(error).__name__}: {error}"
+        print(f"In the simulation: {context['message']}{reason}", file=sys.stderr)
 
     def _begun(self, generator: AsyncGenerator[Any, None]) -> None:
         self._generators_made += 1
         self._generators[self._generators_made] = generator
 
     def _finish(self, generator: AsyncGenerator[Any, None]) -> None:
-        self._closers.add(self.create_task(generator.aclose()))
+        closer = self.create_task(generator.aclose())
+        self._closers.add(closer)
+        closer.add_done_callback(self._closers.discard)
 
     @contextmanager
     def _as_the_running_loop(self) -> Iterator[None]:

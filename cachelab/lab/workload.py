@@ -87,7 +87,7 @@ class Workload:
         return stream
 
 
-@lru_cache(maxsize=16)  # the same traffic meets one variant after the other
+@lru_cache(maxsize=4)  # the same traffic meets one variant after the other
 def _requests(workload: Workload) -> tuple[Request, ...]:
     reads = workload._stream("reads", workload.rate)
     return tuple(merge(reads, workload._stream("writes", workload.write_rate)))

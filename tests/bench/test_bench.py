@@ -1,4 +1,4 @@
-"""The bounds on speed, as ratios within one run; the one rate is far below what a slow machine does."""
+"""The bounds on speed, as ratios within one run; the one rate is about half of what an idle machine of two cores does."""
 
 import asyncio
 

@@ -20,7 +20,7 @@ LOADS = [(50.0, 0.1), (100.0, 0.045), (30.0, 0.01), (200.0, 0.04)]  # the last h
 def _last_wait_s(connections: int, rate: float, service_s: float) -> float:
     async def scenario() -> float:
         db = SlowDatabase(users=100, connections=connections, service_s=service_s)
-        trace = await replay(Workload(rate=rate, seconds=60, keys=100), db.fetch_user, db=db)
+        trace = await replay(Workload(rate=rate, seconds=30, keys=100), db.fetch_user, db=db)
         tail = trace.reads[-len(trace.reads) // 10 :]
         return sum(row.latency_s - service_s for row in tail) / len(tail)
 
@@ -28,7 +28,7 @@ def _last_wait_s(connections: int, rate: float, service_s: float) -> float:
 
 
 def _examine_connections(connections_needed: Any) -> str:
-    """Put the answers for four loads under that load for a minute."""
+    """Put the answers for four loads under that load for half a minute."""
     rows = []
     for rate, service_s in LOADS:
         answer = connections_needed(rate, service_s)
@@ -56,7 +56,7 @@ def _examine_connections(connections_needed: Any) -> str:
             words = "The capacity is below the load: each second leaves more queries waiting than it found."
         else:
             words = "This carries the load, and pays for connections it does not need: a smaller number does as well."
-        evidence = evidence_table(["load", "service", "your C", "capacity", "wait after 60 s"], rows, len(rows) - 1)
+        evidence = evidence_table(["load", "service", "your C", "capacity", "wait after 30 s"], rows, len(rows) - 1)
         raise Wrong(words, evidence)
     return "No queue is left to grow at any of the four loads, and one connection less would not do."
 
