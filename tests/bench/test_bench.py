@@ -1,4 +1,4 @@
-"""The bounds on speed, as ratios within one run; the one rate is about half of what an idle machine of two cores does."""
+"""The bounds on speed, as ratios within one run; the one rate is half of what two idle cores reach."""
 
 import asyncio
 
