@@ -4,10 +4,10 @@ Problem: the origin is slow, can answer only so many queries per second, and is 
 Idea: look in a store first; on a miss load from the origin and keep the answer for `ttl` seconds.
 Guarantee: a value is served for at most `ttl` seconds after its load ended, in a stack of caches too, since its age
     travels up with it. A store that raises on an awaited read or a fill costs a load, never the request. The origin's
-    error reaches the caller as it is and is not remembered. `delete` raises unless every level has forgotten the key;
-    in this process, nothing that was loaded before it stays in the store after it.
-Not guaranteed: one load per key (a thousand callers that miss together load a thousand times); that a fill of another
-    process does not land after a `delete` here (until the TTL ends).
+    error reaches the caller as it is and is not remembered. `delete` raises unless this level, and each below that is
+    the loader itself and has a `delete`, has forgotten the key; nothing this cache loaded before it stays after it.
+Not guaranteed: one load per key (a thousand callers that miss together load a thousand times); anything about fills by
+    another `Cache` or process, or by a store that failed in the middle of one (until the TTL ends).
 Cost: a hit in this process awaits nothing; a miss costs the store's answer on top of the load.
 Source: the pattern is called cache-aside by the Azure and AWS pattern pages, look-aside by Nishtala et al., NSDI'13.
 """
@@ -106,7 +106,8 @@ class Cache(Counted, Generic[K, V]):
                 expires = min(now + life, entry.expires)  # no longer than the level below would serve it
                 if expires > now and not fence.broken:
                     entry = Entry(entry.value, expires)
-                    await self._fill(key, entry, fence)
+                    filling = self._fill(key, entry, fence)
+                    await (filling if self._in_process else fence.stand_until_done(filling))
                 if fence.broken:
                     self._fact(key, "fenced")
                     entry = Entry(entry.value, now)  # for this caller, and for no cache above

@@ -96,7 +96,10 @@ class Loader(Protocol[K_contra, V_co]):
 
 
 class Store(Protocol):
-    """Where entries are kept. One that lives in this process also has `peek(key)`, the same answer without `await`."""
+    """Where entries are kept.
+
+    One that lives in this process also has `peek(key)`, the same answer without `await`, and none of the others waits.
+    """
 
     async def get(self, key: Any, /) -> Entry[Any] | Miss:
         """The live entry, or `MISS`: an entry is gone at the instant `expires`, not after it."""

@@ -1,20 +1,24 @@
 """The fence: a load that began before a delete must not fill after it.
 
 Problem: a reader misses and loads the old value; a writer commits and deletes; then the reader fills. The old value
-    stands in the cache until its TTL ends, and nothing will delete it again.
+    stands in the cache until its TTL ends or somebody writes again.
 Idea: every load stands behind a fence of its own. A delete breaks all fences of its key that stand at that moment. A
-    load whose fence is broken does not fill; if it broke while the fill was on its way, the load deletes again.
-Guarantee: within one process, no fill of a value that was loaded before a delete of its key stays in the store. Nothing
-    is kept for keys that nobody loads.
-Not guaranteed: anything across processes, since another process's delete breaks no fence here (the lease does that);
-    that a caller who was already waiting gets the new value.
+    load whose fence is broken does not fill; if it broke while the fill was on its way, the load deletes again. A fill
+    on its way to a remote store goes on to its end, also if its caller is cancelled, and so does its fence.
+Guarantee: through one `Cache`, no fill of a value that was loaded before a delete of its key stays in a store that
+    answers. Nothing is kept for keys that nobody loads.
+Not guaranteed: anything across caches and processes, since another's delete breaks no fence here (the lease does that);
+    a store that fails in the middle of a fill, or as a late one is taken back, may keep it until the TTL ends; a load
+    that begins after the delete and still reads the old row (a lagging replica, an old snapshot) is not seen.
 Cost: an object and an entry in a table for each load; a hit pays nothing.
 Source: the problem is the "stale set" of Nishtala et al., NSDI'13, section 3.2.1; generations are an old cure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import asyncio
+from collections.abc import Coroutine, Hashable
+from typing import Any
 
 __all__ = ["Fence", "Fences"]
 
@@ -22,11 +26,12 @@ __all__ = ["Fence", "Fences"]
 class Fence:
     """One load's fence: `with fence:` around the load and its fill; `broken` tells whether a delete came between."""
 
-    __slots__ = ("_key", "_standing", "broken")
+    __slots__ = ("_filling", "_key", "_standing", "broken")
 
     def __init__(self, standing: dict[Hashable, list[Fence]], key: Hashable) -> None:
         self._standing = standing
         self._key = key
+        self._filling: asyncio.Future[None] | None = None
         self.broken = False
 
     def __enter__(self) -> Fence:
@@ -38,6 +43,13 @@ class Fence:
         fences.remove(self)
         if not fences:
             del self._standing[self._key]
+
+    async def stand_until_done(self, filling: Coroutine[Any, Any, None]) -> None:
+        """Await the fill. It goes on behind this fence if its caller is cancelled: nobody else would take it back."""
+        self.__enter__()
+        self._filling = asyncio.ensure_future(filling)  # the loop itself holds tasks only weakly
+        self._filling.add_done_callback(self.__exit__)
+        await asyncio.shield(self._filling)
 
 
 class Fences:

@@ -185,6 +185,12 @@ async def double_delete(w: lab.World) -> None:
     await w.delete()
 
 
+async def four_steps(w: lab.World) -> None:
+    for _ in range(2):
+        await w.write()
+        await w.delete()
+
+
 async def for_ever(w: lab.World) -> None:
     while True:
         await w.write()
@@ -198,6 +204,18 @@ async def mended(db: Any, cache: Any, user_id: int, email: str) -> None:
 async def copied(db: Any, cache: Any, user_id: int, email: str) -> None:
     await cache.delete(user_id)
     await db.update_user(user_id, email)
+
+
+async def tries_again(db: Any, cache: Any, user_id: int, email: str) -> None:
+    await db.update_user(user_id, email)
+    for attempt in range(3):
+        try:
+            await cache.delete(user_id)
+        except Exception:
+            if attempt == 2:
+                raise
+        else:
+            return
 
 
 async def silent(db: Any, cache: Any, user_id: int, email: str) -> None:
@@ -266,12 +284,14 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("2.order", nothing, "Nothing to check yet"),
     ("2.order", only_deletes, "The writer has to write"),
     ("2.order", only_writes, "Nobody told the cache"),
-    ("2.order", delete_then_write, "Delete first, and a reader can load the old version"),
+    ("2.order", delete_then_write, "A delete before the last write is undone"),
     ("2.order", write_then_set, "the one who writes last need not be the one who fills last"),
     ("2.order", double_delete, "The first delete makes the cache cold"),
     ("2.order", for_ever, "took more steps"),
+    ("2.order", four_steps, "At most three steps"),
     ("2.mend", mended, "Correct."),
     ("2.mend", ..., "Nothing to check yet"),
+    ("2.mend", tries_again, "Correct."),
     ("2.mend", copied, "A reader who comes between the delete and the write"),
     ("2.mend", silent, "The delete failed, and update_user said nothing"),
     ("2.mend", other_error, "Let the cache's own error through"),

@@ -80,6 +80,7 @@ async def one_schedule(seed: int, *, remote: bool) -> tuple[int, int]:
         if chance.random() < 0.3:
             asyncio.get_running_loop().call_later(4 * chance.random(), task.cancel)
     await asyncio.wait(readers + writers)
+    await asyncio.sleep(10.0)  # fills whose callers have left
     stale = sum(stored(store, key) not in (None, origin.version.get(key, 0)) for key in (1, 2))
     return stale, len(cache._fences)
 
@@ -155,3 +156,61 @@ async def test_a_fenced_answer_is_kept_by_no_cache_above() -> None:
     await lower.delete(1)  # by somebody who knows only the lower one
     gate.set()
     assert (await waiting, top.peek(1), now()) == ("old", MISS, 1.0)
+
+
+class GatedStore(RemoteStore):
+    """A remote store whose fill waits to land, and whose deletes can be slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.landing = asyncio.Event()
+        self.filling = asyncio.Event()
+
+    async def set(self, key: Any, entry: Entry[Any]) -> None:
+        self.filling.set()
+        await self.landing.wait()
+        self.entries[key] = entry
+
+
+@pytest.mark.parametrize("cancelled", ["before the delete", "after the delete"])
+@in_virtual_time
+async def test_a_cancelled_callers_fill_is_taken_back_too(cancelled: str) -> None:
+    """The bytes are on their way whether or not the caller still waits; the fence stays up until they have landed."""
+    store = GatedStore()
+
+    async def load(key: int) -> str:
+        return "old"
+
+    cache: Cache[int, str] = Cache(store, load, ttl=60.0)
+    caller = asyncio.create_task(cache.get(1))
+    await store.filling.wait()
+    if cancelled == "before the delete":
+        caller.cancel()
+        await asyncio.sleep(0)
+    await cache.delete(1)
+    caller.cancel()
+    await asyncio.wait([caller])
+    store.landing.set()
+    await asyncio.sleep(1.0)
+    assert (caller.cancelled(), store.entries, len(cache._fences)) == (True, {}, 0)
+
+
+@in_virtual_time
+async def test_a_fill_that_cannot_be_taken_back_is_counted() -> None:
+    """Nobody is left to raise to: the store error is counted and told, and the TTL is the bound."""
+    store = GatedStore()
+
+    async def load(key: int) -> str:
+        return "old"
+
+    cache: Cache[int, str] = Cache(store, load, ttl=60.0)
+    caller = asyncio.create_task(cache.get(1))
+    await store.filling.wait()
+    await cache.delete(1)
+
+    async def broken(key: Any) -> None:
+        raise ConnectionError
+
+    store.delete = broken  # type: ignore[method-assign]
+    store.landing.set()
+    assert (await caller, cache.store_errors, list(store.entries)) == ("old", 1, [1])

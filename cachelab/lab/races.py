@@ -3,7 +3,8 @@
 Problem: a race that needs two events in one wrong order shows once in a million requests, and never in a test.
 Idea: let actors wait before each operation until it is their turn, and deal the turns in every possible order.
 Guarantee: all orders of the actors' turns are tried, each exactly once; an actor that has ended, or that waits for
-    another, passes its turn. The same actors give the same runs in the same order.
+    another, passes its turn (so on a warm cache, where a reader ends early, several orders are the same run). The same
+    actors give the same runs in the same order.
 Not guaranteed: anything about how likely an order is. The shares are shares of orders, not probabilities.
 Cost: the number of orders grows as a multinomial: 10 for 3 + 2 steps, 210 for 3 + 2 + 2, 2,520 for 3 + 3 + 2 + 2.
 Source: Nishtala et al., NSDI'13, section 3.2.1 ("stale sets"); enumeration as in any model checker.
@@ -151,7 +152,7 @@ class World:
                 await self._settle()
         unfinished = [name for name, task in tasks.items() if not task.done()]
         if unfinished:
-            raise RuntimeError(f"{', '.join(unfinished)} took more steps than alone: give it more turns.")
+            raise RuntimeError(f"{', '.join(unfinished)} took more steps than the turns it was given.")
         errors = {name: repr(task.exception()) for name, task in tasks.items() if task.exception()}
         return Run(order, self.steps, self._cached not in (None, self.version), errors)
 

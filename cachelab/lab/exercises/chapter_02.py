@@ -25,13 +25,14 @@ def _evidence(bad: Run) -> str:
     return evidence_table(["who", "does", "in the cache", "at the origin"], rows, len(rows) - 1)
 
 
-def _enumerate(writer: Callable[[World], Awaitable[object]], *, warm: bool, writers: int = 1) -> Race:
-    actors = {"reader": _reader, **{f"writer {n + 1}": writer for n in range(writers)}}
-    return race(actors, turns={"reader": 3, **{f"writer {n + 1}": 3 for n in range(writers)}}, warm=warm)
+def _enumerate(writer: Callable[[World], Awaitable[object]], steps: int, *, warm: bool, writers: int = 1) -> Race:
+    names = [f"writer {n + 1}" for n in range(writers)]
+    actors = {"reader": _reader, **dict.fromkeys(names, writer)}
+    return race(actors, turns={"reader": 3, **dict.fromkeys(names, steps)}, warm=warm)
 
 
 def _examine_order(writer: Any) -> str:
-    alone = race({"writer": writer}, turns={"writer": 3}, warm=True).runs[0]
+    alone = race({"writer": writer}, turns={"writer": 9}, warm=True).runs[0]
     did = [step.did.split()[0] for step in alone.steps]
     if not did:
         raise NotYet("let writer do something with the world: await w.write(), for example.")
@@ -39,19 +40,21 @@ def _examine_order(writer: Any) -> str:
         raise Wrong("The writer has to write, or nobody has changed anything.", _evidence(alone))
     if alone.stale:
         raise Wrong("Nobody told the cache: it holds the old version until the TTL ends.", _evidence(alone))
-    warm, cold = _enumerate(writer, warm=True), _enumerate(writer, warm=False)
+    if len(did) > 3:
+        raise Wrong("At most three steps: fewer do it.", _evidence(alone))
+    warm, cold = _enumerate(writer, len(did), warm=True), _enumerate(writer, len(did), warm=False)
     if "fills" in did:
-        two = _enumerate(writer, warm=True, writers=2)
+        two = _enumerate(writer, len(did), warm=True, writers=2)
         if two.stale:
             words = (
-                "With one writer this is fine. With two, the one who writes last need not be the one who fills last."
+                "One writer may get away with it. With two, the one who writes last need not be the one who fills last."
             )
             raise Wrong(f"{words} {len(two.stale)} of {len(two.runs)} orders end stale.", _evidence(two.stale[0]))
     if warm.stale and did.count("deletes") > 1:
         words = "The first delete makes the cache cold just before the write, and a cold cache is what the race needs."
         raise Wrong(f"{words} {len(warm.stale)} of {len(warm.runs)} orders end stale.", _evidence(warm.stale[0]))
     if warm.stale:
-        words = "Delete first, and a reader can load the old version and fill it before you have written the new one."
+        words = "A delete before the last write is undone: a reader can load and fill the old version in between."
         raise Wrong(f"{words} {len(warm.stale)} of {len(warm.runs)} orders end stale.", _evidence(warm.stale[0]))
     return (
         f"On a warm cache no order ends stale; on a cold one {len(cold.stale)} of {len(cold.runs)}: work for a fence."
@@ -89,8 +92,9 @@ def _examine_mend(update_user: Any) -> str:
     def cache(world: World) -> Cache[int, int]:
         return Cache(world, load=world.load, ttl=60.0)
 
-    result = race({"reader": reader, "writer": writer}, turns={"reader": 4, "writer": 4}, warm=True, cache=cache)
-    alone = race({"writer": writer}, turns={"writer": 4}, warm=True, cache=cache).runs[0]
+    alone = race({"writer": writer}, turns={"writer": 9}, warm=True, cache=cache).runs[0]
+    turns = {"reader": 4, "writer": len(alone.steps)}
+    result = race({"reader": reader, "writer": writer}, turns=turns, warm=True, cache=cache)
     if not any(step.did.startswith("writes") for step in alone.steps):
         raise Wrong("It has to write to the database.", _evidence(alone) if alone.steps else "It did nothing.")
     if alone.stale:
@@ -106,7 +110,7 @@ def _examine_mend(update_user: Any) -> str:
     async def unreachable() -> Any:
         world = _Down(warm=True)
         world.cache = cache(world)
-        return await world.deal({"writer": writer}, ("writer",) * 4)
+        return await world.deal({"writer": writer}, ("writer",) * 20)
 
     outcome = run(unreachable)
     if not outcome.errors:
