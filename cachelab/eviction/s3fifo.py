@@ -1,0 +1,83 @@
+"""S3-FIFO: three queues, so that what is used once does not push out what is used often.
+
+Problem: most keys of a cache are used once while they are in it, and LRU gives each of them the full length of its
+    queue.
+Idea: new keys wait in a *small* queue, a tenth of the cache. At its end, who was used more than once goes to the *main*
+    queue; the others leave, and a *ghost* remembers their keys. Who comes back while the ghost remembers it goes
+    straight to main. At the end of main, who was used since goes round again, with one use less to its credit.
+Guarantee: once the cache has been full, a key that is asked for once never enters main, however long the scan. Each key
+    has credit for 3 uses at most, and each step of an eviction uses some up: constant time on average.
+Not guaranteed: a key whose uses lie further apart than small and ghost together remember is always a newcomer.
+Cost: a counter for each hit, until it is at 3; the ghost holds as many keys again as main (keys, not values).
+Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP'23. In the paper the
+    small queue may fill the whole cache at first. Here, as in the authors' later code (libcachesim), newcomers for whom
+    small has no room go to main until the first eviction.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TypeVar
+
+from cachelab.eviction.policy import Policy
+
+__all__ = ["S3FIFO"]
+
+K = TypeVar("K")
+
+
+class S3FIFO(Policy[K]):
+    """Small 10 %, main 90 %, and a ghost as long as main. The shares are of the keys that are there."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.resident: dict[K, int] = {}  # how many times each was used since it came or went round, at most 3
+        self._small: OrderedDict[K, None] = OrderedDict()  # in each queue the oldest stands first
+        self._main: OrderedDict[K, None] = OrderedDict()
+        self._ghost: OrderedDict[K, None] = OrderedDict()
+        self._has_evicted = False
+
+    def hit(self, key: K) -> None:
+        """Count the use, up to 3; nothing moves."""
+        uses = self.resident
+        if uses[key] < 3:
+            uses[key] += 1
+
+    def add(self, key: K) -> None:
+        """To the end of small; to the end of main if the ghost remembers the key."""
+        self.resident[key] = 0
+        if key in self._ghost:
+            del self._ghost[key]
+            self._main[key] = None
+        elif self._has_evicted or len(self._small) < self.bound // 10:
+            self._small[key] = None
+        else:
+            self._main[key] = None
+        while 10 * len(self._ghost) > 9 * len(self.resident):  # as long as main
+            self._ghost.popitem(last=False)
+
+    def evict(self) -> K:
+        """The oldest of small, or of main if small has no more than its tenth, that was not used enough to stay."""
+        self._has_evicted = True
+        uses, small, main = self.resident, self._small, self._main
+        if len(small) >= len(uses) // 10:
+            while small:
+                key, _ = small.popitem(last=False)
+                if uses[key] <= 1:
+                    del uses[key]
+                    self._ghost[key] = None
+                    return key
+                uses[key] = 0
+                main[key] = None
+        while True:
+            key, _ = main.popitem(last=False)
+            if uses[key] == 0:
+                del uses[key]
+                return key
+            uses[key] -= 1
+            main[key] = None
+
+    def remove(self, key: K) -> None:
+        """Out of its queue; the ghost is for those who were evicted."""
+        del self.resident[key]
+        del (self._small if key in self._small else self._main)[key]

@@ -1,0 +1,77 @@
+"""SIEVE: a queue, a mark for those who were used, and a hand that sifts out the first one without a mark.
+
+Problem: LRU moves a key on every hit; most new keys are never used again and yet walk the whole length of its queue.
+Idea: a hit only sets a mark. To evict, a hand moves from the oldest key towards the newest: whoever has a mark loses it
+    and stays *where it is*; the first without one leaves, and the hand rests there. Past the newest the hand starts
+    again at the oldest. New keys come in at the newest end, so the hand soon meets those that nobody wanted.
+Guarantee: a key that was used since the hand last passed it survives the next pass.
+Not guaranteed: resistance to scans: a long one clears all marks and then takes the popular keys too. A key may leave
+    long after a younger one did.
+Cost: setting a mark for each hit. An eviction may pass many marked keys, but each mark was set by a hit: constant time
+    on average.
+Source: Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is simpler than LRU", NSDI'24.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from cachelab.eviction.policy import Policy
+
+__all__ = ["SIEVE"]
+
+K = TypeVar("K")
+
+
+class SIEVE(Policy[K]):
+    """One queue, one mark for each key, one hand."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.resident: dict[K, _Node[K]] = {}  # in the order of the queue: a survivor stays where it is
+        self._end: _Node[K] = _Node()  # closes the queue to a ring: after the newest, before the oldest
+        self._end.newer = self._end.older = self._hand = self._end
+
+    def hit(self, key: K) -> None:
+        """Set the mark; nothing moves."""
+        self.resident[key].visited = True
+
+    def add(self, key: K) -> None:
+        """To the newest end of the queue, without a mark."""
+        node: _Node[K] = _Node()
+        self.resident[key] = node
+        node.key, node.visited = key, False
+        newest, end = self._end.older, self._end
+        node.older, node.newer = newest, end
+        newest.newer = end.older = node
+
+    def evict(self) -> K:
+        """The first without a mark that the hand meets leaves."""
+        if not self.resident:
+            raise KeyError("nobody is there to leave")
+        hand, end = self._hand, self._end
+        while hand is end or hand.visited:
+            hand.visited = False
+            hand = hand.newer
+        self._hand = hand.newer
+        hand.older.newer, hand.newer.older = hand.newer, hand.older
+        del self.resident[hand.key]
+        return hand.key
+
+    def remove(self, key: K) -> None:
+        """Out of the queue; a hand that points at it moves on by one."""
+        node = self.resident.pop(key)
+        node.older.newer, node.newer.older = node.newer, node.older
+        if self._hand is node:
+            self._hand = node.newer
+
+
+class _Node(Generic[K]):
+    """A place in the queue. Without `__init__`, which would take longer than all the rest of `add`."""
+
+    __slots__ = ("key", "newer", "older", "visited")
+
+    key: K
+    visited: bool
+    newer: _Node[K]
+    older: _Node[K]

@@ -1,0 +1,128 @@
+"""How fast a trace is replayed: our policies beside libcachesim's LRU, and beside cachetools and theine.
+
+libcachesim is C and reads the trace from a file; it is the yardstick. Its hash table is given the size that suits this
+trace best; a table of its default size takes several times as long to fill. Times are of the processor, so that other
+work on the machine counts for little.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cachetools
+
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, lru_curve, simulate
+from tests.bench.timing import Round, interleaved, missing
+from tests.referee import process_trace, write_trace
+from tests.traces import zipf
+
+__all__ = [
+    "AT_DEFAULT",
+    "CURVE_SIZES",
+    "KEYS",
+    "PEERS",
+    "POLICIES",
+    "REQUESTS",
+    "YARDSTICK",
+    "curve_seconds",
+    "measure",
+]
+
+REQUESTS, KEYS = 1_000_000, 100_000
+POLICIES: list[type[Policy[int]]] = [FIFO, LRU, LFU, SIEVE, S3FIFO, WTinyLFU]
+YARDSTICK, AT_DEFAULT = "libcachesim LRU", "libcachesim LRU, default table"
+PEERS = {"FIFO": "cachetools FIFO", "LRU": "cachetools LRU", "LFU": "cachetools LFU", "WTinyLFU": "theine W-TinyLFU"}
+"""Who has the same policy."""
+TABLE_POWER = 18
+CURVE_SIZES = range(KEYS // 20, KEYS + 1, KEYS // 20)
+
+
+def _timed(replay: Callable[[], object]) -> Round:
+    async def one_round() -> float:
+        start = time.process_time()
+        replay()
+        return (time.process_time() - start) / REQUESTS
+
+    return one_round
+
+
+def _replay_ours(policy: type[Policy[int]], size: int, keys: list[int]) -> None:
+    simulate(policy(size), keys)
+
+
+def _replay_cachetools(policy: Callable[[int], Any], size: int, keys: list[int]) -> None:
+    cache = policy(size)
+    get = cache.get
+    for key in keys:
+        if get(key) is None:
+            cache[key] = True
+
+
+def _replay_theine(size: int, keys: list[int]) -> None:
+    import theine
+
+    cache: Any = theine.Cache(size)
+    get, set_ = cache.get, cache.set
+    for key in keys:
+        _, found = get(key)
+        if not found:
+            set_(key, True)
+    cache.close()
+
+
+async def measure(size: int, rounds: int = 5) -> dict[str, float]:
+    """Median processor seconds of a request for each; a peer that is not installed is named and left out."""
+    keys = zipf(REQUESTS, KEYS, 1.0)
+    with tempfile.TemporaryDirectory() as folder:
+        trace = write_trace(keys, Path(folder) / "trace")
+
+        def referee(**options: int) -> Round:
+            async def one_round() -> float:
+                return process_trace("LRU", size, trace, **options).seconds / REQUESTS
+
+            return one_round
+
+        ways = {YARDSTICK: referee(hashpower=TABLE_POWER), AT_DEFAULT: referee()}
+        for policy in POLICIES:
+            ways[policy.__name__] = _timed(partial(_replay_ours, policy, size, keys))
+        for name, peer in (("FIFO", cachetools.FIFOCache), ("LRU", cachetools.LRUCache), ("LFU", cachetools.LFUCache)):
+            ways[PEERS[name]] = _timed(partial(_replay_cachetools, peer, size, keys))
+        try:
+            _replay_theine(size, [])
+        except ModuleNotFoundError as error:
+            print(missing(error))
+        else:
+            ways[PEERS["WTinyLFU"]] = _timed(partial(_replay_theine, size, keys))
+        return await interleaved(ways, rounds)
+
+
+def curve_seconds() -> float:
+    """Seconds that an LRU curve over 20 sizes takes."""
+    keys = zipf(REQUESTS, KEYS, 1.0)
+    start = time.perf_counter()
+    lru_curve(keys, CURVE_SIZES)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print the speed of each as a share of the yardstick's."""
+    for size in (KEYS // 10, KEYS // 100):
+        medians = asyncio.run(measure(size))
+        print(f"{REQUESTS:,} requests by Zipf's law for {KEYS:,} keys, room for {size:,}: speed, yardstick = 1")
+        for name, seconds in medians.items():
+            print(f"  {name:<30}  {medians[YARDSTICK] / seconds:6.3f}  {seconds * 1e9:8,.0f} ns a request")
+    print(f"An LRU curve over {len(CURVE_SIZES)} sizes: {curve_seconds():.1f} s")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ModuleNotFoundError as error:
+        if error.name != "libcachesim":
+            raise
+        sys.exit("libcachesim, the yardstick, is not installed: it comes with the extra `test`, where it has a wheel.")

@@ -1,0 +1,223 @@
+"""The eviction policies once more, slow and obvious: each rule in plain lists, as one would play it with cards.
+
+A list has its oldest (or least recently used) key at the front. Nothing here is shared with the package but the places
+of a key in the sketch, which are a hash and have no obvious form.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+
+from cachelab.eviction import Sketch
+
+__all__ = ["FIFOModel", "LFUModel", "LRUModel", "Model", "S3FIFOModel", "SIEVEModel", "SketchModel", "WTinyLFUModel"]
+
+Key = Hashable
+Queue = list[Key]
+
+
+class Model:
+    """What `Policy` promises; `resident()` are those that are in."""
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.queue: Queue = []
+
+    def resident(self) -> set[Key]:
+        return set(self.queue)
+
+    def hit(self, key: Key) -> None:
+        raise NotImplementedError
+
+    def add(self, key: Key) -> None:
+        self.queue.append(key)
+
+    def evict(self) -> Key:
+        return self.queue.pop(0)
+
+    def remove(self, key: Key) -> None:
+        self.queue.remove(key)
+
+
+class FIFOModel(Model):
+    """Used or not, the queue stays as it is."""
+
+    def hit(self, key: Key) -> None:
+        pass
+
+
+class LRUModel(Model):
+    """Whoever is used goes to the back."""
+
+    def hit(self, key: Key) -> None:
+        self.queue.remove(key)
+        self.queue.append(key)
+
+
+class LFUModel(LRUModel):
+    """A queue by last use, and a count of uses since the key came: the first with the lowest count leaves."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.uses: dict[Key, int] = {}
+
+    def hit(self, key: Key) -> None:
+        super().hit(key)
+        self.uses[key] += 1
+
+    def add(self, key: Key) -> None:
+        super().add(key)
+        self.uses[key] = 1
+
+    def evict(self) -> Key:
+        victim = min(self.queue, key=lambda key: self.uses[key])
+        self.queue.remove(victim)
+        return victim
+
+
+class SIEVEModel(Model):
+    """A queue, the set of the visited, and a hand: the key it points at, or None for past the newest."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.visited: set[Key] = set()
+        self.hand: tuple[Key] | None = None
+
+    def hit(self, key: Key) -> None:
+        self.visited.add(key)
+
+    def evict(self) -> Key:
+        at = self.queue.index(self.hand[0]) if self.hand else 0
+        while self.queue[at] in self.visited:
+            self.visited.remove(self.queue[at])
+            at = (at + 1) % len(self.queue)
+        victim = self.queue[at]
+        self.hand = (victim,)
+        self.remove(victim)
+        return victim
+
+    def remove(self, key: Key) -> None:
+        at = self.queue.index(key)
+        if self.hand == (key,):
+            self.hand = (self.queue[at + 1],) if at + 1 < len(self.queue) else None
+        self.queue.remove(key)
+        self.visited.discard(key)
+
+
+class S3FIFOModel(Model):
+    """Three queues and a count of uses, in the words of the paper.
+
+    `papers_start`  the small queue may fill the whole cache before the first eviction, as in the paper
+    """
+
+    def __init__(self, bound: int, *, papers_start: bool = False) -> None:
+        self.bound = bound
+        self.small: Queue = []
+        self.main: Queue = []
+        self.ghost: Queue = []
+        self.uses: dict[Key, int] = {}
+        self.starting = not papers_start
+
+    def resident(self) -> set[Key]:
+        return {*self.small, *self.main}
+
+    def hit(self, key: Key) -> None:
+        self.uses[key] = min(self.uses[key] + 1, 3)
+
+    def add(self, key: Key) -> None:
+        self.uses[key] = 0
+        if key in self.ghost:
+            self.ghost.remove(key)
+            self.main.append(key)
+        elif self.starting and len(self.small) >= self.bound // 10:
+            self.main.append(key)
+        else:
+            self.small.append(key)
+        del self.ghost[: max(0, len(self.ghost) - len(self.resident()) * 9 // 10)]
+
+    def evict(self) -> Key:
+        self.starting = False
+        if len(self.small) >= len(self.resident()) // 10:
+            while self.small:
+                key = self.small.pop(0)
+                if self.uses[key] <= 1:
+                    self.ghost.append(key)
+                    return key
+                self.uses[key] = 0
+                self.main.append(key)
+        while self.uses[self.main[0]] > 0:
+            key = self.main.pop(0)
+            self.uses[key] -= 1
+            self.main.append(key)
+        return self.main.pop(0)
+
+    def remove(self, key: Key) -> None:
+        (self.small if key in self.small else self.main).remove(key)
+
+
+class SketchModel:
+    """A count for each place, as a dict."""
+
+    def __init__(self, capacity: int) -> None:
+        self.places = Sketch(capacity).places
+        self.counts: Counter[int] = Counter()
+        self.capacity = capacity
+        self.total = 0
+
+    def count(self, key: Key) -> None:
+        if self.estimate(key) == 15:
+            return
+        for place in self.places(key):
+            self.counts[place] = min(self.counts[place] + 1, 15)
+        self.total += 1
+        if self.total % (10 * self.capacity) == 0:
+            self.counts = Counter({place: count // 2 for place, count in self.counts.items()})
+
+    def estimate(self, key: Key) -> int:
+        return min(self.counts[place] for place in self.places(key))
+
+
+class WTinyLFUModel(Model):
+    """Three LRU lists and the sketch."""
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.window: Queue = []
+        self.probation: Queue = []
+        self.protected: Queue = []
+        self.sketch = SketchModel(bound)
+
+    def resident(self) -> set[Key]:
+        return {*self.window, *self.probation, *self.protected}
+
+    def hit(self, key: Key) -> None:
+        self.sketch.count(key)
+        was_on_probation = key in self.probation
+        segment = self.window if key in self.window else self.protected
+        self.remove(key)
+        segment.append(key)
+        if was_on_probation and 5 * len(self.protected) > 4 * (len(self.probation) + len(self.protected)):
+            self.probation.append(self.protected.pop(0))
+
+    def add(self, key: Key) -> None:
+        self.sketch.count(key)
+        self.window.append(key)
+
+    def evict(self) -> Key:
+        while len(self.window) > max(1, len(self.resident()) // 100):
+            self.probation.append(self.window.pop(0))
+        main = self.probation or self.protected
+        if not main:
+            return self.window.pop(0)
+        if not self.window:
+            return main.pop(0)
+        candidate, victim = self.window[0], main[0]
+        if self.sketch.estimate(candidate) <= self.sketch.estimate(victim):
+            return self.window.pop(0)
+        main.remove(victim)
+        self.probation.append(self.window.pop(0))
+        return victim
+
+    def remove(self, key: Key) -> None:
+        for segment in (self.window, self.probation, self.protected):
+            if key in segment:
+                segment.remove(key)
