@@ -1,24 +1,28 @@
-"""A store in this process: bounded, with a time to live, the least recently used entry leaves first.
+"""A store in this process: bounded, with a time to live for each entry, and a policy that says who has to leave.
 
 Problem: a dict remembers everything for ever: it grows without a bound and serves what is long out of date.
-Idea: keep the entries in the order of their last use; when there is no room, the first in that order leaves. Each
-    entry carries the moment it expires, and is not served from then on.
-Guarantee: never more than `max_entries`; never an entry at or after its `expires`; a read returns in one step and
-    never waits.
-Not guaranteed: an expired entry nobody asks for keeps its place until room is needed; no protection between threads;
-    every reader gets the same object, so values should be immutable.
-Cost: a dict look-up, a clock reading and a move in a linked list for each hit.
-Source: LRU is older than its names, e.g. Mattson et al., IBM Systems Journal 9(2), 1970.
+Idea: entries in a dict; the keys' order in a policy of its own (least recently used by default); the moments of expiry
+    in a heap, so that writing finds what is dead without asking for each key.
+Guarantee: never more than `max_entries` entries, nor more than `max_bytes` where that is given; never an entry at or
+    after its `expires`; a read returns in one step and never waits. Every write buries two of the dead, if there are
+    any, so that they are gone long before the living have to leave.
+Not guaranteed: that the dead are gone at once: where nobody writes, they keep their place; no protection between
+    threads; every reader gets the same object, so values should be immutable.
+Cost: a dict look-up, a clock reading and the policy's `hit` for each hit; a heap entry for each write.
+Source: the policies are in cachelab.eviction; a heap of expiries is what cachetools' TLRUCache does, too.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from heapq import heapify, heappop, heappush
+from typing import Any, Generic, TypeVar
 
 from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, running_clock
+from cachelab.eviction.lru import LRU
+from cachelab.eviction.policy import Policy
 
 __all__ = ["MemoryStore"]
 
@@ -26,26 +30,43 @@ V = TypeVar("V")
 
 
 class MemoryStore(Generic[V]):
-    """At most `max_entries` entries, least recently used out first. `len(store)` counts those it holds, dead or alive.
+    """At most `max_entries` entries. `len(store)` counts those it holds, dead or alive.
 
     `peek(key)`  the live entry or `MISS`, at once; it counts as a use
-    `evicted`    counts entries that left for want of room, `expired` those that were found too old
+    `policy`     makes the policy from the bound: a class of cachelab.eviction
+    `max_bytes`  with `size_of(value)`, in bytes: their sum stays at or below it; a larger value is not kept at all
     `clock`      for tests; by default it is the running loop's, bound at first use
+    `evicted`    counts entries that left for want of room, `expired` those that were found too old, and `refused`
+                 those that were too large
 
-    Raises ValueError if `max_entries` is not a whole number of at least 1.
+    Raises ValueError if `max_entries` is not a whole number of at least 1, or only one of `max_bytes` and `size_of` is
+    given.
     """
 
-    def __init__(self, max_entries: int, *, clock: Clock | None = None) -> None:
-        self._entries: OrderedDict[Hashable, Entry[V]] = OrderedDict()  # the least recently used stands first
-        self._max_entries = checked_bound(max_entries)
-        self.evicted = 0
-        self.expired = 0
+    def __init__(
+        self,
+        max_entries: int,
+        *,
+        policy: Callable[[int], Policy[Any]] = LRU,
+        max_bytes: int | None = None,
+        size_of: Callable[[V], int] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if (max_bytes is None) != (size_of is None):
+            raise ValueError("A bound in bytes needs both: max_bytes=, and size_of=, a function that measures a value.")
+        self.evicted = self.expired = self.refused = self.bytes = 0
+        self._entries: dict[Hashable, Entry[V]] = {}
+        self._policy = policy(checked_bound(max_entries))
+        self._max_bytes = max_bytes
+        self._size_of = size_of
+        self._sizes: dict[Hashable, int] = {}
+        self._expiries: list[tuple[float, int, Hashable]] = []  # the number keeps keys from being compared
+        self._written = 0
         self.peek = self._make_peek(clock)
 
     def _make_peek(self, given: Clock | None) -> Callable[[Hashable], Entry[V] | Miss]:
         """The hit path as a function with its parts at hand: a tenth quicker than a method that fetches them."""
-        entries, touch = self._entries, self._entries.move_to_end
-
+        entries, hit = self._entries, self._policy.hit
         clock: Clock = given or time.monotonic
 
         def bind() -> float:
@@ -59,14 +80,14 @@ class MemoryStore(Generic[V]):
 
         def peek(key: Hashable) -> Entry[V] | Miss:
             try:
-                touch(key)
+                entry = entries[key]
             except KeyError:
                 return MISS
-            entry = entries[key]
             if entry.expires <= clock():
-                del entries[key]
+                self._forget(key)
                 self.expired += 1
                 return MISS
+            hit(key)
             return entry
 
         return peek
@@ -76,22 +97,60 @@ class MemoryStore(Generic[V]):
         return self.peek(key)
 
     async def set(self, key: Hashable, entry: Entry[V]) -> None:
-        """Keep `entry` as the most recently used; if there is no room, the least recently used leaves."""
+        """Keep `entry`. Where there is no room, the dead leave first, and then whom the policy names."""
+        size = self._size_of(entry.value) if self._size_of else 0
+        self._bury(2)
+        if key in self._entries and self._max_bytes is None:
+            self._policy.hit(key)  # writing is a use
+        else:
+            await self.delete(key)  # its bytes are free now, and if it is too large, the old value must not stay
+            if self._max_bytes is not None and size > self._max_bytes:
+                self.refused += 1
+                return
+            self._make_room(size)
+            self._policy.add(key)
+            self._sizes[key] = size
+            self.bytes += size
         self._entries[key] = entry
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            _, victim = self._entries.popitem(last=False)
-            if victim.expires <= self._clock():
+        if entry.expires < math.inf:
+            self._written += 1
+            heappush(self._expiries, (entry.expires, self._written, key))
+
+    def _make_room(self, size: int) -> None:
+        policy, most = self._policy, self._max_bytes
+        while len(policy) >= policy.bound or (most is not None and self.bytes + size > most):
+            self._drop(policy.evict())
+            self.evicted += 1
+
+    def _bury(self, most: int) -> None:
+        """Forget up to `most` entries that have expired."""
+        now, heap = self._clock(), self._expiries
+        while most and heap and heap[0][0] <= now:
+            _, _, key = heappop(heap)
+            entry = self._entries.get(key)
+            if entry is not None and entry.expires <= now:  # else it was overwritten or has left
+                self._forget(key)
                 self.expired += 1
-            else:
-                self.evicted += 1
+                most -= 1
+        if len(heap) > 2 * len(self._entries) + 100:  # mostly of entries that have left
+            heap[:] = [item for item in heap if item[2] in self._entries and self._entries[item[2]].expires == item[0]]
+            heapify(heap)
+
+    def _forget(self, key: Hashable) -> None:
+        self._policy.remove(key)
+        self._drop(key)
+
+    def _drop(self, key: Hashable) -> None:
+        del self._entries[key]
+        self.bytes -= self._sizes.pop(key)
 
     async def delete(self, key: Hashable) -> None:
         """Forget the key; nothing happens if it is not there."""
-        self._entries.pop(key, None)
+        if key in self._entries:
+            self._forget(key)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"MemoryStore({len(self)} of {self._max_entries} entries)"
+        return f"MemoryStore({len(self)} of {self._policy.bound} entries)"
