@@ -11,7 +11,7 @@ from cachelab.eviction import FIFO, LFU, LRU, OPT, S3FIFO, SIEVE, Policy, WTinyL
 from tests.referee import process_trace, write_trace
 from tests.traces import loop, scan_polluted, shifting, zipf
 
-pytest.importorskip("libcachesim", reason="the referee, libcachesim, has no wheel for this Python or system")
+pytest.importorskip("libcachesim", reason="libcachesim, the referee, is not installed: it has wheels for Linux only")
 
 REQUESTS, KEYS = 200_000, 10_000
 TRACES: dict[str, Callable[[int], list[int]]] = {

@@ -33,7 +33,7 @@ class OPT(Policy[K]):
         self.resident: dict[K, int] = {}  # when each is needed next
         self._heap: list[int] = []  # the same moments, negative: the farthest stands first
         self._future = future
-        self._next = next_uses(future)
+        self._next = _next_uses(future)
         self._now = 0
 
     def hit(self, key: K) -> None:
@@ -64,7 +64,7 @@ class OPT(Policy[K]):
         del self.resident[key]
 
 
-def next_uses(keys: Sequence[K]) -> list[int]:
+def _next_uses(keys: Sequence[K]) -> list[int]:
     """For each request, the number of the next one for the same key; n + its own number if there is none among n.
 
     So all moments differ, those of keys that are not needed again too, and modulo n each says which key it is about.

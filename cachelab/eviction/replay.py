@@ -7,7 +7,8 @@ Idea: a cache without values needs only the policy: the very class that a store 
 Guarantee: the hits are those of a store with that policy and bound that fills every miss at once and removes nothing.
     `lru_curve` gives exactly the numbers of `miss_ratio_curve` with LRU.
 Not guaranteed: that tomorrow's keys look like the trace; nothing expires here, and every entry counts as one.
-Cost: about 0.2 µs a request for FIFO, LRU and SIEVE. `lru_curve`: O(n log n), two integers a request in memory.
+Cost: a few dict operations a request; FIFO, LRU and SIEVE come to about a third of the speed of a simulator in C.
+    `lru_curve`: O(n log n), two integers a request in memory.
 Source: Mattson, Gecsei, Slutz, Traiger, IBM Systems Journal 9(2), 1970, for the stack distance; Fenwick, Software:
     Practice and Experience 24(3), 1994, for the tree. Plain lists: numpy would have nothing to vectorise.
 """

@@ -45,16 +45,17 @@ class S3FIFO(Policy[K]):
 
     def add(self, key: K) -> None:
         """To the end of small; to the end of main if the ghost remembers the key."""
-        self.resident[key] = 0
-        if key in self._ghost:
-            del self._ghost[key]
+        resident, ghost = self.resident, self._ghost
+        resident[key] = 0
+        if key in ghost:
+            del ghost[key]
             self._main[key] = None
         elif self._has_evicted or len(self._small) < self.bound // 10:
             self._small[key] = None
         else:
             self._main[key] = None
-        while 10 * len(self._ghost) > 9 * len(self.resident):  # as long as main
-            self._ghost.popitem(last=False)
+        while 10 * len(ghost) > 9 * len(resident):  # as long as main
+            ghost.popitem(last=False)
 
     def evict(self) -> K:
         """The oldest of small, or of main if small has no more than its tenth, that was not used enough to stay."""

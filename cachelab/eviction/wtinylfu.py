@@ -56,8 +56,9 @@ class WTinyLFU(Policy[K]):
 
     def add(self, key: K) -> None:
         """Count it, into the window."""
-        self.resident[key] = places = self._sketch.places(key)
-        self._sketch.count(places)
+        sketch = self._sketch
+        self.resident[key] = places = sketch.places(key)
+        sketch.count(places)
         self._window[key] = None
 
     def evict(self) -> K:

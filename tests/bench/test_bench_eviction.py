@@ -9,7 +9,7 @@ from tests.bench.bench_eviction import KEYS, PEERS, YARDSTICK
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.xdist_group("bench")]
 
-pytest.importorskip("libcachesim", reason="the yardstick, libcachesim, has no wheel for this Python or system")
+pytest.importorskip("libcachesim", reason="libcachesim, the yardstick, is not installed: it has wheels for Linux only")
 
 
 @pytest.fixture(scope="module")
