@@ -99,7 +99,11 @@ class MemoryStore(Generic[V]):
     async def set(self, key: Hashable, entry: Entry[V]) -> None:
         """Keep `entry`. Where there is no room, the dead leave first, and then whom the policy names."""
         size = self._size_of(entry.value) if self._size_of else 0
-        self._bury(2)
+        now = self._clock()
+        self._bury(2, now)
+        if entry.expires <= now:  # dead on arrival: nobody has to leave for it
+            await self.delete(key)
+            return
         if key in self._entries and self._max_bytes is None:
             self._policy.hit(key)  # writing is a use
         else:
@@ -122,9 +126,9 @@ class MemoryStore(Generic[V]):
             self._drop(policy.evict())
             self.evicted += 1
 
-    def _bury(self, most: int) -> None:
+    def _bury(self, most: int, now: float) -> None:
         """Forget up to `most` entries that have expired."""
-        now, heap = self._clock(), self._expiries
+        heap = self._expiries
         while most and heap and heap[0][0] <= now:
             _, _, key = heappop(heap)
             entry = self._entries.get(key)

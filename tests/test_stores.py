@@ -18,6 +18,8 @@ FOREVER = math.inf
 class TestMemoryStore(BoundedContract):
     """The store of ours."""
 
+    dead_leave_first = True
+
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
         return MemoryStore(max_entries, clock=clock)
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from cachelab.eviction.policy import Policy
 
-__all__ = ["OPT", "next_uses"]
+__all__ = ["OPT"]
 
 K = TypeVar("K")
 

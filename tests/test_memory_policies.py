@@ -1,0 +1,122 @@
+"""The memory store with each policy: the contract, a bound in bytes, and memory that the dead give back."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from cachelab.entry import MISS, Clock, Entry
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, simulate
+from cachelab.memory import MemoryStore
+from tests.contract import StoreContract
+from tests.fakes import in_virtual_time
+
+POLICIES: list[Callable[[int], Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
+EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
+
+
+class TestWithSIEVE(StoreContract):
+    """What every store promises, when the policy is not the usual one."""
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
+        return MemoryStore(max_entries, policy=SIEVE, clock=clock)
+
+
+class TestWithWTinyLFU(StoreContract):
+    """The same for the policy with the most parts."""
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
+        return MemoryStore(max_entries, policy=WTinyLFU, clock=clock)
+
+
+@EVERY_POLICY
+@in_virtual_time
+async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Callable[[int], Policy[Any]]) -> None:
+    """Look, and fill on a miss: the hits are those of `simulate` on the same keys."""
+    chance = Random("memory/policies")
+    keys = [int(chance.paretovariate(0.6)) % 500 for _ in range(5_000)]
+    store: MemoryStore[int] = MemoryStore(50, policy=policy)
+    hits = 0
+    for key in keys:
+        if store.peek(key) is MISS:
+            await store.set(key, Entry(key, math.inf))
+        else:
+            hits += 1
+    assert hits == simulate(policy(50), keys).hits
+
+
+@EVERY_POLICY
+@in_virtual_time
+async def test_the_bounds_hold_whatever_happens(policy: Callable[[int], Policy[Any]]) -> None:
+    """Entries, bytes and the policy's keys agree after each of 5,000 random steps, and no bound is passed."""
+    chance = Random("memory/bounds")
+    store: MemoryStore[bytes] = MemoryStore(20, policy=policy, max_bytes=1_000, size_of=len)
+    for _ in range(5_000):
+        key = chance.randrange(60)
+        match chance.randrange(4):
+            case 0:
+                store.peek(key)
+            case 1:
+                await store.delete(key)
+            case 2:
+                await store.set(key, Entry(bytes(chance.randrange(150)), asyncio.get_running_loop().time() + 5.0))
+            case 3:
+                await asyncio.sleep(chance.random())
+        sizes = sum(len(entry.value) for entry in store._entries.values())
+        assert (store.bytes, set(store._policy.resident)) == (sizes, set(store._entries))
+        assert len(store) <= 20
+        assert store.bytes <= 1_000
+
+
+@in_virtual_time
+async def test_a_value_larger_than_the_bound_is_refused() -> None:
+    """It is not kept, nobody has to leave for it, and the old value does not stay in its place."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
+    await store.set(1, Entry(bytes(60), math.inf))
+    await store.set(2, Entry(bytes(30), math.inf))
+    await store.set(1, Entry(bytes(101), math.inf))
+    assert (store.peek(1), len(store), store.bytes, store.refused, store.evicted) == (MISS, 1, 30, 1, 0)
+
+
+@in_virtual_time
+async def test_a_large_value_makes_as_many_leave_as_it_takes() -> None:
+    """Bytes are what is short, not places."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
+    for key in range(5):
+        await store.set(key, Entry(bytes(20), math.inf))
+    await store.set(9, Entry(bytes(50), math.inf))
+    assert (len(store), store.bytes, store.evicted) == (3, 90, 3)
+
+
+@pytest.mark.parametrize("half", [{"max_bytes": 100}, {"size_of": len}], ids=str)
+def test_a_bound_in_bytes_needs_a_measure(half: dict[str, Any]) -> None:
+    """One without the other is a mistake, and a sentence says so."""
+    with pytest.raises(ValueError, match="A bound in bytes needs both"):
+        MemoryStore(10, **half)
+
+
+@in_virtual_time
+async def test_the_dead_are_buried_without_being_asked_for() -> None:
+    """Writing other keys frees the memory of a thousand that expired and that nobody asks for again."""
+    store: MemoryStore[int] = MemoryStore(10_000)
+    for key in range(1_000):
+        await store.set(key, Entry(key, 10.0))
+    await asyncio.sleep(10.0)
+    for key in range(1_000, 1_500):
+        await store.set(key, Entry(key, math.inf))
+    assert (len(store), store.expired, store.evicted) == (500, 1_000, 0)
+
+
+@EVERY_POLICY
+@in_virtual_time
+async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> None:
+    """After 20,000 distinct keys, each overwritten once, nothing in the store has grown with their number."""
+    store: MemoryStore[int] = MemoryStore(100, policy=policy)
+    for key in range(20_000):
+        await store.set(key, Entry(key, 1e9 + key))
+        await store.set(key, Entry(key, 2e9 + key))
+    assert (len(store), len(store._policy), len(store._sizes)) == (100, 100, 100)
+    assert len(store._expiries) <= 400
