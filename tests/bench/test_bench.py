@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.bench import bench_hit, bench_import, bench_simulation
+from tests.bench import bench_hit, bench_import, bench_simulation, bench_store
 from tests.bench.timing import missing
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
@@ -28,6 +28,16 @@ def test_a_hit_costs_at_most_four_empty_coroutines(hit: dict[str, float]) -> Non
 def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None:
     """Against the library's own decorator on an async function, in memory, with a TTL where it has one."""
     assert hit[bench_hit.OURS] < hit[peer]
+
+
+def test_a_synchronous_hit_costs_at_most_five_of_lru_cache() -> None:
+    """And less than cachetools' TTLCache and theine, in the same run."""
+    cost = asyncio.run(bench_store.measure())
+    ours = cost.pop(bench_store.OURS)
+    assert (ours <= 5 * cost[bench_store.YARDSTICK], ours < min(cost[peer] for peer in bench_store.PEERS)) == (
+        True,
+        True,
+    )
 
 
 def test_the_import_is_light() -> None:
