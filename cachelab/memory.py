@@ -104,27 +104,35 @@ class MemoryStore(Generic[V]):
         if entry.expires <= now:  # dead on arrival: nobody has to leave for it
             await self.delete(key)
             return
-        if key in self._entries and self._max_bytes is None:
+        if self._max_bytes is not None and size > self._max_bytes:
+            await self.delete(key)  # the old value must not stay in its place
+            self.refused += 1
+            return
+        if key in self._entries:
             self._policy.hit(key)  # writing is a use
+            self.bytes -= self._sizes[key]
         else:
-            await self.delete(key)  # its bytes are free now, and if it is too large, the old value must not stay
-            if self._max_bytes is not None and size > self._max_bytes:
-                self.refused += 1
-                return
-            self._make_room(size)
+            self._make_room(now, newcomers=1, size=size)
             self._policy.add(key)
-            self._sizes[key] = size
-            self.bytes += size
         self._entries[key] = entry
+        self._sizes[key] = size
+        self.bytes += size
+        self._make_room(now)  # for an overwrite that has grown; it may be the one to leave
+        if key not in self._entries:
+            return
         if entry.expires < math.inf:
             self._written += 1
             heappush(self._expiries, (entry.expires, self._written, key))
 
-    def _make_room(self, size: int) -> None:
+    def _make_room(self, now: float, newcomers: int = 0, size: int = 0) -> None:
         policy, most = self._policy, self._max_bytes
-        while len(policy) >= policy.bound or (most is not None and self.bytes + size > most):
-            self._drop(policy.evict())
-            self.evicted += 1
+        while len(policy) + newcomers > policy.bound or (most is not None and self.bytes + size > most):
+            victim = policy.evict()
+            if self._entries[victim].expires > now:
+                self.evicted += 1
+            else:
+                self.expired += 1
+            self._drop(victim)
 
     def _bury(self, most: int, now: float) -> None:
         """Forget up to `most` entries that have expired."""

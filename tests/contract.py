@@ -11,25 +11,17 @@ A store in another process inherits `StoreContract`; one in this process, with a
 import asyncio
 import math
 from collections.abc import Hashable
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachelab.entry import ABSENT, MISS, Clock, Entry, Miss, Store
+from cachelab.entry import ABSENT, MISS, Clock, Entry, Miss
 from cachelab.lab.simulation import run
 from tests.fakes import PROPERTY, in_virtual_time
 
 FOREVER = math.inf
-
-
-class BoundedStore(Store, Protocol):
-    """A store in this process."""
-
-    def peek(self, key: Any, /) -> Entry[Any] | Miss: ...
-
-    def __len__(self) -> int: ...
 
 
 class StoreContract:

@@ -89,8 +89,13 @@ def test_w_tinylfu_is_near_the_referees(size: int, trace: str, written: Written)
 @pytest.mark.long
 @every_trace
 @every_size
-def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(size: int, trace: str, written: Written) -> None:
+def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(
+    size: int, trace: str, written: Written, request: pytest.FixtureRequest
+) -> None:
     """On all traces, in full length."""
+    if (trace, size) == ("loop", 100):
+        reason = "halved every 1,000 requests, a count is gone before its key is back after 10,000: .0076 fewer hits"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     assert_near(size, trace, REQUESTS, written)
 
 
@@ -106,11 +111,7 @@ def referees_hits(policy: str, size: int, trace: str, requests: int, written: Wr
 
 
 def assert_near(size: int, trace: str, requests: int, written: Written) -> None:
-    """Our W-TinyLFU misses at most .006 more than the referee's; it may well miss less, as its counts age faster.
-
-    That costs it the long loop in a small cache: halved every 1,000 requests, the count of a key is gone before the key
-    comes round after 10,000, so nobody is known to be popular. It has no hits there, and the referee has .0077.
-    """
+    """Our W-TinyLFU misses at most .006 more than the referee's; it may well miss less, as its counts age faster."""
     ours = simulate(WTinyLFU(size), keys_of(trace, requests)).hits
     referees = referees_hits("WTinyLFU", size, trace, requests, written)
-    assert ours / requests >= referees / requests - (0.008 if (trace, size) == ("loop", 100) else 0.006)
+    assert ours / requests >= referees / requests - 0.006

@@ -172,10 +172,8 @@ class GatedStore(RemoteStore):
         self.entries[key] = entry
 
 
-@pytest.mark.parametrize("cancelled", ["before the delete", "after the delete"])
-@in_virtual_time
-async def test_a_cancelled_callers_fill_is_taken_back_too(cancelled: str) -> None:
-    """The bytes are on their way whether or not the caller still waits; the fence stays up until they have landed."""
+async def a_fill_on_its_way() -> tuple[GatedStore, Cache[int, str], asyncio.Task[Any]]:
+    """A caller has loaded "old", and the store has been sent it."""
     store = GatedStore()
 
     async def load(key: int) -> str:
@@ -184,6 +182,14 @@ async def test_a_cancelled_callers_fill_is_taken_back_too(cancelled: str) -> Non
     cache: Cache[int, str] = Cache(store, load, ttl=60.0)
     caller = asyncio.create_task(cache.get(1))
     await store.filling.wait()
+    return store, cache, caller
+
+
+@pytest.mark.parametrize("cancelled", ["before the delete", "after the delete"])
+@in_virtual_time
+async def test_a_cancelled_callers_fill_is_taken_back_too(cancelled: str) -> None:
+    """The bytes are on their way whether or not the caller still waits; the fence stays up until they have landed."""
+    store, cache, caller = await a_fill_on_its_way()
     if cancelled == "before the delete":
         caller.cancel()
         await asyncio.sleep(0)
@@ -198,14 +204,7 @@ async def test_a_cancelled_callers_fill_is_taken_back_too(cancelled: str) -> Non
 @in_virtual_time
 async def test_a_fill_that_cannot_be_taken_back_is_counted() -> None:
     """Nobody is left to raise to: the store error is counted and told, and the TTL is the bound."""
-    store = GatedStore()
-
-    async def load(key: int) -> str:
-        return "old"
-
-    cache: Cache[int, str] = Cache(store, load, ttl=60.0)
-    caller = asyncio.create_task(cache.get(1))
-    await store.filling.wait()
+    store, cache, caller = await a_fill_on_its_way()
     await cache.delete(1)
 
     async def broken(key: Any) -> None:

@@ -120,3 +120,32 @@ async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> Non
         await store.set(key, Entry(key, 2e9 + key))
     assert (len(store), len(store._policy), len(store._sizes)) == (100, 100, 100)
     assert len(store._expiries) <= 400
+
+
+@in_virtual_time
+async def test_overwriting_keeps_a_keys_standing_with_the_policy() -> None:
+    """Under a bound in bytes too, writing a known key is a use of it: SIEVE's mark saves it from the next eviction."""
+    store: MemoryStore[bytes] = MemoryStore(2, policy=SIEVE, max_bytes=100, size_of=len)
+    for key in (1, 2, 1, 3):
+        await store.set(key, Entry(bytes(10), math.inf))
+    assert [key for key in (1, 2, 3) if store.peek(key) is not MISS] == [1, 3]
+
+
+@in_virtual_time
+async def test_an_overwrite_that_grows_makes_room() -> None:
+    """The bound in bytes holds when a known key comes back larger."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
+    for key, size in ((1, 40), (2, 40), (2, 90)):
+        await store.set(key, Entry(bytes(size), math.inf))
+    assert ([key for key in (1, 2) if store.peek(key) is not MISS], store.bytes, store.evicted) == ([2], 90, 1)
+
+
+@in_virtual_time
+async def test_a_victim_that_was_dead_already_has_expired() -> None:
+    """Causes are counted apart: three are dead, a write buries two, and the policy names the third."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=90, size_of=len)
+    for key in range(3):
+        await store.set(key, Entry(bytes(30), 10.0))
+    await asyncio.sleep(10.0)
+    await store.set(9, Entry(bytes(90), math.inf))
+    assert (store.expired, store.evicted, len(store)) == (3, 0, 1)

@@ -35,7 +35,7 @@ CONDA_ONLY = {"python", "pip", "redis-server", "lupa"}
 """The interpreter, a server that is no Python package, and what an extra (fakeredis[lua]) stands for."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-STRATEGIES = [path for path in MODULES if path.parent == PACKAGE and path.stem not in NO_STRATEGY]
+STRATEGIES = [path for path in MODULES if "lab" not in path.parts and path.stem not in NO_STRATEGY]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 

@@ -12,7 +12,6 @@ import inspect
 import signal
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -44,7 +43,6 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
     """
     outer = asyncio.get_running_loop()
     result: asyncio.Future[T] = outer.create_future()
-    ended = outer.create_future()
     loop = VirtualLoop()
     task = loop.create_task(scenario(*args))
     task.add_done_callback(lambda _: loop.stop())
@@ -64,7 +62,6 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
             error = raised
         at = loop._now
         loop.close()
-        ended.cancel()
         if interrupted:
             result.cancel(f"interrupted at {at:.3f} s of virtual time")
             signal.raise_signal(signal.SIGINT)  # the notebook's own handler has its say as well
@@ -80,12 +77,7 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
                 result.set_exception(failed)
 
     outer.call_soon(drive)
-    try:
-        return await result
-    finally:
-        while not ended.done():
-            with suppress(asyncio.CancelledError):
-                await ended
+    return await result  # if this is cancelled, `drive` is already queued before the wake-up, and closes the loop first
 
 
 def _run_slice(loop: VirtualLoop) -> None:

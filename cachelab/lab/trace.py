@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,7 +48,6 @@ class Trace:
     seconds: float
     start: float = 0.0
     capacity: float | None = None
-    label: str = field(default="", compare=False)
 
     @cached_property
     def frame(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a synchronous hit costs: `MemoryStore.peek`, with TTL and bound, beside `functools.lru_cache` and the peers."""
+"""What a synchronous hit costs: `MemoryStore.peek`, with TTL, bound and each policy, beside `lru_cache` and peers."""
 
 import asyncio
 import functools
@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from cachelab import Entry, MemoryStore
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU
 from tests.bench.timing import Round, interleaved, missing, report
 
-__all__ = ["OURS", "PEERS", "YARDSTICK", "measure"]
+__all__ = ["PEERS", "POLICIES", "YARDSTICK", "measure"]
 
-OURS, YARDSTICK = "cachelab MemoryStore.peek", "functools.lru_cache"
+YARDSTICK = "functools.lru_cache"
+POLICIES = {policy.__name__: policy for policy in (LRU, FIFO, SIEVE, S3FIFO, WTinyLFU, LFU)}
 PEERS = ["cachetools TTLCache", "theine"]
 KEYS, TTL_S, BOUND = 1_000, 3_600, 10_000
 
@@ -38,15 +40,17 @@ async def measure(rounds: int = 61, calls: int = 3_000) -> dict[str, float]:
     def remembered(key: int) -> int:
         return key
 
-    store: MemoryStore[int] = MemoryStore(BOUND)
+    stores: dict[str, MemoryStore[int]] = {name: MemoryStore(BOUND, policy=POLICIES[name]) for name in POLICIES}
     ttl_cache: Any = cachetools.TTLCache(BOUND, TTL_S)
     tiny: Any = theine.Cache(BOUND)
     for key in range(KEYS):
         remembered(key)
-        await store.set(key, Entry(key, time.monotonic() + TTL_S))
+        for store in stores.values():
+            await store.set(key, Entry(key, time.monotonic() + TTL_S))
         ttl_cache[key] = key
         tiny.set(key, key, timedelta(seconds=TTL_S))
-    ways = {YARDSTICK: remembered, OURS: store.peek, PEERS[0]: ttl_cache.get, PEERS[1]: tiny.get}
+    ways: dict[str, Callable[[int], Any]] = {YARDSTICK: remembered, PEERS[0]: ttl_cache.get, PEERS[1]: tiny.get}
+    ways |= {name: store.peek for name, store in stores.items()}
     return await interleaved({name: _rounds_of(read, calls) for name, read in ways.items()}, rounds)
 
 
