@@ -17,6 +17,7 @@ from cachelab.cache import Cache
 from cachelab.cachetools_store import CachetoolsStore
 from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store
 from cachelab.events import CacheError, Fact, InvalidationFailed, Listener, Record
+from cachelab.locked import Locked
 from cachelab.memory import MemoryStore
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "InvalidationFailed",
     "Listener",
     "Loader",
+    "Locked",
     "MISS",
     "MemoryStore",
     "Miss",

@@ -17,16 +17,30 @@ There is exactly one `Record` for each `get`. Everything else that is worth know
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable
 from typing import Literal, NamedTuple, TypeAlias
 
 from cachelab.entry import ABSENT
 
-__all__ = ["CacheError", "Counted", "Fact", "FactKind", "InvalidationFailed", "Listener", "Outcome", "Record", "Result"]
+__all__ = [
+    "CacheError",
+    "Counted",
+    "Fact",
+    "FactKind",
+    "InvalidationFailed",
+    "Listener",
+    "Outcome",
+    "Record",
+    "Result",
+    "tell",
+]
 
 Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
 Result: TypeAlias = Literal["value", "absent", "error"]
-FactKind: TypeAlias = Literal["load", "fill", "fenced", "delete", "load error", "store error"]
+FactKind: TypeAlias = Literal[
+    "load", "fill", "fenced", "delete", "load error", "store error", "evicted", "expired", "refused"
+]
 
 
 class CacheError(Exception):
@@ -47,7 +61,10 @@ class Record(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """Something that happened inside a cache; `error` is the exception behind a "... error", else None."""
+    """Something that happened inside a cache or a store; `error` is the exception behind a "... error", else None.
+
+    A store tells why an entry left or was not kept: "evicted" for want of room, "expired", "refused" as too large.
+    """
 
     cache: str
     key: Hashable
@@ -56,6 +73,18 @@ class Fact(NamedTuple):
 
 
 Listener: TypeAlias = Callable[[Record | Fact], None]
+
+
+def tell(listen: Listener, event: Record | Fact) -> None:
+    """Call the listener. If it raises, the loop's exception handler hears of it, or the log if no loop is running."""
+    try:
+        listen(event)
+    except Exception as error:
+        message = f"The listener of {event.cache} raised on {event}."
+        try:
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+        except RuntimeError:
+            logging.getLogger("cachelab").error(message, exc_info=error)
 
 
 class Counted:
@@ -82,16 +111,8 @@ class Counted:
     def _record(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
         if self._listen is not None:
             result: Result = "error" if error else "absent" if value is ABSENT else "value"
-            self._tell(self._listen, Record(self.name, key, outcome, result))
+            tell(self._listen, Record(self.name, key, outcome, result))
 
     def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
         if self._listen is not None:
-            self._tell(self._listen, Fact(self.name, key, kind, error))
-
-    def _tell(self, listen: Listener, event: Record | Fact) -> None:
-        try:
-            listen(event)
-        except Exception as error:
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"The listener of {self.name} raised on {event}.", "exception": error}
-            )
+            tell(self._listen, Fact(self.name, key, kind, error))

@@ -7,7 +7,7 @@ Guarantee: never more than `max_entries` entries, nor more than `max_bytes` wher
     after its `expires`; a read returns in one step and never waits. Every write buries two of the dead, if there are
     any, so that they are gone long before the living have to leave.
 Not guaranteed: that the dead are gone at once: where nobody writes, they keep their place; no protection between
-    threads; every reader gets the same object, so values should be immutable.
+    threads (`Locked` adds it); every reader gets the same object, so values should be immutable.
 Cost: a dict look-up, a clock reading and the policy's `hit` for each hit; a heap entry for each write.
 Source: the policies are in cachelab.eviction; a heap of expiries is what cachetools' TLRUCache does, too.
 """
@@ -21,6 +21,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Generic, TypeVar
 
 from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, running_clock
+from cachelab.events import Fact, FactKind, Listener, tell
 from cachelab.eviction.lru import LRU
 from cachelab.eviction.policy import Policy
 
@@ -35,9 +36,13 @@ class MemoryStore(Generic[V]):
     `peek(key)`  the live entry or `MISS`, at once; it counts as a use
     `policy`     makes the policy from the bound: a class of cachelab.eviction
     `max_bytes`  with `size_of(value)`, in bytes: their sum stays at or below it; a larger value is not kept at all
+    `name`       stands in the facts
+    `listen`     called with a `Fact` for each entry that is evicted, found expired or refused
     `clock`      for tests; by default it is the running loop's, bound at first use
     `evicted`    counts entries that left for want of room, `expired` those that were found too old, and `refused`
                  those that were too large
+
+    `get`, `set` and `delete` are the same as `peek`, `put` and `remove`, for whoever awaits; none of them ever waits.
 
     Raises ValueError if `max_entries` is not a whole number of at least 1, or only one of `max_bytes` and `size_of` is
     given.
@@ -50,11 +55,15 @@ class MemoryStore(Generic[V]):
         policy: Callable[[int], Policy[Any]] = LRU,
         max_bytes: int | None = None,
         size_of: Callable[[V], int] | None = None,
+        name: str = "store",
+        listen: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
         if (max_bytes is None) != (size_of is None):
             raise ValueError("A bound in bytes needs both: max_bytes=, and size_of=, a function that measures a value.")
+        self.name = name
         self.evicted = self.expired = self.refused = self.bytes = 0
+        self._listen = listen
         self._entries: dict[Hashable, Entry[V]] = {}
         self._policy = policy(checked_bound(max_entries))
         self._max_bytes = max_bytes
@@ -84,8 +93,7 @@ class MemoryStore(Generic[V]):
             except KeyError:
                 return MISS
             if entry.expires <= clock():
-                self._forget(key)
-                self.expired += 1
+                self._expire(key)
                 return MISS
             hit(key)
             return entry
@@ -97,16 +105,25 @@ class MemoryStore(Generic[V]):
         return self.peek(key)
 
     async def set(self, key: Hashable, entry: Entry[V]) -> None:
+        """As `put`."""
+        self.put(key, entry)
+
+    async def delete(self, key: Hashable) -> None:
+        """As `remove`."""
+        self.remove(key)
+
+    def put(self, key: Hashable, entry: Entry[V]) -> None:
         """Keep `entry`. Where there is no room, the dead leave first, and then whom the policy names."""
         size = self._size_of(entry.value) if self._size_of else 0
         now = self._clock()
         self._bury(2, now)
         if entry.expires <= now:  # dead on arrival: nobody has to leave for it
-            await self.delete(key)
+            self.remove(key)
             return
         if self._max_bytes is not None and size > self._max_bytes:
-            await self.delete(key)  # the old value must not stay in its place
+            self.remove(key)  # the old value must not stay in its place
             self.refused += 1
+            self._tell(key, "refused")
             return
         if key in self._entries:
             self._policy.hit(key)  # writing is a use
@@ -128,11 +145,13 @@ class MemoryStore(Generic[V]):
         policy, most = self._policy, self._max_bytes
         while len(policy) + newcomers > policy.bound or (most is not None and self.bytes + size > most):
             victim = policy.evict()
-            if self._entries[victim].expires > now:
-                self.evicted += 1
-            else:
-                self.expired += 1
+            dead = self._entries[victim].expires <= now
             self._drop(victim)
+            if dead:
+                self.expired += 1
+            else:
+                self.evicted += 1
+            self._tell(victim, "expired" if dead else "evicted")
 
     def _bury(self, most: int, now: float) -> None:
         """Forget up to `most` entries that have expired."""
@@ -141,25 +160,30 @@ class MemoryStore(Generic[V]):
             _, _, key = heappop(heap)
             entry = self._entries.get(key)
             if entry is not None and entry.expires <= now:  # else it was overwritten or has left
-                self._forget(key)
-                self.expired += 1
+                self._expire(key)
                 most -= 1
         if len(heap) > 2 * len(self._entries) + 100:  # mostly of entries that have left
             heap[:] = [item for item in heap if item[2] in self._entries and self._entries[item[2]].expires == item[0]]
             heapify(heap)
 
-    def _forget(self, key: Hashable) -> None:
-        self._policy.remove(key)
-        self._drop(key)
+    def _expire(self, key: Hashable) -> None:
+        self.remove(key)
+        self.expired += 1
+        self._tell(key, "expired")
 
     def _drop(self, key: Hashable) -> None:
         del self._entries[key]
         self.bytes -= self._sizes.pop(key)
 
-    async def delete(self, key: Hashable) -> None:
+    def remove(self, key: Hashable) -> None:
         """Forget the key; nothing happens if it is not there."""
         if key in self._entries:
-            self._forget(key)
+            self._policy.remove(key)
+            self._drop(key)
+
+    def _tell(self, key: Hashable, kind: FactKind) -> None:
+        if self._listen is not None:
+            tell(self._listen, Fact(self.name, key, kind))
 
     def __len__(self) -> int:
         return len(self._entries)

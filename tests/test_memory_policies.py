@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from random import Random
 from typing import Any
 
@@ -149,3 +149,35 @@ async def test_a_victim_that_was_dead_already_has_expired() -> None:
     await asyncio.sleep(10.0)
     await store.set(9, Entry(bytes(90), math.inf))
     assert (store.expired, store.evicted, len(store)) == (3, 0, 1)
+
+
+@in_virtual_time
+async def test_a_listener_hears_why_each_entry_left() -> None:
+    """One fact for each: evicted for want of room, expired (found by a reader or by a write), refused as too large."""
+    heard: list[tuple[str, Hashable, str]] = []
+    store: MemoryStore[bytes] = MemoryStore(
+        2, max_bytes=100, size_of=len, name="L1", listen=lambda event: heard.append((event.cache, event.key, event[2]))
+    )
+    await store.set(1, Entry(bytes(10), math.inf))
+    await store.set(2, Entry(bytes(10), 5.0))
+    await store.set(3, Entry(bytes(10), 5.0))
+    await store.set(4, Entry(bytes(101), math.inf))
+    await asyncio.sleep(5.0)
+    store.peek(2)
+    await store.set(5, Entry(bytes(10), math.inf))
+    await store.delete(5)
+    assert heard == [("L1", 1, "evicted"), ("L1", 4, "refused"), ("L1", 2, "expired"), ("L1", 3, "expired")]
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_listener_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Where no event loop is running, the log hears of it, and the store goes on."""
+
+    def bad(event: object) -> None:
+        raise ValueError("listener")
+
+    store: MemoryStore[int] = MemoryStore(1, listen=bad)
+    store.put(1, Entry(1, math.inf))
+    store.put(2, Entry(2, math.inf))
+    assert store.peek(2) == Entry(2, math.inf)
+    assert "The listener of store raised" in caplog.text

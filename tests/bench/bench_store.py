@@ -1,4 +1,6 @@
-"""What a synchronous hit costs: `MemoryStore.peek`, with TTL, bound and each policy, beside `lru_cache` and peers."""
+"""What a synchronous hit costs: `MemoryStore.peek`, with TTL, bound and each policy, and behind a lock with LRU, beside
+`lru_cache` and peers.
+"""
 
 import asyncio
 import functools
@@ -8,13 +10,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from cachelab import Entry, MemoryStore
+from cachelab import Entry, Locked, MemoryStore
 from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU
 from tests.bench.timing import Round, interleaved, missing, report
 
-__all__ = ["PEERS", "POLICIES", "YARDSTICK", "measure"]
+__all__ = ["LOCKED", "PEERS", "POLICIES", "YARDSTICK", "measure"]
 
 YARDSTICK = "functools.lru_cache"
+LOCKED = "LRU, locked"
 POLICIES = {policy.__name__: policy for policy in (LRU, FIFO, SIEVE, S3FIFO, WTinyLFU, LFU)}
 PEERS = ["cachetools TTLCache", "theine"]
 KEYS, TTL_S, BOUND = 1_000, 3_600, 10_000
@@ -51,6 +54,7 @@ async def measure(rounds: int = 61, calls: int = 3_000) -> dict[str, float]:
         tiny.set(key, key, timedelta(seconds=TTL_S))
     ways: dict[str, Callable[[int], Any]] = {YARDSTICK: remembered, PEERS[0]: ttl_cache.get, PEERS[1]: tiny.get}
     ways |= {name: store.peek for name, store in stores.items()}
+    ways[LOCKED] = Locked(stores["LRU"]).peek
     return await interleaved({name: _rounds_of(read, calls) for name, read in ways.items()}, rounds)
 
 

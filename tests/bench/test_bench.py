@@ -47,7 +47,12 @@ def test_a_synchronous_hit_costs_at_most_five_of_lru_cache(
     assert peek[policy] <= 5 * peek[bench_store.YARDSTICK]
 
 
-@pytest.mark.parametrize("policy", bench_store.POLICIES)
+def test_a_locked_hit_costs_at_most_eight_of_lru_cache(peek: dict[str, float]) -> None:
+    """The same with LRU behind `Locked`, on one thread."""
+    assert peek[bench_store.LOCKED] <= 8 * peek[bench_store.YARDSTICK]
+
+
+@pytest.mark.parametrize("policy", [*bench_store.POLICIES, bench_store.LOCKED])
 @pytest.mark.parametrize("peer", bench_store.PEERS)
 def test_a_synchronous_hit_costs_less_than_a_peers(peek: dict[str, float], policy: str, peer: str) -> None:
     """Less than cachetools' TTLCache, and than theine."""
