@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from cachelab.lab.checks import check, hint
     from cachelab.lab.database import SlowDatabase, UserProfile
     from cachelab.lab.driver import replay
+    from cachelab.lab.eviction_pictures import eviction_steps, miss_ratios, plot_policies
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
-    from cachelab.lab.observe import listen
-    from cachelab.lab.pictures import plot_flow, plot_lanes
-    from cachelab.lab.plots import plot_curve, plot_latency, plot_load
+    from cachelab.lab.observe import Diary, listen
+    from cachelab.lab.pictures import plot_flow, plot_lanes, plot_lives
+    from cachelab.lab.plots import plot_curve, plot_ladder, plot_latency, plot_load
     from cachelab.lab.prediction import predict, reveal
     from cachelab.lab.race_pictures import plot_orders, plot_race
     from cachelab.lab.races import Race, World, race
     from cachelab.lab.show import ms, slider, table
     from cachelab.lab.simulation import run, simulate
+    from cachelab.lab.timing import measure
     from cachelab.lab.trace import Trace
     from cachelab.lab.virtual import Deadlock
     from cachelab.lab.workload import Request, Workload
@@ -29,15 +31,17 @@ _HOMES = {
     "checks": ["check", "hint"],
     "database": ["SlowDatabase", "UserProfile"],
     "driver": ["replay"],
+    "eviction_pictures": ["eviction_steps", "miss_ratios", "plot_policies"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
-    "observe": ["listen"],
-    "pictures": ["plot_flow", "plot_lanes"],
-    "plots": ["plot_curve", "plot_latency", "plot_load"],
+    "observe": ["Diary", "listen"],
+    "pictures": ["plot_flow", "plot_lanes", "plot_lives"],
+    "plots": ["plot_curve", "plot_ladder", "plot_latency", "plot_load"],
     "prediction": ["predict", "reveal"],
     "race_pictures": ["plot_orders", "plot_race"],
     "races": ["Race", "World", "race"],
     "show": ["ms", "slider", "table"],
     "simulation": ["run", "simulate"],
+    "timing": ["measure"],
     "trace": ["Trace"],
     "virtual": ["Deadlock"],
     "workload": ["Request", "Workload"],
@@ -46,6 +50,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Deadlock",
+    "Diary",
     "Down",
     "Failing",
     "Faulty",
@@ -59,15 +64,21 @@ __all__ = [
     "Workload",
     "World",
     "check",
+    "eviction_steps",
     "hint",
     "listen",
+    "measure",
+    "miss_ratios",
     "ms",
     "plot_curve",
     "plot_flow",
+    "plot_ladder",
     "plot_lanes",
     "plot_latency",
+    "plot_lives",
     "plot_load",
     "plot_orders",
+    "plot_policies",
     "plot_race",
     "predict",
     "race",

@@ -6,12 +6,13 @@ with `listen=lab.listen` leaves its records there. A background task that a requ
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from cachelab.events import Fact, Record
 
-__all__ = ["Seen", "current_request", "listen"]
+__all__ = ["Diary", "Seen", "current_request", "listen"]
 
 
 @dataclass(slots=True)
@@ -35,3 +36,13 @@ def listen(event: Record | Fact) -> None:
             seen.records.append(event)
         else:
             seen.facts.append(event)
+
+
+class Diary(list[tuple[float, Record | Fact]]):
+    """A listener for caches and stores that writes down what it hears: pairs of seconds on the loop's clock and event.
+
+    Give the same one to a cache and to its store, and `lab.plot_lives` draws it.
+    """
+
+    def __call__(self, event: Record | Fact) -> None:
+        self.append((asyncio.get_running_loop().time(), event))

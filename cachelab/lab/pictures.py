@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from cachelab.lab.database import Query
+from cachelab.lab.observe import Diary
 from cachelab.lab.show import COLOURS, MARKERS, Picture, axes, finish, ms
 from cachelab.lab.trace import Row, Trace
 
-__all__ = ["plot_flow", "plot_lanes"]
+__all__ = ["plot_flow", "plot_lanes", "plot_lives"]
 
 
 def plot_flow(trace: Trace, title: str, *, ttl_s: float | None = None) -> Picture:
@@ -63,28 +67,79 @@ def _told(row: Row) -> str:
 
 
 def plot_lanes(traces: Mapping[str, Trace], title: str) -> Picture:
-    """One line for each query in order of arrival: pale while it waits for a connection, solid while it is served."""
+    """A line for each read in order of arrival: pale while it waits, solid while it is served, a dot for a hit."""
     figure, panels = axes(3.8, columns=len(traces))
-    words = []
+    end = max(row.when + row.latency_s for trace in traces.values() for row in trace.reads)
+    words, found = [], set[str]()
     for ax, (label, trace) in zip(panels, traces.items(), strict=True):
-        queries = sorted(trace.queries, key=lambda query: query.asked)
-        numbers = range(1, len(queries) + 1)
-        asked = [query.asked - trace.start for query in queries]
-        waits = [query.began - query.asked for query in queries]
+        served: dict[int | None, list[Query]] = {}
+        for query in trace.queries:
+            served.setdefault(query.request, []).append(query)
+        waits = []
+        for line, (number, row) in enumerate(sorted(enumerate(trace.rows), key=lambda pair: pair[1].when), 1):
+            queries = served.get(number, [])
+            busy = sum(query.ended - query.began for query in queries)
+            waits.append(max(0.0, row.latency_s - busy))
+            ax.barh(line, row.latency_s, left=row.when, height=1, color=COLOURS["wait"])
+            for query in queries:
+                left = query.began - trace.start
+                ax.barh(line, query.ended - query.began, left=left, height=1, color=COLOURS["origin"])
+            if not queries:
+                found.add(row.outcome)
+                ax.plot(row.when + row.latency_s, line, MARKERS[row.outcome], color=COLOURS[row.outcome], markersize=3)
         ax.grid(False)
-        ax.barh(numbers, waits, left=asked, height=1, color=COLOURS["wait"])
-        served = [query.began - trace.start for query in queries]
-        ax.barh(numbers, [q.ended - q.began for q in queries], left=served, height=1, color=COLOURS["origin"])
         ax.set_xlabel("time (s)")
-        ax.set_xlim(0, max(query.ended - run.start for run in traces.values() for query in run.queries))
+        ax.set_xlim(0, end * 1.02)
         ax.set_title(label, loc="left", fontsize=10)
-        waited = sum(wait > 0 for wait in waits)
-        words.append(f"{label}: {waited} of {len(queries)} queries waited, the longest {ms(max(waits))}")
-    panels[0].set_ylabel("query, in order of arrival")
+        waited = sum(wait > 1e-9 for wait in waits)
+        words.append(f"{label}: {waited} of {len(waits)} requests waited, the longest {ms(max(waits))}")
+    panels[0].set_ylabel("request, in order of arrival")
     panels[0].invert_yaxis()  # the panels share the axis
-    handles = [
-        Patch(color=COLOURS["wait"], label="waits for a connection"),
-        Patch(color=COLOURS["origin"], label="is served"),
+    handles: list[Line2D | Patch] = [
+        Patch(color=COLOURS["wait"], label="waits"),
+        Patch(color=COLOURS["origin"], label="its query is served"),
+        *(Line2D([], [], marker=MARKERS[o], color=COLOURS[o], linestyle="", label=o) for o in sorted(found)),
     ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
+    return finish(figure, title, "; ".join(words) + ".")
+
+
+def plot_lives(diary: Diary, title: str, *, ttl_s: float) -> Picture:
+    """A lane for each key: in the cache from its fill until it left, pale once it is dead; hits, and why it left."""
+    keys = list(dict.fromkeys(event.key for _, event in diary))
+    end = max(when for when, _ in diary)
+    figure, (ax,) = axes(1.3 + 0.36 * len(keys))
+    ax.grid(False)
+    filled: dict[Any, float] = {}
+    words = []
+    ends = {"evicted": ("X", COLOURS["miss"]), "expired": ("v", COLOURS["stale"]), "delete": ("s", COLOURS["origin"])}
+
+    def draw(ax: Axes, key: Any, until: float) -> None:
+        began, y = filled.pop(key), -keys.index(key)
+        ax.barh(y, min(until, began + ttl_s) - began, left=began, height=0.55, color=COLOURS["hit"], alpha=0.35)
+        ax.barh(y, max(0.0, until - began - ttl_s), left=began + ttl_s, height=0.55, color="#DDDDDD")
+
+    for when, event in diary:
+        y, kind = -keys.index(event.key), event[2]
+        if kind == "hit":
+            ax.plot(when, y, MARKERS["hit"], color=COLOURS["hit"], markersize=6, zorder=3)
+        elif kind == "fill":
+            filled[event.key] = when
+        elif kind in ends and event.key in filled:
+            draw(ax, event.key, when)
+            ax.plot(when, y, ends[kind][0], color=ends[kind][1], markersize=8, markeredgecolor="white", zorder=4)
+            words.append(f"{event.key} {kind} at {when:g} s")
+    for key in list(filled):
+        draw(ax, key, end)
+    ax.set_yticks([-i for i in range(len(keys))], [f"{key}" for key in keys])
+    ax.set_xlim(left=0)
+    ax.set_xlabel("time (s)")
+    ax.set_ylabel("user")
+    handles: list[Line2D | Patch] = [
+        Patch(color=COLOURS["hit"], alpha=0.35, label=f"may be served ({ttl_s:g} s)"),
+        Patch(color="#DDDDDD", label="dead, not yet buried"),
+        Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
+        *(Line2D([], [], marker=m, color=c, linestyle="", label=cause) for cause, (m, c) in list(ends.items())[:2]),
+    ]
+    figure.legend(handles=handles, loc="outside lower right", ncols=5, frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(words) + ".")

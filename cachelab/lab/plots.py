@@ -9,7 +9,7 @@ from typing import TypeAlias
 from cachelab.lab.show import COLOURS, PALETTE, Picture, axes, finish, label_ends, ms, short
 from cachelab.lab.trace import Trace
 
-__all__ = ["plot_curve", "plot_latency", "plot_load"]
+__all__ = ["plot_curve", "plot_ladder", "plot_latency", "plot_load"]
 
 Points: TypeAlias = tuple[Sequence[float], Sequence[float]]
 STYLES = ["-", "--", "-.", ":"]
@@ -125,3 +125,24 @@ def plot_curve(
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     return finish(figure, title, f"{x} → {y}; " + "; ".join(words) + ".")
+
+
+def plot_ladder(seconds: Mapping[str, float], title: str) -> Picture:
+    """What one call costs, the cheapest on top, as multiples of it on a logarithmic scale."""
+    names = sorted(seconds, key=seconds.__getitem__)
+    least = seconds[names[0]]
+    figure, (ax,) = axes(1.2 + 0.3 * len(names))
+    ax.grid(False)
+    for i, name in enumerate(names):
+        times = seconds[name] / least
+        ax.plot([1, times], [-i, -i], color="#CCCCCC", linewidth=1.2)
+        ax.plot(times, -i, "o", color=PALETTE[0], markersize=7)
+        ax.annotate(f"{times:.3g} ×", (times, -i), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9.5)
+    ax.set_yticks([-i for i in range(len(names))], names)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+    ax.margins(x=0.12)
+    ax.set_ylim(0.6 - len(names), 0.6)
+    ax.set_xlabel(f"cost of a hit, as a multiple of {names[0]}'s")
+    return finish(figure, title, ", ".join(f"{name} {seconds[name] / least:.3g} times" for name in names) + ".")

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 from cachelab.lab.checks import NotYet, Wrong, evidence_table
 from cachelab.lab.simulation import run
 
-__all__ = ["examine_ttl_cache"]
+__all__ = ["LOAD_S", "NONE", "FAILS_ONCE", "TTL_S", "Step", "examine_ttl_cache", "origin_says"]
 
 Step: TypeAlias = tuple[float, str, int]  # when (s), "get" or "delete", key
+Play: TypeAlias = Callable[[Any, list[Step]], list[tuple[str, int]]]
 TTL_S = 10.0
 LOAD_S = 0.05
 NONE, FAILS_ONCE = 7, 13  # the keys whose value is None, and whose first load fails
@@ -37,6 +38,13 @@ class _Reference:
         self.entries.pop(key, None)
 
 
+def origin_says(key: int, load: int) -> str | None:
+    """The answer to load number `load` of this key; one key fails at first."""
+    if key == FAILS_ONCE and load == 1:
+        raise ConnectionError("the origin is down")
+    return None if key == NONE else f"user {key}, load {load}"
+
+
 def _play(make: Any, script: list[Step]) -> list[tuple[str, int]]:
     """The answer and the number of loads so far after each step."""
 
@@ -47,9 +55,7 @@ def _play(make: Any, script: list[Step]) -> list[tuple[str, int]]:
             loads[key] += 1
             version = loads[key]
             await asyncio.sleep(LOAD_S)
-            if key == FAILS_ONCE and version == 1:
-                raise ConnectionError("the origin is down")
-            return None if key == NONE else f"user {key}, load {version}"
+            return origin_says(key, version)
 
         loop = asyncio.get_running_loop()
         cache = make(load, TTL_S, loop.time)
@@ -117,14 +123,17 @@ def _random_script(seed: int, deletes: bool) -> list[Step]:
     return script
 
 
-def examine_ttl_cache(make: Any, *, deletes: bool) -> str:
-    """Play special cases, then random schedules, on `make(load, ttl, clock)` and on the reference."""
+def examine_ttl_cache(make: Any, *, deletes: bool, play: Play = _play) -> str:
+    """Play special cases, then random schedules, on `make(load, ttl, clock)` and on the reference.
+
+    `play` says how: it returns the answer and the number of loads so far after each step.
+    """
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
     probes = PROBES + ([DELETES] if deletes else [])
     other = "I have no name for this one: read the steps, the marked one is where it parts from what was asked for."
     for number, (script, words) in enumerate([*probes, *((_random_script(s, deletes), other) for s in range(5))]):
-        got, expected = _play(make, script), _play(_Reference, script)
+        got, expected = play(make, script), _play(_Reference, script)
         if number == 0 and got[0] == ("None", 0):
             raise NotYet("the class still has ... where the code should be.")
         wrong = next((i for i, pair in enumerate(got) if pair != expected[i]), None)
