@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from cachelab.lab.show import ms, slider, table
     from cachelab.lab.simulation import run, simulate
     from cachelab.lab.trace import Trace
+    from cachelab.lab.traces import loop_trace, scan_trace, shifting_trace, zipf_trace
     from cachelab.lab.virtual import Deadlock
-    from cachelab.lab.workload import Request, Workload
+    from cachelab.lab.workload import Request, Workload, zipf_popularity
 
 _HOMES = {
     "checks": ["check", "hint"],
@@ -39,8 +40,9 @@ _HOMES = {
     "show": ["ms", "slider", "table"],
     "simulation": ["run", "simulate"],
     "trace": ["Trace"],
+    "traces": ["loop_trace", "scan_trace", "shifting_trace", "zipf_trace"],
     "virtual": ["Deadlock"],
-    "workload": ["Request", "Workload"],
+    "workload": ["Request", "Workload", "zipf_popularity"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -61,6 +63,7 @@ __all__ = [
     "check",
     "hint",
     "listen",
+    "loop_trace",
     "ms",
     "plot_curve",
     "plot_flow",
@@ -74,9 +77,13 @@ __all__ = [
     "replay",
     "reveal",
     "run",
+    "scan_trace",
+    "shifting_trace",
     "simulate",
     "slider",
     "table",
+    "zipf_popularity",
+    "zipf_trace",
 ]
 
 
