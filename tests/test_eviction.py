@@ -26,6 +26,7 @@ from cachelab.eviction import (
     miss_ratio_curve,
     simulate,
 )
+from cachelab.lab import loop_trace, scan_trace, shifting_trace, zipf_trace
 from tests.eviction_models import (
     FIFOModel,
     LFUModel,
@@ -38,7 +39,6 @@ from tests.eviction_models import (
 )
 from tests.fakes import PROPERTY
 from tests.notebooks import ROOT
-from tests.traces import loop, scan_polluted, shifting, texts, zipf
 
 POLICIES: list[type[Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
 STEPS = st.tuples(st.sampled_from(["ask", "ask", "ask", "ask", "remove", "evict"]), st.integers(1, 12))
@@ -192,7 +192,7 @@ class PolicyContract:
         """Zipf traffic over ten times as many keys as there is room for; 10 % of the steps remove, 2 % evict."""
         pair = self.pair(bound)
         random = Random(f"{self.policy.__name__}/{bound}")
-        for number, key in enumerate(zipf(steps, 10 * bound, 1.0, seed=bound)):
+        for number, key in enumerate(zipf_trace(steps, 10 * bound, 1.0, seed=bound)):
             kind = random.random()
             if kind < 0.1:
                 pair.remove(key)
@@ -224,7 +224,7 @@ class PolicyContract:
 
     def test_a_replay_counts_what_a_store_would(self) -> None:
         """`simulate` makes the calls in the store's order, so the hits are the same."""
-        keys = zipf(3_000, 200, 0.8)
+        keys = zipf_trace(3_000, 200, 0.8)
         pair = self.pair(30)
         hits = 0
         for key in keys:
@@ -234,7 +234,7 @@ class PolicyContract:
 
     def test_a_replay_goes_on_where_the_last_one_ended(self) -> None:
         """Two halves of a trace give the hits of the whole, also when the first half does not fill the cache."""
-        keys = zipf(3_000, 200, 0.8)
+        keys = zipf_trace(3_000, 200, 0.8)
         whole = simulate(self.policy(150), keys)
         policy = self.policy(150)
         for halves in (keys[:100], keys[100:]):
@@ -345,7 +345,7 @@ class TestS3FIFO(PolicyContract):
 
         With the paper's start, where the first 100 are all in the small queue, other keys stay, and more of them.
         """
-        keys = loop(20_000, 120)
+        keys = loop_trace(20_000, 120)
         assert simulate(S3FIFO(100), keys).hit_ratio == hit_ratio(S3FIFOModel(100), keys) == 0.5299
         assert hit_ratio(S3FIFOModel(100, papers_start=True), keys) == 0.6388
 
@@ -390,7 +390,7 @@ class TestSketch:
     def test_an_estimate_is_never_too_low(self) -> None:
         """It is too high for as many keys as chance would have it: those that share all three places with others."""
         sketch = Sketch(1_000)
-        keys = zipf(9_999, 10_000, 0.8)
+        keys = zipf_trace(9_999, 10_000, 0.8)
         for key in keys:
             sketch.count(sketch.places(key))
         truth = Counter(keys)
@@ -412,9 +412,9 @@ class TestSketch:
 
 
 FIGURES: dict[str, tuple[Callable[[], list[int]], int, tuple[float, ...]]] = {
-    "zipf": (lambda: zipf(200_000, 10_000, 1.0), 100, (0.343, 0.498, 0.390, 0.506, 0.508, 0.511)),
-    "loop": (lambda: loop(200_000, 1_200), 1_000, (0.0, 0.0, 0.0, 0.551, 0.0, 0.816)),
-    "hot set that moves": (lambda: shifting(200_000, 10_000), 1_000, (0.629, 0.551, 0.673, 0.724, 0.720, 0.712)),
+    "zipf": (lambda: zipf_trace(200_000, 10_000, 1.0), 100, (0.343, 0.498, 0.390, 0.506, 0.508, 0.511)),
+    "loop": (lambda: loop_trace(200_000, 1_200), 1_000, (0.0, 0.0, 0.0, 0.551, 0.0, 0.816)),
+    "hot set that moves": (lambda: shifting_trace(200_000, 10_000), 1_000, (0.629, 0.551, 0.673, 0.724, 0.720, 0.712)),
 }
 """Three traces, room for so many, and the hit ratio of each of POLICIES."""
 
@@ -444,11 +444,11 @@ class TestReplay:
 
     def test_a_policy_runs_the_same_in_every_process(self) -> None:
         """Texts as keys, whose `hash` differs between processes: every policy has the hits it has here."""
-        keys = texts(scan_polluted(10_000, 1_000))
+        keys = [f"user:{key}" for key in scan_trace(10_000, 1_000)]
         here = [simulate(policy(100), keys).hits for policy in POLICIES]
         code = (
-            "from cachelab.eviction import *; from tests.traces import scan_polluted, texts;"
-            "keys = texts(scan_polluted(10_000, 1_000));"
+            "from cachelab.eviction import *; from cachelab.lab import scan_trace;"
+            "keys = [f'user:{key}' for key in scan_trace(10_000, 1_000)];"
             f"policies = {', '.join(policy.__name__ for policy in POLICIES)};"
             "print(*(simulate(policy(100), keys).hits for policy in policies))"
         )

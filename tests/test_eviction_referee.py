@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from cachelab.eviction import FIFO, LFU, LRU, OPT, S3FIFO, SIEVE, Policy, WTinyLFU, simulate
+from cachelab.lab import loop_trace, scan_trace, shifting_trace, zipf_trace
 from tests.referee import process_trace, write_trace
-from tests.traces import loop, scan_polluted, shifting, zipf
 
 pytest.importorskip("libcachesim", reason="libcachesim, the referee, is not installed: it has wheels for Linux only")
 
 REQUESTS, KEYS = 200_000, 10_000
 TRACES: dict[str, Callable[[int], list[int]]] = {
-    "zipf 0.8": lambda requests: zipf(requests, KEYS, 0.8),
-    "zipf 1.0": lambda requests: zipf(requests, KEYS, 1.0),
-    "zipf 1.2": lambda requests: zipf(requests, KEYS, 1.2),
-    "scan-polluted": lambda requests: scan_polluted(requests, KEYS),
-    "shifting": lambda requests: shifting(requests, KEYS),
-    "shifting often": lambda requests: shifting(requests, KEYS, moves=9),
-    "loop": lambda requests: loop(requests, KEYS),
-    "short loop": lambda requests: loop(requests, 1_200),
+    "zipf 0.8": lambda requests: zipf_trace(requests, KEYS, 0.8),
+    "zipf 1.0": lambda requests: zipf_trace(requests, KEYS, 1.0),
+    "zipf 1.2": lambda requests: zipf_trace(requests, KEYS, 1.2),
+    "scan-polluted": lambda requests: scan_trace(requests, KEYS),
+    "shifting": lambda requests: shifting_trace(requests, KEYS),
+    "shifting often": lambda requests: shifting_trace(requests, KEYS, moves=9),
+    "loop": lambda requests: loop_trace(requests, KEYS),
+    "short loop": lambda requests: loop_trace(requests, 1_200),
 }
 EXACT: list[type[Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE]
 SIZES = [KEYS // 100, KEYS // 10]

@@ -17,9 +17,9 @@ from cachelab.eviction import (
     miss_ratio_curve,
     simulate,
 )
+from cachelab.lab import loop_trace, shifting_trace, zipf_popularity, zipf_trace
 from tests.fakes import PROPERTY
 from tests.test_eviction import POLICIES
-from tests.traces import loop, shifting, zipf, zipf_popularity
 
 small_traces = st.lists(st.integers(1, 6), min_size=1, max_size=14)
 
@@ -60,7 +60,7 @@ class TestOPT:
     @pytest.mark.parametrize("bound", [10, 90, 99])
     def test_a_loop_costs_it_what_does_not_fit(self, bound: int) -> None:
         """Of N keys in turn, C − 1 of N − 1 requests hit once the cache is full."""
-        keys = loop(100_000, 100)
+        keys = loop_trace(100_000, 100)
         assert simulate(OPT(bound, keys), keys).hit_ratio == pytest.approx((bound - 1) / 99, abs=0.002)
 
     def test_keys_of_mixed_types_need_no_order(self) -> None:
@@ -93,7 +93,7 @@ class TestOPT:
 
     def test_curves_need_no_special_case(self) -> None:
         """A function of the size is all that a curve asks for; more room never hurts."""
-        keys = zipf(20_000, 1_000, 1.0)
+        keys = zipf_trace(20_000, 1_000, 1.0)
         curve = miss_ratio_curve(lambda size: OPT(size, keys), keys, [10, 100, 500, 1_000])
         assert curve == sorted(curve, reverse=True)
         assert curve[-1] == pytest.approx(len(set(keys)) / 20_000)
@@ -106,7 +106,7 @@ class TestChe:
     @pytest.mark.parametrize("size", [100, 300, 1_000, 3_000])
     def test_it_is_within_half_a_percent_of_lru(self, exponent: float, size: int) -> None:
         """200,000 requests for 10,000 keys by Zipf's law, after as many that fill the cache."""
-        keys = zipf(400_000, 10_000, exponent)
+        keys = zipf_trace(400_000, 10_000, exponent)
         policy: LRU[int] = LRU(size)
         simulate(policy, keys[:200_000])
         simulated = simulate(policy, keys[200_000:]).hit_ratio
@@ -134,12 +134,12 @@ class TestChe:
 
     def test_it_says_nothing_about_a_loop(self) -> None:
         """Where requests depend on each other the formula is wrong: half by the formula, none in truth."""
-        keys = loop(10_000, 100)
+        keys = loop_trace(10_000, 100)
         assert che_hit_ratio([1 / 100] * 100, 50) == pytest.approx(0.5)
         assert simulate(LRU(50), keys).hits == 0
 
     def test_nor_about_a_hot_set_that_moves_often(self) -> None:
         """The share of each key over the whole trace hides that it is asked for in one part of it."""
-        keys = shifting(50_000, 2_000, moves=9)
+        keys = shifting_trace(50_000, 2_000, moves=9)
         shares = [count / len(keys) for count in Counter(keys).values()]
         assert che_hit_ratio(shares, 200) < simulate(LRU(200), keys).hit_ratio - 0.1

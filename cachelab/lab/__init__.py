@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from cachelab.lab.simulation import run, simulate
     from cachelab.lab.timing import measure
     from cachelab.lab.trace import Trace
+    from cachelab.lab.traces import loop_trace, scan_trace, shifting_trace, zipf_trace
     from cachelab.lab.virtual import Deadlock
-    from cachelab.lab.workload import Request, Workload
+    from cachelab.lab.workload import Request, Workload, zipf_popularity
 
 _HOMES = {
     "checks": ["check", "hint"],
@@ -43,8 +44,9 @@ _HOMES = {
     "simulation": ["run", "simulate"],
     "timing": ["measure"],
     "trace": ["Trace"],
+    "traces": ["loop_trace", "scan_trace", "shifting_trace", "zipf_trace"],
     "virtual": ["Deadlock"],
-    "workload": ["Request", "Workload"],
+    "workload": ["Request", "Workload", "zipf_popularity"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -67,8 +69,12 @@ __all__ = [
     "eviction_steps",
     "hint",
     "listen",
+<<<<<<< HEAD
     "measure",
     "miss_ratios",
+=======
+    "loop_trace",
+>>>>>>> 84de348
     "ms",
     "plot_curve",
     "plot_flow",
@@ -85,9 +91,13 @@ __all__ = [
     "replay",
     "reveal",
     "run",
+    "scan_trace",
+    "shifting_trace",
     "simulate",
     "slider",
     "table",
+    "zipf_popularity",
+    "zipf_trace",
 ]
 
 

@@ -21,7 +21,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-__all__ = ["Request", "Workload"]
+__all__ = ["Request", "Workload", "zipf_popularity"]
 
 
 class Request(NamedTuple):
@@ -63,9 +63,7 @@ class Workload:
 
     def popularity(self) -> list[float]:
         """The probability of each key, most popular first; the sum is 1."""
-        weights = [rank**-self.zipf for rank in range(1, self.keys + 1)]
-        total = math.fsum(weights)
-        return [weight / total for weight in weights]
+        return zipf_popularity(self.keys, self.zipf)
 
     def requests(self) -> list[Request]:
         """All requests in order of time."""
@@ -85,6 +83,13 @@ class Workload:
             node = int(nodes.random() * self.nodes) if self.nodes > 1 else 0
             stream.append(Request(round(when, 6), node, key, name == "writes"))
         return stream
+
+
+def zipf_popularity(keys: int, exponent: float) -> list[float]:
+    """The probability of each key, most popular first: that of rank r is proportional to r ** -exponent; the sum is 1."""
+    weights = [rank**-exponent for rank in range(1, keys + 1)]
+    total = math.fsum(weights)  # `sum` rounds otherwise from Python 3.12 on
+    return [weight / total for weight in weights]
 
 
 @lru_cache(maxsize=4)  # the same traffic meets one variant after the other

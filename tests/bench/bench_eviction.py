@@ -17,9 +17,9 @@ from typing import Any
 import cachetools
 
 from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, lru_curve, simulate
+from cachelab.lab import zipf_trace
 from tests.bench.timing import Round, interleaved, missing
 from tests.referee import process_trace, write_trace
-from tests.traces import zipf
 
 __all__ = [
     "AT_DEFAULT",
@@ -87,7 +87,7 @@ def _has_theine() -> bool:
 
 async def measure(size: int, rounds: int = 5) -> dict[str, float]:
     """Median processor seconds of a request for each; a peer that is not installed is named and left out."""
-    keys = zipf(REQUESTS, KEYS, 1.0)
+    keys = zipf_trace(REQUESTS, KEYS, 1.0)
     with tempfile.TemporaryDirectory() as folder:
         trace = write_trace(keys, Path(folder) / "trace")
 
@@ -109,7 +109,7 @@ async def measure(size: int, rounds: int = 5) -> dict[str, float]:
 
 def curve_seconds() -> float:
     """Seconds that an LRU curve over 20 sizes takes."""
-    keys = zipf(REQUESTS, KEYS, 1.0)
+    keys = zipf_trace(REQUESTS, KEYS, 1.0)
     start = time.perf_counter()
     lru_curve(keys, CURVE_SIZES)
     return time.perf_counter() - start
