@@ -69,12 +69,9 @@ __all__ = [
     "eviction_steps",
     "hint",
     "listen",
-<<<<<<< HEAD
+    "loop_trace",
     "measure",
     "miss_ratios",
-=======
-    "loop_trace",
->>>>>>> 84de348
     "ms",
     "plot_curve",
     "plot_flow",
