@@ -49,7 +49,9 @@ def bare(definition: ast.AST) -> str:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             if ast.get_docstring(node) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
-            if not isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef):  # a base's type parameter, the [K] of Policy[K], is an annotation, too
+                node.bases = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]
+            else:
                 node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None

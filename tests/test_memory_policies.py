@@ -1,7 +1,9 @@
 """The memory store with each policy: the contract, a bound in bytes, and memory that the dead give back."""
 
 import asyncio
+import gc
 import math
+import sys
 from collections.abc import Callable, Hashable
 from random import Random
 from typing import Any
@@ -181,3 +183,62 @@ def test_a_listener_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture
     store.put(2, Entry(2, math.inf))
     assert store.peek(2) == Entry(2, math.inf)
     assert "The listener of store raised" in caplog.text
+
+
+@pytest.mark.long
+@EVERY_POLICY
+def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int], Policy[Any]]) -> None:
+    """As many objects live after a million keys, each with a TTL, as after ten thousand, and no table has grown."""
+    now = 0.0
+    store: MemoryStore[int] = MemoryStore(1_000, policy=policy, clock=lambda: now)
+    sizes = []
+    for key in range(1_000_001):
+        now = key / 100
+        store.put(key, Entry(key, now + 60.0))
+        if key in (10_000, 1_000_000):
+            gc.collect()
+            tables = (store._entries, store._sizes, store._expiries, store._policy.resident)
+            sizes.append((sys.getallocatedblocks(), sum(map(sys.getsizeof, tables))))
+    (blocks, bytes_), (blocks_after, bytes_after) = sizes
+    assert len(store) == len(store._policy) == 1_000
+    assert blocks_after < blocks + 5_000
+    assert bytes_after < 1.5 * bytes_
+
+
+@pytest.mark.long
+@EVERY_POLICY
+def test_no_entry_is_lost_in_100_000_steps(policy: Callable[[int], Policy[Any]]) -> None:
+    """Whatever was put is found, or was overwritten or removed, or a fact has told why it left."""
+    now, gone = 0.0, set[Hashable]()
+    store: MemoryStore[int] = MemoryStore(
+        50,
+        policy=policy,
+        max_bytes=2_000,
+        size_of=lambda value: value % 90,
+        listen=lambda event: gone.add(event.key),
+        clock=lambda: now,
+    )
+    chance = Random("steps")
+    live: dict[Hashable, Entry[int]] = {}
+    for step in range(100_000):
+        now += chance.random() / 10
+        key = min(int(chance.expovariate(0.05)), 120)
+        match chance.randrange(10):
+            case 0:
+                store.remove(key)
+                live.pop(key, None)
+            case 1 | 2 | 3 | 4:
+                live[key] = Entry(step, now + chance.choice([0.0, 1.0, 20.0, math.inf]))
+                store.put(key, live[key])
+                if live[key].expires <= now:  # dead on arrival: never in, so nobody reports it
+                    del live[key]
+            case _:
+                found = store.peek(key)
+                assert found is (MISS if key in gone else live.get(key, MISS))
+        for left in gone - set(store._entries):  # the same write can bury a key's old entry and keep its new one
+            live.pop(left, None)
+        gone.clear()
+        assert len(store) <= 50
+        assert store.bytes <= 2_000
+    assert {key: store._entries[key] for key in store._entries} == live
+    assert set(store._policy.resident) == set(live)

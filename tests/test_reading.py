@@ -60,3 +60,9 @@ def test_bare_definitions(shown: str, same: bool) -> None:
     """Two definitions are the same without docstrings, annotations and comments, and only then."""
     shipped = 'def f(x: int) -> int:\n    """Say."""\n    y: int = 1\n    z: int\n    return x + y'
     assert (bare(ast.parse(shown)) == bare(ast.parse(shipped))) == same
+
+
+@pytest.mark.parametrize(("shown", "same"), [("class C(B):\n    x = 1", True), ("class C(A):\n    x = 1", False)])
+def test_bare_classes(shown: str, same: bool) -> None:
+    """A base counts, its type parameters do not."""
+    assert (bare(ast.parse(shown)) == bare(ast.parse("class C(B[K]):\n    x: int = 1"))) == same

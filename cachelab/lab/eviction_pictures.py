@@ -27,7 +27,7 @@ STYLES = {  # policy -> colour, marker, line
 def miss_ratios(
     keys: Collection[Any], sizes: Sequence[int], policies: Iterable[Callable[[int], Policy[Any]]]
 ) -> dict[str, list[float]]:
-    """Each policy's miss ratios at `sizes` (entries), by the policy's name, and those of OPT, which knows all `keys`."""
+    """Each policy's miss ratios at `sizes` (entries) by its name, and those of OPT, which knows all `keys`."""
     found = {}
     for policy in policies:
         name = getattr(policy, "__name__", "?")
@@ -128,7 +128,7 @@ def _frame(
             box = {"boxstyle": "square,pad=0.5", "facecolor": "#DCE9F5" if fresh else "white", "edgecolor": "#666666"}
             ax.annotate(f"{key}", (1.5 * i, y), ha="center", va="center", bbox=box)
             if marked:
-                ax.annotate("●", (1.5 * i + 0.5, y + 0.12), ha="center", va="center", color=COLOURS["hit"])
+                ax.annotate("●", (1.5 * i + 0.5, y + 0.12), ha="center", va="center", color=COLOURS["limit"])
             if hasattr(policy, "_hand") and (key == hand if hand in policy.resident else i == 0):
                 ax.annotate("▲", (1.5 * i, y - 0.48), ha="center", va="center", fontsize=9, color=COLOURS["miss"])
         hit, left = told[name][-1]
@@ -141,7 +141,7 @@ def _frame(
     handles = [
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
         Line2D([], [], marker=MARKERS["miss"], color=COLOURS["miss"], linestyle="", label="miss"),
-        Line2D([], [], marker="$●$", color=COLOURS["hit"], linestyle="", label="mark: used since it came"),
+        Line2D([], [], marker="$●$", color=COLOURS["limit"], linestyle="", label="mark: was used"),
         Line2D([], [], marker="$▲$", color=COLOURS["miss"], linestyle="", label="hand"),
     ]
     figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=9)

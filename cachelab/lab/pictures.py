@@ -132,7 +132,7 @@ def plot_lives(diary: Diary, title: str, *, ttl_s: float) -> Picture:
     for key in list(filled):
         draw(ax, key, end)
     ax.set_yticks([-i for i in range(len(keys))], [f"{key}" for key in keys])
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, 1.03 * end)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("user")
     handles: list[Line2D | Patch] = [

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from cachelab.lab.checks import NotYet, Wrong, evidence_table
 from cachelab.lab.simulation import run
 
-__all__ = ["LOAD_S", "NONE", "FAILS_ONCE", "TTL_S", "Step", "examine_ttl_cache", "origin_says"]
+__all__ = ["LOAD_S", "Step", "TTL_S", "examine_ttl_cache", "origin_says"]
 
 Step: TypeAlias = tuple[float, str, int]  # when (s), "get" or "delete", key
 Play: TypeAlias = Callable[[Any, list[Step]], list[tuple[str, int]]]
