@@ -55,7 +55,7 @@ async def test_a_diary_tells_the_lives_of_entries() -> None:
         await cache.get(key)
     await asyncio.sleep(10)
     await cache.get(3)
-    assert lab.plot_lives(diary, "title", ttl_s=10).words == "2 evicted at 4 s; 3 expired at 14 s."
+    assert lab.plot_lives(diary, "title", ttl_s=10).words == "2 evicted at 4 s; 3 expired at 14 s; 1 expired at 14 s."
 
 
 def test_lanes_show_waits_and_hits() -> None:
