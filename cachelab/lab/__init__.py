@@ -9,10 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cachelab.lab.access_log import read_access_log
     from cachelab.lab.checks import check, hint
+    from cachelab.lab.csv_trace import read_trace
     from cachelab.lab.database import SlowDatabase, UserProfile
     from cachelab.lab.driver import replay
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
+    from cachelab.lab.key_trace import KeyTrace, Malformed
+    from cachelab.lab.make_log import make_access_log
     from cachelab.lab.observe import listen
     from cachelab.lab.pictures import plot_flow, plot_lanes
     from cachelab.lab.plots import plot_curve, plot_latency, plot_load
@@ -27,10 +31,14 @@ if TYPE_CHECKING:
     from cachelab.lab.workload import Request, Workload, zipf_popularity
 
 _HOMES = {
+    "access_log": ["read_access_log"],
     "checks": ["check", "hint"],
+    "csv_trace": ["read_trace"],
     "database": ["SlowDatabase", "UserProfile"],
     "driver": ["replay"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
+    "key_trace": ["KeyTrace", "Malformed"],
+    "make_log": ["make_access_log"],
     "observe": ["listen"],
     "pictures": ["plot_flow", "plot_lanes"],
     "plots": ["plot_curve", "plot_latency", "plot_load"],
@@ -51,6 +59,8 @@ __all__ = [
     "Down",
     "Failing",
     "Faulty",
+    "KeyTrace",
+    "Malformed",
     "OriginError",
     "Race",
     "Request",
@@ -64,6 +74,7 @@ __all__ = [
     "hint",
     "listen",
     "loop_trace",
+    "make_access_log",
     "ms",
     "plot_curve",
     "plot_flow",
@@ -74,6 +85,8 @@ __all__ = [
     "plot_race",
     "predict",
     "race",
+    "read_access_log",
+    "read_trace",
     "replay",
     "reveal",
     "run",
