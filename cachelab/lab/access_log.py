@@ -25,8 +25,8 @@ STATUSES = {"200", "206", "304"}
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 SECONDS = {f":{second:02}": second for second in range(61)}  # now and then there is a leap second
 EXPECTED = (
-    'a line of an access log has a host, two names, [a time], "a request", a status and bytes; '
-    "for a CSV there is lab.read_trace(path, key=...)"
+    'an access log has lines like 192.0.2.7 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 2326, '
+    "and a CSV file is read with lab.read_trace"
 )
 
 # No part gives back what it took (`++`, `*+`), so that no line takes longer than its length.
@@ -62,7 +62,8 @@ def read_access_log(path: str | PathLike[str], *, query: bool = False) -> KeyTra
                 lines.reject(number, line, "its time is not like [10/Oct/2000:13:55:36 -0700]")
                 continue
             method, _, target = request.partition(" ")
-            target = target.rpartition(" HTTP/")[0] or target
+            before, http, _ = target.rpartition(" HTTP/")
+            target = before if http else target
             key = target if query else target.partition("?")[0]
             if method in METHODS and status in STATUSES and key:
                 keys.append(known.setdefault(key, key))

@@ -39,8 +39,10 @@ def read_trace(
     with open_lines(path) as lines:
         records = iter(lines)
         number, header = next(records, (0, ""))
+        if number != 1 and lines.malformed:
+            raise _no_names(lines.name, lines.examples[0].text, lines.examples[0].reason)
         if number != 1:
-            return lines.trace([], None, None, 0, expected="the first line of a CSV file names its columns")
+            raise ValueError(f"{lines.name} is empty: a CSV file begins with the names of its columns.")
         fields_of = _splitter()
         names = _names(header, fields_of, lines.name)
         key_at = _place(key, names, lines.name)
@@ -64,23 +66,26 @@ def read_trace(
                 times.append(when)
             if sizes is not None:
                 sizes.append(large)
-        return lines.trace(keys, times, sizes, 0, expected="under its names a CSV file has a request in each line")
+        return lines.trace(keys, times, sizes, 0, expected="each line needs a field for each column")
 
 
 def _names(header: str, fields_of: Callable[[str], list[str]], file: str) -> list[str]:
     """The names of the columns. Raises ValueError if this line can not be such names."""
     if looks_like_log(header):
         raise ValueError(f"{file} looks like the access log of a web server: read it with lab.read_access_log(path).")
+    if not header.replace("\t", "").removeprefix("\ufeff").isprintable():
+        raise _no_names(file, header, "no text")
     try:
-        names = [name.strip() for name in fields_of(header.removeprefix("\ufeff"))]
-    except ValueError:
-        names = []
-    if "\ufffd" in header or not names or not all(name.isprintable() for name in names):
-        raise ValueError(
-            f"{file} is no CSV file in UTF-8, its first line begins with {printable(header, 40)!r}: "
-            "unpack it, or export it as one."
-        )
-    return names
+        return [name.strip() for name in fields_of(header.removeprefix("\ufeff"))]
+    except ValueError as error:
+        raise _no_names(file, header, str(error)) from None
+
+
+def _no_names(file: str, header: str, reason: str) -> ValueError:
+    return ValueError(
+        f"{file} does not begin with the names of columns, but with '{printable(header, 40)}' ({reason}): "
+        "unpack it, or export it as a CSV file."
+    )
 
 
 def _place(name: str, names: list[str], file: str) -> int:
@@ -95,7 +100,7 @@ def _place(name: str, names: list[str], file: str) -> int:
         advice = "are its columns separated by something else than commas"
     else:
         advice = "does its first line name the columns"
-    raise ValueError(f"{file} has no column {name!r}, its columns are {there}: {advice}?")
+    raise ValueError(f"{file} has no column {name!r}, only {there}: {advice}?")
 
 
 def _splitter() -> Callable[[str], list[str]]:

@@ -67,18 +67,21 @@ class Lines:
     ) -> KeyTrace:
         """What was read, its times counted from the first. ValueError if that is nothing; `expected` says what was."""
         if keys:
-            times_s = None if times is None else [time - times[0] for time in times]
-            return KeyTrace(keys, times_s, sizes, self.malformed, tuple(self.examples), left_out)
+            start = times[0] if times else 0.0
+            for place, time in enumerate(times or ()):
+                times[place] = time - start  # type: ignore[index]  # in place: a second list would take as much again
+            return KeyTrace(keys, times, sizes, self.malformed, tuple(self.examples), left_out)
         if left_out:
             raise ValueError(
                 f"{self.name} has no request that a cache would be asked: {left_out:,} lines are of other methods or "
-                f"statuses, {self.malformed:,} malformed."
+                f"statuses, and {self.malformed:,} malformed."
             )
         if not self.malformed:
             raise ValueError(f"{self.name} is empty: {expected}.")
-        number, text, reason = self.examples[0]
+        first = self.examples[0]
         raise ValueError(
-            f"{self.name} has no line that can be read (line {number}, {reason}: {printable(text, 60)!r}): {expected}."
+            f"No line of {self.name} can be read, line {first.line:,} is '{printable(first.text, 60)}' "
+            f"({first.reason}): {expected}."
         )
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
