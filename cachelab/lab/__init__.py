@@ -9,11 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cachelab.lab.access_log import read_access_log
     from cachelab.lab.checks import check, hint
+    from cachelab.lab.csv_trace import read_trace
     from cachelab.lab.database import SlowDatabase, UserProfile
     from cachelab.lab.driver import replay
     from cachelab.lab.eviction_pictures import eviction_steps, miss_ratios, plot_policies
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
+    from cachelab.lab.key_trace import KeyTrace, Malformed
+    from cachelab.lab.make_log import make_access_log
     from cachelab.lab.observe import Diary, listen
     from cachelab.lab.pictures import plot_flow, plot_lanes, plot_lives
     from cachelab.lab.plots import plot_curve, plot_ladder, plot_latency, plot_load
@@ -29,11 +33,15 @@ if TYPE_CHECKING:
     from cachelab.lab.workload import Request, Workload, zipf_popularity
 
 _HOMES = {
+    "access_log": ["read_access_log"],
     "checks": ["check", "hint"],
+    "csv_trace": ["read_trace"],
     "database": ["SlowDatabase", "UserProfile"],
     "driver": ["replay"],
     "eviction_pictures": ["eviction_steps", "miss_ratios", "plot_policies"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
+    "key_trace": ["KeyTrace", "Malformed"],
+    "make_log": ["make_access_log"],
     "observe": ["Diary", "listen"],
     "pictures": ["plot_flow", "plot_lanes", "plot_lives"],
     "plots": ["plot_curve", "plot_ladder", "plot_latency", "plot_load"],
@@ -56,6 +64,8 @@ __all__ = [
     "Down",
     "Failing",
     "Faulty",
+    "KeyTrace",
+    "Malformed",
     "OriginError",
     "Race",
     "Request",
@@ -70,6 +80,7 @@ __all__ = [
     "hint",
     "listen",
     "loop_trace",
+    "make_access_log",
     "measure",
     "miss_ratios",
     "ms",
@@ -85,6 +96,8 @@ __all__ = [
     "plot_race",
     "predict",
     "race",
+    "read_access_log",
+    "read_trace",
     "replay",
     "reveal",
     "run",

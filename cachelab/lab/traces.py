@@ -1,7 +1,7 @@
 """Traces of keys made by rule: popularity, a scan, a loop, a hot set that moves.
 
-A policy that wins on one of them loses on another. The same numbers and the same seed give the same trace on every machine and Python version. For a trace of your own,
-see `read_trace` and `read_access_log`.
+A policy that wins on one of them loses on another. The same numbers and the same seed give the same trace on every
+machine and Python version. For a trace of your own, see `read_trace` and `read_access_log`.
 """
 
 from __future__ import annotations

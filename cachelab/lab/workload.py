@@ -86,7 +86,7 @@ class Workload:
 
 
 def zipf_popularity(keys: int, exponent: float) -> list[float]:
-    """The probability of each key, most popular first: rank r's is proportional to r ** -exponent; the sum is 1."""
+    """The probability of each key, most popular first: rank r in proportion to r ** -exponent. The sum is 1."""
     weights = [rank**-exponent for rank in range(1, keys + 1)]
     total = math.fsum(weights)  # `sum` rounds otherwise from Python 3.12 on
     return [weight / total for weight in weights]
