@@ -2,6 +2,7 @@
 
     CacheError
       InvalidationFailed      a delete did not reach every level: somebody may still be served the old value
+      LoadAbandoned           the load that this caller waited for was cancelled: there is no answer, ask again
 
 An *outcome* says how the cache answered, a *result* what it answered (modelled on RFC 9211, Cache-Status):
 
@@ -22,7 +23,18 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from cachelab.entry import ABSENT
 
-__all__ = ["CacheError", "Counted", "Fact", "FactKind", "InvalidationFailed", "Listener", "Outcome", "Record", "Result"]
+__all__ = [
+    "CacheError",
+    "Counted",
+    "Fact",
+    "FactKind",
+    "InvalidationFailed",
+    "Listener",
+    "LoadAbandoned",
+    "Outcome",
+    "Record",
+    "Result",
+]
 
 Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
 Result: TypeAlias = Literal["value", "absent", "error"]
@@ -35,6 +47,10 @@ class CacheError(Exception):
 
 class InvalidationFailed(CacheError):
     """A delete did not reach every level: the old value may be served until its TTL ends. Delete again."""
+
+
+class LoadAbandoned(CacheError):
+    """The load that this caller waited for was cancelled or interrupted. The caller himself was not: he may retry."""
 
 
 class Record(NamedTuple):

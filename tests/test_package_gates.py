@@ -20,7 +20,17 @@ from tests.source import imports
 
 PACKAGE = ROOT / "cachelab"
 MAX_LINES = 200
-LAYERS = {"entry": 0, "events": 1, "fence": 1, "eviction": 1, "memory": 2, "cachetools_store": 2, "cache": 3}
+LAYERS = {
+    "entry": 0,
+    "events": 1,
+    "fence": 1,
+    "eviction": 1,
+    "memory": 2,
+    "cachetools_store": 2,
+    "flight": 2,
+    "thread_flight": 2,
+    "cache": 3,
+}
 """A module imports from lower layers only. A new room of the package gets its layer here."""
 NAMES, LAB, COMMAND_LINE = 4, 5, 6
 """`import cachelab` collects the names of the strategies; the lab stands above them, the command line above all."""
