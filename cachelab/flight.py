@@ -8,8 +8,8 @@ Guarantee: one load per key in flight, in a task of its own, so that it outlives
     waiter its error and is forgotten; None is an answer like any other. After `forget(key)` nobody joins the old load,
     and the old one's clean-up leaves a newer one alone. Nothing is kept for keys that nobody loads.
 Not guaranteed: anything in another process, thread or event loop; an end to a load that never ends (give it a time-out
-    of its own). A load that asks for its own key gets a RuntimeError, but if it does so from another task, or by way of
-    a second key, it waits for itself. All waiters get the same error object: do not change it.
+    of its own). A load that asks for its own key, itself or in a task that it started, gets a RuntimeError, but by way
+    of a second key it waits for itself. All waiters get the same error object: do not change it.
 Cost: a task for each load and a future for each caller.
 Source: golang.org/x/sync/singleflight. There the load runs in its first caller's goroutine, which nobody can cancel.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,13 +31,15 @@ V = TypeVar("V")
 
 
 class _Call:
-    """One load in the air: its task, and those who wait for it in the order in which they came."""
+    """One load in the air: those who wait for it, in the order in which they came."""
 
-    __slots__ = ("task", "waiters")
+    __slots__ = ("waiters",)
 
     def __init__(self) -> None:
-        self.task: asyncio.Task[Any] | None = None
         self.waiters: dict[asyncio.Future[Any], None] = {}
+
+
+_loading: ContextVar[_Call | None] = ContextVar("_loading", default=None)  # the load that this code is a part of
 
 
 class Flight:
@@ -61,7 +64,7 @@ class Flight:
         call = self._calls.get(key)
         if call is None:
             call = self._take_off(key, load)
-        elif call.task is asyncio.current_task():
+        elif call is _loading.get():
             raise RuntimeError(f"The load of {key!r} asks for {key!r} itself: it would wait for its own end.")
         waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()  # to cancel a caller cancels only this
         call.waiters[waiter] = None
@@ -83,7 +86,7 @@ class Flight:
         return call
 
     async def _fly(self, key: K, load: Callable[[K], Awaitable[V]], call: _Call) -> V:
-        call.task = asyncio.current_task()  # set here, since an eager task runs before it is returned
+        _loading.set(call)  # in the context of this task and of those that it starts
         try:
             return await load(key)
         finally:
@@ -107,8 +110,7 @@ class Flight:
             else:
                 waiter.set_exception(error)
                 waiter.exception()  # seen: should its caller leave in this very moment, nobody has to be told
-        call.waiters.clear()
-        call.task = None  # the task holds the error, whose traceback holds the call: another circle
+        call.waiters.clear()  # they hold the error, whose traceback holds the call: another circle
 
     def forget(self, key: Hashable) -> None:
         """Let callers from now on start a new load. Those who wait already get the old one's answer."""
