@@ -16,9 +16,11 @@ if sys.version_info < (3, 11):  # before any import below, so that an old Python
 from cachelab.cache import Cache
 from cachelab.cachetools_store import CachetoolsStore
 from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store
-from cachelab.events import CacheError, Fact, InvalidationFailed, Listener, Record
+from cachelab.events import CacheError, Fact, InvalidationFailed, Listener, LoadAbandoned, Record
+from cachelab.flight import Flight
 from cachelab.locked import Locked
 from cachelab.memory import MemoryStore
+from cachelab.thread_flight import ThreadFlight
 
 __all__ = [
     "ABSENT",
@@ -28,8 +30,10 @@ __all__ = [
     "CachetoolsStore",
     "Entry",
     "Fact",
+    "Flight",
     "InvalidationFailed",
     "Listener",
+    "LoadAbandoned",
     "Loader",
     "Locked",
     "MISS",
@@ -37,4 +41,5 @@ __all__ = [
     "Miss",
     "Record",
     "Store",
+    "ThreadFlight",
 ]

@@ -1,29 +1,30 @@
-"""The read path: look, load, fill. With nothing else plugged in this is cache-aside, packaged as read-through.
+"""The read path: look, join or load, fill. With nothing else plugged in this is cache-aside, packaged as read-through.
 
 Problem: the origin is slow, can answer only so many queries per second, and is asked the same few things all day.
 Idea: look in a store first; on a miss load from the origin and keep the answer for `ttl` seconds.
-Guarantee: a value is served for at most `ttl` seconds after its load ended, in a stack of caches too, since its age
-    travels up with it. A store that raises on an awaited read or a fill costs a load, never the request. The origin's
-    error reaches the caller as it is and is not remembered. `delete` raises unless this level, and each below that is
-    the loader itself and has a `delete`, has forgotten the key; nothing this cache loaded before it stays after it.
-Not guaranteed: one load per key (a thousand callers that miss together load a thousand times); anything about fills by
-    another `Cache` or process, or by a store that failed in the middle of one (until the TTL ends).
+Guarantee: a value is served for at most `ttl` seconds after its load ended (and what `freshness` adds), in a stack of
+    caches too, since its age travels up with it. A store that raises on an awaited read or a fill costs a load, never
+    the request. The origin's error reaches the caller as it is and is not remembered. `delete` raises unless this
+    level, and each below that is the loader itself and has a `delete`, has forgotten the key; nothing this cache loaded
+    before it stays after it, and nobody who asks after it is given such a load's answer.
+Not guaranteed: one load per key, unless there is a `flight` (a thousand callers that miss together load a thousand
+    times); anything about fills by another `Cache` or process, or by a store that failed in the middle of one.
 Cost: a hit in this process awaits nothing; a miss costs the store's answer on top of the load.
 Source: the pattern is called cache-aside by the Azure and AWS pattern pages, look-aside by Nishtala et al., NSDI'13.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import math
-import time
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Generic, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
 
-from cachelab.entry import ABSENT, MISS, Absent, Clock, Entry, Loader, Miss, Store, running_clock
-from cachelab.events import Counted, InvalidationFailed, Listener
+from cachelab.clock import Clock, OneLoopsClock
+from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, ask, checked_lives, no_peek
+from cachelab.events import Counted, InvalidationFailed, Listener, Outcome
 from cachelab.fence import Fence, Fences
+from cachelab.flight import Flight
+from cachelab.freshness import Freshness
 
 __all__ = ["Cache"]
 
@@ -31,17 +32,19 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Cache(Counted, Generic[K, V]):
+class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
     """Answers from `store`; what is not there it loads with `load` and keeps for `ttl` seconds.
 
     `ttl`           seconds a value may be served after its load, `math.inf` for as long as the store keeps it
     `negative_ttl`  seconds to remember that a key does not exist; 0, the default, remembers no absence
+    `flight`        a `Flight` of its own: callers who miss together share one load, which outlives them
+    `freshness`     jitter, early recomputation and stale answers; without it an entry is fresh for its TTL, then gone
     `name`          stands in every record: ratios are per cache
     `listen`        called with one `Record` for each `get`, and with a `Fact` for everything else
     `clock`         for tests; by default the running loop's. Give the store the same one.
 
-    A cache belongs to one event loop, the one it first loads in. It is itself a loader (calling it returns the
-    `Entry`), so a cache over a cache is `Cache(store, load=lower, ttl=...)`.
+    A cache belongs to one event loop, the one it first loads in; `async with` ends the loads it has started there. It
+    is itself a loader (calling it returns the `Entry`), so a cache over a cache is `Cache(store, load=lower, ttl=...)`.
     """
 
     def __init__(
@@ -51,27 +54,25 @@ class Cache(Counted, Generic[K, V]):
         *,
         ttl: float,
         negative_ttl: float = 0.0,
+        flight: Flight | None = None,
+        freshness: Freshness | None = None,
         name: str = "cache",
         listen: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if not ttl > 0:
-            raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}; math.inf keeps values until evicted.")
-        if not negative_ttl >= 0:
-            raise ValueError(f"negative_ttl must be 0 (remember no absence) or more seconds, not {negative_ttl!r}.")
         if not callable(load):
             raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
         super().__init__(name, listen)
         self._store = store
-        self._fences = Fences()
-        self._peek: Callable[[K], Entry[V | Absent] | Miss] = getattr(store, "peek", _no_peek)
-        self._in_process = self._peek is not _no_peek
         self._loader = load
-        self._ttl = ttl
-        self._negative_ttl = negative_ttl
-        self._given_clock = clock
-        self._clock: Clock = clock or time.monotonic  # the loop's, once there is one
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ttl, self._negative_ttl = checked_lives(ttl, negative_ttl)
+        self._fences = Fences()
+        self._shared = flight is not None
+        self._flight = Flight() if flight is None else flight
+        self._freshness = freshness or Freshness()
+        self._peek: Callable[[K], Entry[V | Absent] | Miss] = getattr(store, "peek", no_peek)
+        self._in_process = self._peek is not no_peek
+        self._clock = OneLoopsClock(name, clock)
 
     async def get(self, key: K) -> V | Absent:
         """The value of `key`, or `ABSENT` if the origin has no such key. Raises what the load raises."""
@@ -81,7 +82,7 @@ class Cache(Counted, Generic[K, V]):
         elif self._listen is None:
             self.hits += 1
         else:
-            self._hit(key, entry.value)
+            self._answered(key, "hit", entry.value)
         return entry.value
 
     async def __call__(self, key: K) -> Entry[V | Absent]:
@@ -89,32 +90,50 @@ class Cache(Counted, Generic[K, V]):
         entry = self._peek(key)
         if entry is MISS:
             return await self._read(key)
-        self._hit(key, entry.value)
+        self._answered(key, "hit", entry.value)
         return entry
 
     async def _read(self, key: K) -> Entry[V | Absent]:
+        outcome: Outcome = "miss"
         try:
             entry = await self._look(key)
-            if entry is not MISS:
-                self._hit(key, entry.value)
-                return entry
-            self.misses += 1
-            with self._fences.around(key) as fence:
-                entry = await self._load(key)
+            if entry is not MISS:  # there, and perhaps due or stale
                 now = self._clock()
-                life = self._negative_ttl if entry.value is ABSENT else self._ttl
-                expires = min(now + life, entry.expires)  # no longer than the level below would serve it
-                if expires > now and not fence.broken:
-                    entry = Entry(entry.value, expires)
-                    filling = self._fill(key, entry, fence)
-                    await (filling if self._in_process else fence.stand_until_done(filling))
-                if fence.broken:
-                    self._fact(key, "fenced")
-                    entry = Entry(entry.value, now)  # for this caller, and for no cache above
+                outcome = "hit" if now < entry.fresh_until else "stale"
+                if entry.due <= now and self._freshness.is_due(entry, now):
+                    self._flight.start(key if self._shared else object(), lambda _: self._refresh(key))
+            elif not self._shared:
+                entry = await self._load_and_fill(key)
+            else:
+                outcome = "collapsed" if key in self._flight else "miss"
+                entry = await self._flight.do(key, self._load_and_fill)
         except BaseException:
-            self._record(key, "miss", error=True)
+            self._answered(key, outcome, error=True)
             raise
-        self._record(key, "miss", entry.value)
+        self._answered(key, outcome, entry.value)
+        return entry
+
+    async def _load_and_fill(self, key: K) -> Entry[V | Absent]:
+        with self._fences.around(key) as fence:
+            began = self._clock()
+            entry = await self._load(key)
+            now = self._clock()
+            life = self._negative_ttl if entry.value is ABSENT else self._ttl
+            stamped = self._freshness.stamp(entry, now, life, load_s=now - began)
+            if stamped.fresh_until > now and not fence.broken:
+                entry = stamped
+                filling = self._fill(key, entry, fence)
+                await (filling if self._in_process else fence.stand_until_done(filling))
+            if fence.broken:
+                self._fact(key, "fenced")
+                entry = Entry(entry.value, now)  # for those who wait, and for no cache above
+        return entry
+
+    async def _refresh(self, key: K) -> Entry[V | Absent]:
+        """A load that nobody needs to wait for. A key that is found to be gone must not be served stale."""
+        entry = await self._load_and_fill(key)
+        if entry.value is ABSENT and self._negative_ttl == 0:
+            await self._store.delete(key)
         return entry
 
     async def delete(self, key: K) -> None:
@@ -131,6 +150,7 @@ class Cache(Counted, Generic[K, V]):
                     await below(key)
             finally:
                 self._fences.break_all(key)  # a load that began before this may hold the old value
+                self._flight.forget(key)
                 await self._store.delete(key)
         except InvalidationFailed:
             raise
@@ -140,9 +160,7 @@ class Cache(Counted, Generic[K, V]):
         self._fact(key, "delete")
 
     async def _look(self, key: K) -> Entry[V | Absent] | Miss:
-        self._bind_to_loop()
-        if self._in_process:
-            return MISS  # `peek` has just said so
+        self._clock.check_loop()
         try:
             entry = await self._store.get(key)
         except Exception as error:  # a store that is down costs a load, never the request
@@ -154,19 +172,11 @@ class Cache(Counted, Generic[K, V]):
         self.loads += 1
         self._fact(key, "load")
         try:
-            answer = self._loader(key)
-            if not inspect.isawaitable(answer):
-                raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")
-            loaded = await answer
-            if loaded is MISS:
-                raise TypeError(
-                    "load returned MISS, which means nobody knows; return ABSENT for a key that isn't there."
-                )
+            return await ask(self._loader, key)
         except Exception as error:
             self.load_errors += 1
             self._fact(key, "load error", error)
             raise
-        return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
     async def _fill(self, key: K, entry: Entry[V | Absent], fence: Fence) -> None:
         try:
@@ -179,16 +189,9 @@ class Cache(Counted, Generic[K, V]):
         except Exception as error:  # the caller has the value; the next one will load again
             self._store_failed(key, error)
 
-    def _bind_to_loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-            self._clock = self._given_clock or running_clock()
-        elif self._loop is not loop:
-            raise RuntimeError(
-                f"{self.name} belongs to another event loop: build a cache inside the loop that uses it."
-            )
+    async def aclose(self) -> None:
+        """Cancel the loads and refreshes in flight and wait for their end; those who wait for one are told."""
+        await self._flight.aclose()
 
-
-def _no_peek(_key: Any) -> Miss:
-    return MISS
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, lazy_clock
+from cachelab.clock import Clock, lazy_clock
+from cachelab.entry import MISS, Entry, Miss, checked_bound
 
 __all__ = ["CachetoolsStore"]
 
@@ -27,20 +28,20 @@ class CachetoolsStore:
     def __init__(self, max_entries: int, *, clock: Clock | None = None) -> None:
         from cachetools import TLRUCache  # loads when first used: `import cachelab` stays quick without it
 
+        self._clock = clock or lazy_clock()
         self._cache: Any = TLRUCache(
-            checked_bound(max_entries),
-            ttu=lambda _key, entry, _now: entry.expires,
-            timer=clock or lazy_clock(),
+            checked_bound(max_entries), ttu=lambda _key, entry, _now: entry.expires, timer=self._clock
         )
 
     def peek(self, key: Hashable) -> Entry[Any] | Miss:
-        """The live entry or `MISS`, at once. It counts as a use."""
+        """The entry if it is not yet due, else `MISS`, at once. It counts as a use."""
         entry: Entry[Any] | Miss = self._cache.get(key, MISS)
-        return entry
+        return MISS if entry is MISS or entry.due <= self._clock() else entry
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        """As `peek`."""
-        return self.peek(key)
+        """The live entry, also one that is due or stale, or `MISS`. It counts as a use."""
+        entry: Entry[Any] | Miss = self._cache.get(key, MISS)
+        return entry
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
         """Keep `entry`; if there is no room, the least recently used leaves."""

@@ -11,33 +11,29 @@ Times are seconds on the clock of the running event loop, in floats.
 
 from __future__ import annotations
 
-import asyncio
 import enum
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
+import inspect
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = [
     "ABSENT",
     "Absent",
-    "Clock",
     "Entry",
     "Loader",
     "MISS",
     "Miss",
     "Store",
+    "ask",
     "checked_bound",
-    "lazy_clock",
-    "running_clock",
+    "checked_lives",
+    "no_peek",
 ]
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
-
-Clock: TypeAlias = Callable[[], float]
-"""A function without arguments that returns seconds, never going back."""
 
 
 class Miss(enum.Enum):
@@ -74,14 +70,28 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[V_co]):
-    """A value and the moment from which it must not be served any more.
+    """A value and its moments, due ≤ fresh_until ≤ expires, in seconds on this process's loop clock; `inf` for never.
 
-    `expires` is in seconds on this process's loop clock, `math.inf` for never. It means nothing on another machine:
-    a store that is shared keeps the remaining life instead and turns it back into a moment when it reads.
+    `expires`      from here on it must not be served any more
+    `fresh_until`  from here on it is stale, and served only because somebody loads it anew; by default `expires`
+    `due`          from here on a reader may have to start that load; by default `fresh_until`
+    `load_s`       how many seconds its load took
+
+    Moments mean nothing on another machine: a store that is shared keeps the remaining life instead and turns it back
+    into moments when it reads.
     """
 
     value: V_co
     expires: float
+    fresh_until: float = field(default=math.inf, repr=False)
+    due: float = field(default=math.inf, repr=False)
+    load_s: float = field(default=0.0, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.fresh_until > self.expires:
+            object.__setattr__(self, "fresh_until", self.expires)
+        if self.due > self.fresh_until:
+            object.__setattr__(self, "due", self.fresh_until)
 
 
 class Loader(Protocol[K_contra, V_co]):
@@ -98,7 +108,8 @@ class Loader(Protocol[K_contra, V_co]):
 class Store(Protocol):
     """Where entries are kept.
 
-    One that lives in this process also has `peek(key)`, the same answer without `await`, and none of the others waits.
+    One that lives in this process also has `peek(key)`, without `await`: the entry if it is not yet due, else `MISS`.
+    None of its other calls waits, either.
     """
 
     async def get(self, key: Any, /) -> Entry[Any] | Miss:
@@ -114,6 +125,17 @@ class Store(Protocol):
         ...
 
 
+async def ask(load: Loader[Any, V], key: Any) -> Entry[V | Absent]:
+    """What the loader answers, as an `Entry`. Raises TypeError for what is no answer, and what the loader raises."""
+    answer = load(key)
+    if not inspect.isawaitable(answer):
+        raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")
+    loaded = await answer
+    if loaded is MISS:
+        raise TypeError("load returned MISS, which means nobody knows; return ABSENT for a key that isn't there.")
+    return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
+
+
 def checked_bound(max_entries: int) -> int:
     """`max_entries`, if a store can hold so many. Raises ValueError if it is not a whole number of at least 1."""
     if not isinstance(max_entries, int) or max_entries < 1:
@@ -121,25 +143,15 @@ def checked_bound(max_entries: int) -> int:
     return max_entries
 
 
-def running_clock() -> Clock:
-    """The clock of the running loop; without a loop `time.monotonic`, which is what the usual loops return."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return time.monotonic
-    if type(loop).time is asyncio.BaseEventLoop.time:  # the same seconds with one call less on the hit path
-        return time.monotonic
-    return loop.time
+def checked_lives(ttl: float, negative_ttl: float) -> tuple[float, float]:
+    """Both, in seconds, if entries can live so long; else ValueError."""
+    if not ttl > 0:
+        raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}; math.inf keeps values until evicted.")
+    if not negative_ttl >= 0:
+        raise ValueError(f"negative_ttl must be 0 (remember no absence) or more seconds, not {negative_ttl!r}.")
+    return ttl, negative_ttl
 
 
-def lazy_clock() -> Clock:
-    """A clock that binds the running loop's at its first reading, for what is built before the loop runs."""
-    bound: Clock | None = None
-
-    def read() -> float:
-        nonlocal bound
-        if bound is None:
-            bound = running_clock()
-        return bound()
-
-    return read
+def no_peek(_key: object) -> Miss:
+    """The `peek` of a store that has none: nobody knows without asking it."""
+    return MISS

@@ -2,6 +2,7 @@
 
     CacheError
       InvalidationFailed      a delete did not reach every level: somebody may still be served the old value
+      LoadAbandoned           the load that this caller waited for was cancelled: there is no answer, ask again
 
 An *outcome* says how the cache answered, a *result* what it answered (modelled on RFC 9211, Cache-Status):
 
@@ -30,6 +31,7 @@ __all__ = [
     "FactKind",
     "InvalidationFailed",
     "Listener",
+    "LoadAbandoned",
     "Outcome",
     "Record",
     "Result",
@@ -49,6 +51,10 @@ class CacheError(Exception):
 
 class InvalidationFailed(CacheError):
     """A delete did not reach every level: the old value may be served until its TTL ends. Delete again."""
+
+
+class LoadAbandoned(CacheError):
+    """The load that this caller waited for was cancelled or interrupted. The caller himself was not: he may retry."""
 
 
 class Record(NamedTuple):
@@ -90,28 +96,32 @@ def tell(listen: Listener, event: Record | Fact) -> None:
 class Counted:
     """What every cache counts and tells.
 
-    The counters are plain integers: `hits` and `misses` (their sum is the number of `get`s that have looked),
-    `loads`, `load_errors` and `store_errors`. Records and facts are built only if somebody listens; a listener that
-    raises is reported to the event loop's exception handler and disturbs nobody.
+    The counters are plain integers: `hits`, `stale`, `misses` and `collapsed` (their sum is the number of `get`s that
+    have ended), `loads`, `load_errors` and `store_errors`. Records and facts are built only if somebody listens; a
+    listener that raises is reported to the event loop's exception handler and disturbs nobody.
     """
 
     def __init__(self, name: str, listen: Listener | None) -> None:
         self.name = name
-        self.hits = self.misses = self.loads = self.load_errors = self.store_errors = 0
+        self.hits = self.stale = self.misses = self.collapsed = self.loads = self.load_errors = self.store_errors = 0
         self._listen = listen
 
-    def _hit(self, key: Hashable, value: object) -> None:
-        self.hits += 1
-        self._record(key, "hit", value)
+    def _answered(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
+        if outcome == "hit":
+            self.hits += 1
+        elif outcome == "miss":
+            self.misses += 1
+        elif outcome == "stale":
+            self.stale += 1
+        else:
+            self.collapsed += 1
+        if self._listen is not None:
+            result: Result = "error" if error else "absent" if value is ABSENT else "value"
+            tell(self._listen, Record(self.name, key, outcome, result))
 
     def _store_failed(self, key: Hashable, error: Exception) -> None:
         self.store_errors += 1
         self._fact(key, "store error", error)
-
-    def _record(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
-        if self._listen is not None:
-            result: Result = "error" if error else "absent" if value is ABSENT else "value"
-            tell(self._listen, Record(self.name, key, outcome, result))
 
     def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
         if self._listen is not None:

@@ -3,8 +3,8 @@
 Problem: to hit is to write: the policy moves the key or counts the use. Two threads that do so at once can lose a
     use, evict twice or find a queue in pieces.
 Idea: one lock, held for a single call on the store. Nobody loads, waits or awaits while holding it.
-Guarantee: every `peek`, `put` and `remove` happens at one moment, before or after any other of them, whatever the
-    threads; so the bounds hold at each of these moments, and a `put` that has returned is seen by every `peek` that
+Guarantee: every `peek`, `find`, `put` and `remove` happens at one moment, before or after any other of them, whatever
+    the threads; so the bounds hold at each of these moments, and a `put` that has returned is seen by every `peek` that
     begins after it. No event loop is needed.
 Not guaranteed: anything across two calls: who peeks, misses and puts may put an older value over a newer one, and a
     thousand threads that miss together load a thousand times. The value is shared between threads as it is. A store
@@ -59,9 +59,14 @@ class Locked(Generic[V]):
         with self._lock:
             self.store.remove(key)
 
+    def find(self, key: Hashable) -> Entry[V] | Miss:
+        """The live entry, also one that is due or stale, or `MISS`."""
+        with self._lock:
+            return self.store.find(key)
+
     async def get(self, key: Hashable) -> Entry[V] | Miss:
-        """As `peek`."""
-        return self.peek(key)
+        """As `find`."""
+        return self.find(key)
 
     async def set(self, key: Hashable, entry: Entry[V]) -> None:
         """As `put`."""

@@ -20,7 +20,8 @@ from collections.abc import Callable, Hashable
 from heapq import heapify, heappop, heappush
 from typing import Any, Generic, TypeVar
 
-from cachelab.entry import MISS, Clock, Entry, Miss, checked_bound, running_clock
+from cachelab.clock import Clock, running_clock
+from cachelab.entry import MISS, Entry, Miss, checked_bound
 from cachelab.events import Fact, FactKind, Listener, tell
 from cachelab.eviction.lru import LRU
 from cachelab.eviction.policy import Policy
@@ -33,19 +34,16 @@ V = TypeVar("V")
 class MemoryStore(Generic[V]):
     """At most `max_entries` entries. `len(store)` counts those it holds, dead or alive.
 
-    `peek(key)`  the live entry or `MISS`, at once; it counts as a use
+    `peek(key)`  the entry if it is not yet due, else `MISS`: the way of a hit; it counts as a use
     `policy`     makes the policy from the bound: a class of cachelab.eviction
     `max_bytes`  with `size_of(value)`, in bytes: their sum stays at or below it; a larger value is not kept at all
-    `name`       stands in the facts
-    `listen`     called with a `Fact` for each entry that is evicted, found expired or refused
+    `listen`     called with a `Fact`, with this `name`, for each entry that is evicted, found expired or refused
     `clock`      for tests; by default it is the running loop's, bound at first use
-    `evicted`    counts entries that left for want of room, `expired` those that were found too old, and `refused`
-                 those that were too large
+    `evicted`    counts who left for want of room, `expired` who was found too old, and `refused` who was too large
 
-    `get`, `set` and `delete` are the same as `peek`, `put` and `remove`, for whoever awaits; none of them ever waits.
+    `get`, `set` and `delete` are `find`, `put` and `remove` for whoever awaits; none of them ever waits.
 
-    Raises ValueError if `max_entries` is not a whole number of at least 1, or only one of `max_bytes` and `size_of` is
-    given.
+    Raises ValueError if `max_entries` is no whole number of at least 1, or `max_bytes` comes without `size_of`.
     """
 
     def __init__(
@@ -92,17 +90,29 @@ class MemoryStore(Generic[V]):
                 entry = entries[key]
             except KeyError:
                 return MISS
-            if entry.expires <= clock():
-                self._expire(key)
+            if entry.due <= clock():
+                if entry.expires <= clock():
+                    self._expire(key)
                 return MISS
             hit(key)
             return entry
 
         return peek
 
+    def find(self, key: Hashable) -> Entry[V] | Miss:
+        """The live entry, also one that is due or stale, or `MISS`; it counts as a use."""
+        entry = self._entries.get(key, MISS)
+        if entry is MISS:
+            return MISS
+        if entry.expires <= self._clock():
+            self._expire(key)
+            return MISS
+        self._policy.hit(key)
+        return entry
+
     async def get(self, key: Hashable) -> Entry[V] | Miss:
-        """As `peek`."""
-        return self.peek(key)
+        """As `find`."""
+        return self.find(key)
 
     async def set(self, key: Hashable, entry: Entry[V]) -> None:
         """As `put`."""
@@ -135,9 +145,7 @@ class MemoryStore(Generic[V]):
         self._sizes[key] = size
         self.bytes += size
         self._make_room(now)  # for an overwrite that has grown; it may be the one to leave
-        if key not in self._entries:
-            return
-        if entry.expires < math.inf:
+        if key in self._entries and entry.expires < math.inf:
             self._written += 1
             heappush(self._expiries, (entry.expires, self._written, key))
 

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachelab.entry import ABSENT, MISS, Clock, Entry, Miss
+from cachelab.clock import Clock
+from cachelab.entry import ABSENT, MISS, Entry, Miss
 from cachelab.lab.simulation import run
 from tests.fakes import PROPERTY, in_virtual_time
 

@@ -537,7 +537,7 @@ def test_a_cache_refuses_another_loop() -> None:
     """Deadlines of one loop's clock mean nothing on another's."""
     cache = over(Origin(), store=RemoteStore(), name="users")
     run(lambda: cache.get(1))
-    with pytest.raises(RuntimeError, match="users belongs to another event loop: build a cache inside the loop"):
+    with pytest.raises(RuntimeError, match="users belongs to another event loop: build it inside the loop"):
         run(lambda: cache.get(2))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cachelab.entry import MISS, Clock, Entry
+from cachelab.clock import Clock
+from cachelab.entry import MISS, Entry
 from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, simulate
 from cachelab.memory import MemoryStore
 from tests.contract import StoreContract

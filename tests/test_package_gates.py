@@ -21,19 +21,23 @@ from tests.source import imports
 PACKAGE = ROOT / "cachelab"
 MAX_LINES = 200
 LAYERS = {
+    "clock": 0,
     "entry": 0,
     "events": 1,
     "fence": 1,
     "eviction": 1,
     "memory": 2,
     "cachetools_store": 2,
+    "freshness": 1,
     "locked": 3,
+    "flight": 2,
+    "thread_flight": 2,
     "cache": 3,
 }
 """A module imports from lower layers only. A new room of the package gets its layer here."""
 NAMES, LAB, COMMAND_LINE = 4, 5, 6
 """`import cachelab` collects the names of the strategies; the lab stands above them, the command line above all."""
-NO_STRATEGY = {"__init__", "__main__", "entry", "events"}
+NO_STRATEGY = {"__init__", "__main__", "clock", "entry", "events"}
 LABELS = ["Problem", "Idea", "Guarantee", "Not guaranteed", "Cost", "Source"]
 SLOW_TO_IMPORT = {"IPython", "cachetools", "fakeredis", "ipywidgets", "matplotlib", "numpy", "pandas", "redis"}
 TOP_LEVEL = {"notebooks", "cachelab", "tests", "environment.yml", "README.md", "pyproject.toml"}

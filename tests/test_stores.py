@@ -6,7 +6,8 @@ import math
 import pytest
 
 from cachelab.cachetools_store import CachetoolsStore
-from cachelab.entry import MISS, Clock, Entry
+from cachelab.clock import Clock
+from cachelab.entry import MISS, Entry
 from cachelab.lab.simulation import run
 from cachelab.memory import MemoryStore
 from tests.contract import BoundedContract, StoreContract
