@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import io
 import math
+import os
 import re
+import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -249,6 +251,13 @@ def test_a_file_that_is_not_there_gets_a_sentence(read: Callable[[Path], lab.Key
         read(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no devices among its files")
+def test_a_device_is_not_read() -> None:
+    """A pipe or a device has no size, and may never end."""
+    with pytest.raises(OSError, match="is no regular file: copy what it gives into one"):
+        lab.read_trace(os.devnull)
+
+
 def test_a_gzip_that_is_cut_off_is_read_up_to_there(write: Write) -> None:
     """What stands before the cut is the trace; the line in which it ends is counted and shown as well as the first."""
     text = "key\n\n\n\n\n" + "".join(f"{key}\n" for key in lab.zipf_trace(50_000, 1_000))
@@ -456,15 +465,15 @@ def test_a_line_that_never_ends_is_not_held(write: Write) -> None:
 
 def test_a_trace_describes_itself(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """A few lines that are the same on every run."""
-    good = log(*3 * ['"GET /a HTTP/1.1" 200 2000'], '"GET /b HTTP/1.1" 200 500', '"POST /b HTTP/1.1" 200 5')
+    good = log('"GET /a HTTP/1.1" 200 3000', '"GET /b HTTP/1.1" 200 500', *3 * ['"POST /b HTTP/1.1" 200 5'])
     later = log('"GET /a HTTP/1.1" 304 -', when="10/Oct/2000:14:55:36 -0700")
     lab.read_access_log(write(good + later + "\x1b[31mred\n" + "x" * 150)).describe()
     assert capsys.readouterr().out.splitlines() == [
-        "5 requests for 2 different keys",
+        "3 requests for 2 different keys",
         "1 of the keys, 50.0%, asked for only once",
         "3,600 seconds from the earliest request to the latest",
-        "6,500 bytes, 1,300 a request",
-        "1 line left out: nothing that a cache would be asked",
+        "3,500 bytes, 1,167 a request",
+        "3 lines left out: nothing that a cache would be asked",
         "2 malformed lines skipped:",
         "  line 7, not in the Common or the Combined Log Format:",
         r"    \x1b[31mred",
@@ -501,9 +510,10 @@ def test_a_made_log_is_the_same_everywhere(made: Path) -> None:
 
 
 def test_a_made_log_is_gzip_if_its_name_says_so(made: Path) -> None:
-    """With the same text, and with the same bytes each time: neither its name nor the hour is in it."""
+    """With the same text, and with the same bytes each time: neither its name nor the time is in it."""
     first, second = (lab.make_access_log(made.with_name(name), 20_000).read_bytes() for name in ("a.gz", "b.gz"))
     assert (gzip.decompress(first), first) == (made.read_bytes(), second)
+    assert first[3:8] == bytes(5)  # no flags, so no name, and no time
 
 
 @pytest.mark.parametrize("requests", [1_000, 1_234, 20_000])
