@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cachelab.lab.checks import check, hint
     from cachelab.lab.database import SlowDatabase, UserProfile
     from cachelab.lab.driver import replay
+    from cachelab.lab.exam_subjects import Subject, installed_subjects, with_loader
+    from cachelab.lab.exams import exam
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
     from cachelab.lab.observe import listen
     from cachelab.lab.pictures import plot_flow, plot_lanes
@@ -29,6 +31,8 @@ _HOMES = {
     "checks": ["check", "hint"],
     "database": ["SlowDatabase", "UserProfile"],
     "driver": ["replay"],
+    "exam_subjects": ["Subject", "installed_subjects", "with_loader"],
+    "exams": ["exam"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
     "observe": ["listen"],
     "pictures": ["plot_flow", "plot_lanes"],
@@ -54,12 +58,15 @@ __all__ = [
     "Request",
     "Slow",
     "SlowDatabase",
+    "Subject",
     "Trace",
     "UserProfile",
     "Workload",
     "World",
     "check",
+    "exam",
     "hint",
+    "installed_subjects",
     "listen",
     "ms",
     "plot_curve",
@@ -77,6 +84,7 @@ __all__ = [
     "simulate",
     "slider",
     "table",
+    "with_loader",
 ]
 
 

@@ -1,0 +1,206 @@
+"""The stage of the single-flight exam: callers, loads that end when the script says so, and a record of every step.
+
+A script (see `exam_items`) is written once; `exam_players` plays it with tasks or with threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Answer", "Hangs", "Key", "OriginDown", "Scene", "Step", "sentence"]
+
+LANES = 3  # loads with a lane of their own in the record; the others share one
+
+
+class OriginDown(Exception):
+    """What a load raises when the script lets it fail."""
+
+
+class Hangs(Exception):
+    """Somebody waits for ever; the text says who."""
+
+
+class Key:
+    """A key that is equal to nothing else, and that can be watched: does anybody still hold it?"""
+
+    def __repr__(self) -> str:
+        return "the key"
+
+
+@dataclass
+class Step:
+    """Who did what; `count` tells how many did so in the same phase of the script."""
+
+    phase: int
+    actor: str
+    did: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a caller was given: a value, or an error (then the value is None)."""
+
+    value: Any
+    error: BaseException | None = None
+
+
+def sentence(error: BaseException) -> str:
+    """An error in words without addresses: "KeyError: the key"."""
+    text = re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", str(error)).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:80]}" if text else type(error).__name__
+
+
+class Scene:
+    """One subject and one origin, whose value is a version number. `key` is the one that callers ask for."""
+
+    def __init__(self, subject: Any) -> None:
+        self.subject = subject
+        self.key: Any = Key()
+        self.version: int | None = 1
+        self.loads = 0
+        self.steps: list[Step] = []
+        self.answers: dict[str, list[Answer]] = {}
+        self.waiting: dict[str, int] = {}
+        self._phase = 0
+        self._gates: dict[int, Any] = {}  # of the loads that fly
+        self._open = False
+        self._fail: set[int] = set()
+        self._lock = threading.RLock()
+
+    can_cancel = False
+    load: Callable[[Any], Any]
+    """The origin, as the subject calls it: async or not."""
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether the subject has a `delete(key)`."""
+        return callable(getattr(self.subject, "delete", None))
+
+    async def call(self, name: str, count: int = 1) -> None:
+        """So many callers of that name ask for the key; then everybody does what he can do now."""
+        self._phase += 1
+        self.answers.setdefault(name, [])
+        for _ in range(count):
+            self.waiting[name] = self.waiting.get(name, 0) + 1
+            self._start(name, self.subject.get, self.key, self.load)
+        await self.settle()
+
+    async def cancel(self, name: str) -> None:
+        """Cancel the callers of that name, where `can_cancel`; then everybody does what he can do now."""
+        raise NotImplementedError
+
+    def _start(self, name: str, verb: Callable[..., Any], *args: Any) -> None:
+        raise NotImplementedError
+
+    async def settle(self, *, patiently: bool = False) -> None:
+        """Wait until nobody can do anything more."""
+        raise NotImplementedError
+
+    async def write(self) -> None:
+        """The origin commits the next version."""
+        self._phase += 1
+        self.version = (self.version or 0) + 1
+        self.note("origin", f"commits {self.version}")
+
+    async def delete(self) -> None:
+        """Tell the subject to forget the key, as after a write. If that waits for the load, the load ends first."""
+        self._phase += 1
+        self.note("delete", "begins")
+        self.waiting["delete"] = 1
+        self._start("delete", self.subject.delete, self.key)
+        await self.settle()
+        if self.waiting["delete"]:
+            await self.land()
+        self.nobody_waits("delete")
+        for answer in self.answers.pop("delete", []):
+            if answer.error is not None:
+                raise answer.error
+
+    async def land(self, load: int | None = None, *, fail: bool = False) -> None:
+        """Let that load end, or all that fly now; then everybody does what he can do now."""
+        self._phase += 1
+        with self._lock:
+            gates = {number: gate for number, gate in self._gates.items() if load in (None, number)}
+            if fail:
+                self._fail |= set(gates)
+        for gate in gates.values():
+            gate.set()
+        await self.settle()
+
+    async def finish(self) -> None:
+        """Let every load end, also those that are still to come, and see that nobody waits any more."""
+        self._open = True
+        await self.land()
+        await self.settle(patiently=True)
+        self._open = False
+        self.nobody_waits(*self.waiting)
+
+    def fresh(self) -> None:
+        """Another key, version 1, and a new record; nothing of the last key is kept here."""
+        self.key, self.version, self.loads = Key(), 1, 0
+        self.steps, self.answers, self.waiting = [], {}, {}
+
+    def flies(self, load: int) -> bool:
+        """Whether that load has begun and not ended."""
+        return load in self._gates
+
+    def nobody_waits(self, *names: str) -> None:
+        """Raises `Hangs` if one of them waits."""
+        for name in names:
+            if self.waiting.get(name, 0):
+                self.note(name, "waits for ever", self.waiting[name])
+                raise Hangs(f"{name[0].upper()}{name[1:]} waits for ever.")
+
+    def note(self, actor: str, did: str, count: int = 1) -> None:
+        """Record a step; the same ones of a phase are one with a count."""
+        with self._lock:
+            for step in self.steps:
+                if (step.phase, step.actor, step.did) == (self._phase, actor, did):
+                    step.count += count
+                    return
+            self.steps.append(Step(self._phase, actor, did, count))
+
+    def _begin(self, gate: Any) -> tuple[int, int | None]:
+        with self._lock:
+            self.loads += 1
+            number = self.loads
+            self._gates[number] = gate
+            if self._open:
+                gate.set()
+            self.note(_lane(number), f"begins, reads {self.version}")
+            return number, self.version
+
+    def _end(self, number: int, version: int | None, error: BaseException | None = None) -> int | None:
+        with self._lock:
+            del self._gates[number]
+            if error is not None:
+                self.note(_lane(number), "is cancelled")
+                raise error
+            if number in self._fail:
+                self.note(_lane(number), "fails")
+                raise OriginDown("the origin is down")
+            self.note(_lane(number), f"ends with {version}")
+            return version
+
+    def _answered(self, name: str, answer: Answer) -> None:
+        with self._lock:
+            self.waiting[name] -= 1
+            self.answers.setdefault(name, []).append(answer)
+            if name == "delete":
+                self.note(name, "returns" if answer.error is None else f"raises {type(answer.error).__name__}")
+            elif isinstance(answer.error, asyncio.CancelledError):
+                self.note(name, "is cancelled")
+            elif answer.error is not None:
+                self.note(name, f"gets {type(answer.error).__name__}")
+            else:
+                self.note(name, f"gets {answer.value if isinstance(answer.value, int | None) else 'something else'}")
+
+
+def _lane(number: int) -> str:
+    return f"load {number}" if number <= LANES else "more loads"
