@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cachelab.lab.exam_scene import OriginDown, Scene, Step, sentence
+from cachelab.lab.exam_scene import OriginDown, Scene, Step, one_of, sentence
 
 __all__ = ["ITEMS", "Fails", "Item", "NotApplicable"]
 
@@ -42,17 +42,27 @@ def _loads(count: int) -> str:
     return "1 load" if count == 1 else f"{count} loads"
 
 
-def _want(scene: Scene, *names: str, value: int | None) -> None:
-    """These callers were given that value."""
+def _no_error(scene: Scene, *names: str) -> None:
+    """These callers were given some value."""
     for name in names:
         for answer in scene.answers[name]:
-            subject = name[0].upper() + name[1:]
             if isinstance(answer.error, asyncio.CancelledError):
-                raise Fails(f"{subject} was cancelled, though nobody had cancelled it.")
+                raise Fails(f"{one_of(name)} was cancelled, though nobody had cancelled it.")
             if answer.error is not None:
-                raise Fails(f"{subject} got an error: {sentence(answer.error)}.")
+                raise Fails(f"{one_of(name)} got an error: {sentence(answer.error)}.")
+
+
+def _want(scene: Scene, *names: str, value: int | None) -> None:
+    """These callers were given this value."""
+    _no_error(scene, *names)
+    for name in names:
+        for answer in scene.answers[name]:
             if answer.value != value:
-                raise Fails(f"{subject} was given {answer.value!r} and not {value!r}.")
+                raise Fails(f"{one_of(name)} was given {_shown(answer.value)} and not {value}.")
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, int | None) else f"a {type(value).__name__}"
 
 
 async def _crowd(scene: Scene) -> str:
@@ -105,7 +115,7 @@ async def _one_leaves(scene: Scene, leaver: str, others: tuple[str, str]) -> str
     if scene.loads > begun:
         raise Fails("The cancellation caused a second load, after the first.")
     _want(scene, *others, value=1)
-    return "The others got their answer from the same load."
+    return "The others got their answer, and no other load began."
 
 
 async def _remembers(scene: Scene, version: int | None) -> tuple[int, int]:
@@ -134,6 +144,7 @@ async def _none(scene: Scene) -> str:
 async def _stale(scene: Scene) -> str:
     await _old_load_and_delete(scene)
     await scene.finish()
+    _no_error(scene, "caller 1")
     await scene.call("caller 2")
     await scene.finish()
     if scene.answers["caller 2"][0].value == 1:
@@ -163,6 +174,13 @@ async def _old_load_and_delete(scene: Scene) -> None:
 
 
 async def _newer(scene: Scene) -> str:
+    await _old_load_ends(scene, fail=False)
+    scene.fresh()
+    await _old_load_ends(scene, fail=True)
+    return "The old load's end left the newer one alone, also when it failed."
+
+
+async def _old_load_ends(scene: Scene, *, fail: bool) -> None:
     await _old_load_and_delete(scene)
     await scene.call("caller 2")
     begun = scene.loads
@@ -171,15 +189,14 @@ async def _newer(scene: Scene) -> str:
     await scene.call("caller 3")
     if scene.loads > begun:
         raise NotApplicable("Callers do not join a load here.")
-    await scene.land(1)
+    await scene.land(1, fail=fail)
     await scene.call("caller 4")
     if scene.loads > begun:
-        raise Fails("The old load's end removed the newer one: caller 4 did not find it and loaded again.")
+        raise Fails(
+            f"The old load {'failed' if fail else 'ended'} and took the newer one off the table: caller 4 loaded again."
+        )
     await scene.finish()
-    for name, answers in scene.answers.items():
-        if answers[0].error is not None:
-            raise Fails(f"{name[0].upper()}{name[1:]} got an error: {sentence(answers[0].error)}.")
-    return "The old load's end left the newer one alone."
+    _no_error(scene, *(["caller 1"] if not fail else []), "caller 2", "caller 3", "caller 4")
 
 
 async def _failed(scene: Scene) -> None:
@@ -218,12 +235,12 @@ async def _nothing_left(scene: Scene) -> str:
     for what, play in ENDS.items():
         if (play is _deserted and not scene.can_cancel) or (play is _invalidated and not scene.can_delete):
             continue
-        if caches and not scene.can_delete and play is not _failed:
-            continue  # a value is kept on purpose, and there is no way to have it forgotten
         scene.fresh()
         await play(scene)
         await scene.finish()
-        if caches and play is not _failed:
+        if caches and any(step.did.startswith("ends with") for step in scene.steps):
+            if not scene.can_delete:
+                continue  # the value is kept on purpose, and there is no way to have it forgotten
             await scene.delete()
         watched[what] = (weakref.ref(scene.key), scene.steps)
     scene.fresh()

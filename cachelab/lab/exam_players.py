@@ -16,7 +16,7 @@ __all__ = ["AsyncScene", "RealScene", "ThreadScene", "in_order", "play"]
 
 PATIENCE_S = 3.0  # of virtual time, before somebody who waits is taken to wait for ever
 REAL_PATIENCE_S = 0.3  # the same in real time: for threads, during which none of them has moved
-REAL_SETTLE_S = 0.02
+REAL_SETTLE_S = 0.008
 QUIET_S = 0.004
 RELEASE_S = 5.0  # real seconds after which a thread's load ends by itself: nothing is left behind for ever
 
@@ -67,6 +67,7 @@ class AsyncScene(Scene):
     async def settle(self, *, patiently: bool = False) -> None:
         """Wait until nobody can do anything more; polling counts as waiting."""
         await asyncio.sleep(0)
+        self.alive = True
         await asyncio.sleep(self.settle_s)
         if patiently and any(self.waiting.values()):
             await asyncio.sleep(self.patience_s)

@@ -6,14 +6,16 @@ A script (see `exam_items`) is written once; `exam_players` plays it with tasks 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Answer", "Hangs", "Key", "OriginDown", "Scene", "Step", "sentence"]
+__all__ = ["Answer", "Hangs", "Key", "OriginDown", "Scene", "Step", "one_of", "sentence"]
 
+_numbers = itertools.count(1)  # also for those who make strings of their keys
 LANES = 3  # loads with a lane of their own in the record; the others share one
 
 
@@ -28,8 +30,11 @@ class Hangs(Exception):
 class Key:
     """A key that is equal to nothing else, and that can be watched: does anybody still hold it?"""
 
+    def __init__(self) -> None:
+        self._number = next(_numbers)
+
     def __repr__(self) -> str:
-        return "the key"
+        return f"key {self._number}"
 
 
 @dataclass
@@ -51,9 +56,14 @@ class Answer:
 
 
 def sentence(error: BaseException) -> str:
-    """An error in words without addresses: "KeyError: the key"."""
-    text = re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", str(error)).strip().splitlines()
+    """An error in words without addresses and numbers of keys: "KeyError: the key"."""
+    text = re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", re.sub(r"\bkey \d+", "the key", str(error))).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:80]}" if text else type(error).__name__
+
+
+def one_of(name: str) -> str:
+    """The beginning of a sentence about somebody of that name."""
+    return "One of the callers" if name == "callers" else name[0].upper() + name[1:]
 
 
 class Scene:
@@ -67,6 +77,7 @@ class Scene:
         self.steps: list[Step] = []
         self.answers: dict[str, list[Answer]] = {}
         self.waiting: dict[str, int] = {}
+        self.alive = False  # once the subject has let others run
         self._phase = 0
         self._gates: dict[int, Any] = {}  # of the loads that fly
         self._open = False
@@ -144,7 +155,7 @@ class Scene:
     def fresh(self) -> None:
         """Another key, version 1, and a new record; nothing of the last key is kept here."""
         self.key, self.version, self.loads = Key(), 1, 0
-        self.steps, self.answers, self.waiting = [], {}, {}
+        self.steps, self.answers, self.waiting, self._fail = [], {}, {}, set()
 
     def flies(self, load: int) -> bool:
         """Whether that load has begun and not ended."""
@@ -155,7 +166,7 @@ class Scene:
         for name in names:
             if self.waiting.get(name, 0):
                 self.note(name, "waits for ever", self.waiting[name])
-                raise Hangs(f"{name[0].upper()}{name[1:]} waits for ever.")
+                raise Hangs(f"{one_of(name)} waits for ever.")
 
     def note(self, actor: str, did: str, count: int = 1) -> None:
         """Record a step; the same ones of a phase are one with a count."""

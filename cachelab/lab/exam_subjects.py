@@ -78,7 +78,7 @@ class _Bound:
 def _async_lru(load: Callable[[Any], Any]) -> Any:
     from async_lru import alru_cache
 
-    cached = alru_cache(maxsize=BOUND, ttl=TTL_S)(load)
+    cached: Any = alru_cache(maxsize=BOUND, ttl=TTL_S)(load)
     return _Bound(cached, cached.cache_invalidate)
 
 
@@ -94,22 +94,23 @@ def _cashews(load: Callable[[Any], Any]) -> Any:
 def _aiocache(load: Callable[[Any], Any]) -> Any:
     from aiocache import SimpleMemoryCache, cached_stampede
 
-    SimpleMemoryCache._cache.clear()  # its stores share one dict
-    cached = cached_stampede(ttl=TTL_S, cache=SimpleMemoryCache, lease=60, key_builder=lambda _, key: str(key))(load)
-    return _Bound(cached, lambda key: cached.cache.delete(str(key)))
+    function: Any = cached_stampede(ttl=TTL_S, cache=SimpleMemoryCache, lease=60, key_builder=lambda _, key: str(key))(
+        load
+    )
+    return _Bound(function, lambda key: function.cache.delete(str(key)))
 
 
 def _moka_py(load: Callable[[Any], Any]) -> Any:
     from moka_py import cached
 
-    function = cached(maxsize=BOUND, ttl=TTL_S, wait_concurrent=True)(load)
+    function: Any = cached(maxsize=BOUND, ttl=TTL_S, wait_concurrent=True)(load)
     return _Bound(function, lambda key: function.cache_clear())  # it has no way to forget one key
 
 
 def _cachebox(load: Callable[[Any], Any]) -> Any:
     import cachebox
 
-    function = cachebox.cached(cachebox.TTLCache(BOUND, TTL_S))(load)
+    function: Any = cachebox.cached(cachebox.TTLCache(BOUND, TTL_S))(load)
     return _Bound(function, lambda key: function.cache.pop(cachebox.make_key(key), None))
 
 

@@ -29,7 +29,7 @@ from cachelab.lab.simulation import run
 
 __all__ = ["exam"]
 
-FIRST_S, LATER_S = 1.0, 0.25  # real seconds for an item; the second is for a subject that has blocked before
+LIMIT_S = 0.6  # real seconds for an item
 TRIES = 3  # where time is real
 
 
@@ -40,12 +40,9 @@ def exam(make: Callable[[], Any]) -> Report:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a broken subject leaves unawaited coroutines; the verdict says enough
-        results: list[Result] = []
         try:
-            kind = _guarded(lambda: _kind(make), FIRST_S)
-            results += _take_all(make, kind)
-            if kind is AsyncScene and not results[0].steps:
-                results = _take_all(make, RealScene)  # it blocks the loop, or polls and never lets virtual time go on
+            kind = _guarded(lambda: _kind(make))
+            results = _take_all(make, kind)
         except _Unfit as error:
             results = [Result(item, "fail", str(error)) for item in ITEMS]
             return Report(results, str(error))
@@ -59,29 +56,29 @@ class _Unfit(Exception):
 
 
 def _take_all(make: Callable[[], Any], kind: type[Scene]) -> list[Result]:
-    results: list[Result] = []
-    for item in ITEMS:
-        blocked = any(result.blocked for result in results)
-        results.append(_take(item, make, kind, LATER_S if blocked else FIRST_S))
-        if results[0].blocked and kind is AsyncScene:
+    first, *others = ITEMS
+    result, alive = _take(first, make, kind)
+    if result.blocked and alive and kind is AsyncScene:  # it polls without a pause: virtual time does not go on
+        return _take_all(make, RealScene)
+    if result.blocked:
+        return [result, *(Result(item, "hangs", "Not tried: it had blocked in item 1.") for item in others)]
+    return [result, *(_take(item, make, kind)[0] for item in others)]
+
+
+def _take(item: Item, make: Callable[[], Any], kind: type[Scene]) -> tuple[Result, bool]:
+    """The verdict on one item, where time is real the best of several; and whether the subject let others run."""
+    for _ in range(1 if kind is AsyncScene else TRIES):
+        kept: list[Scene] = []
+        result = _once(item, make, kind, kept)
+        if result.verdict != "fail":
             break
-    return results
+    return result, bool(kept) and kept[-1].alive
 
 
-def _take(item: Item, make: Callable[[], Any], kind: type[Scene], seconds: float) -> Result:
-    """The verdict on one item; where time is real, the best of several."""
-    result = _once(item, make, kind, seconds)
-    tries = 1 if kind is AsyncScene else TRIES
-    while result.verdict == "fail" and (tries := tries - 1):
-        result = _once(item, make, kind, seconds)
-    return result
-
-
-def _once(item: Item, make: Callable[[], Any], kind: type[Scene], seconds: float) -> Result:
-    kept: list[Scene] = []
+def _once(item: Item, make: Callable[[], Any], kind: type[Scene], kept: list[Scene]) -> Result:
     verdict: Verdict = "fail"
     try:
-        why = _guarded(lambda: play(lambda: _subject(make()), item.script, kind, kept), seconds)
+        why = _guarded(lambda: play(lambda: _subject(make()), item.script, kind, kept))
         verdict = "pass"
     except NotApplicable as no:
         verdict, why = "not applicable", str(no)
@@ -91,15 +88,15 @@ def _once(item: Item, make: Callable[[], Any], kind: type[Scene], seconds: float
         verdict, why = "hangs", str(who)
     except Stuck as where:
         at = f" It was at {where}." if str(where) else ""
-        why = f"It did not come back: an endless loop, or a call that blocks the loop.{at}"
-        return Result(item, "hangs", why, blocked=True)
+        why = f"It did not come back: an endless loop, or a call that blocks.{at}"
+        return Result(item, "hangs", why, kept[-1].steps if kept else [], blocked=True)
     except Exception as error:
         why = f"It raised {sentence(error)}."
     steps = kept[-1].steps if kept else []
     return Result(item, verdict, why, in_order(steps) if kind is ThreadScene else steps)
 
 
-def _guarded(work: Callable[[], Any], seconds: float) -> Any:
+def _guarded(work: Callable[[], Any]) -> Any:
     """`work()` with a limit in real seconds. An interrupt that the work raises itself is an error like others."""
     outcome: list[Any] = []
 
@@ -110,7 +107,7 @@ def _guarded(work: Callable[[], Any], seconds: float) -> Any:
             outcome.append((None, error))
         return ""
 
-    guarded(kept, seconds)
+    guarded(kept, LIMIT_S)
     value, error = outcome[0]
     if isinstance(error, Exception):
         raise error
