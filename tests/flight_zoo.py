@@ -259,21 +259,25 @@ class LockAcrossTheLoad(Right):
         self.values.pop(key, None)
 
 
-class TellsNobodyOfErrors(LoadsInItsFirstCaller):
+class TellsNobodyOfErrors(Right):
     """When the load fails, its followers wait for ever."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
+
     async def get(self, key: Any, load: Load) -> Any:
-        if key in self.answers:
-            return await asyncio.shield(self.answers[key])
-        answer = self.answers[key] = asyncio.get_running_loop().create_future()
-        task = asyncio.ensure_future(load(key))
-        task.add_done_callback(lambda task: task.cancelled() or task.exception() or answer.set_result(task.result()))
-        try:
-            return await asyncio.shield(task)
-        finally:
-            if task.done() and self.answers.get(key) is answer:
-                del self.answers[key]
-            task.add_done_callback(lambda _: self.answers.get(key) is answer and self.answers.pop(key))
+        if key in self.calls:
+            return await asyncio.shield(self.answers[self.calls[key]])
+        flying = self.join(key, load)
+        self.answers[flying] = asyncio.get_running_loop().create_future()
+        return await self.wait(flying)
+
+    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
+        super().landed(key, task)
+        answer = self.answers.pop(task)
+        if not task.cancelled() and task.exception() is None:
+            answer.set_result(task.result())
 
 
 class Raises(Right):

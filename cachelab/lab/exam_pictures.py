@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from cachelab.lab.exam_scene import Step
+from cachelab.lab.exam_words import Step
 from cachelab.lab.show import COLOURS, Picture, axes, finish
 
 __all__ = ["plot_steps", "told"]

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cachelab.lab.exam_scene import Answer, Scene, Step
+from cachelab.lab.exam_scene import Scene
+from cachelab.lab.exam_words import Answer, Step
 from cachelab.lab.simulation import run
 
 __all__ = ["AsyncScene", "RealScene", "ThreadScene", "in_order", "play"]

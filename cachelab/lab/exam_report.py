@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from cachelab.lab.checks import evidence_table
 from cachelab.lab.exam_items import Item
 from cachelab.lab.exam_pictures import plot_steps, told
-from cachelab.lab.exam_scene import Step
+from cachelab.lab.exam_words import Step
 from cachelab.lab.show import PAGE, Picture
 
 __all__ = ["Report", "Result", "Verdict"]

@@ -6,64 +6,15 @@ A script (see `exam_items`) is written once; `exam_players` plays it with tasks 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Answer", "Hangs", "Key", "OriginDown", "Scene", "Step", "one_of", "sentence"]
+from cachelab.lab.exam_words import Answer, Hangs, Key, OriginDown, Step, one_of
 
-_numbers = itertools.count(1)  # also for those who make strings of their keys
+__all__ = ["Scene"]
+
 LANES = 3  # loads with a lane of their own in the record; the others share one
-
-
-class OriginDown(Exception):
-    """What a load raises when the script lets it fail."""
-
-
-class Hangs(Exception):
-    """Somebody waits for ever; the text says who."""
-
-
-class Key:
-    """A key that is equal to nothing else, and that can be watched: does anybody still hold it?"""
-
-    def __init__(self) -> None:
-        self._number = next(_numbers)
-
-    def __repr__(self) -> str:
-        return f"key {self._number}"
-
-
-@dataclass
-class Step:
-    """Who did what; `count` tells how many did so in the same phase of the script."""
-
-    phase: int
-    actor: str
-    did: str
-    count: int = 1
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a caller was given: a value, or an error (then the value is None)."""
-
-    value: Any
-    error: BaseException | None = None
-
-
-def sentence(error: BaseException) -> str:
-    """An error in words without addresses and numbers of keys: "KeyError: the key"."""
-    text = re.sub(r"( object)? at 0x[0-9a-fA-F]+", "", re.sub(r"\bkey \d+", "the key", str(error))).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:80]}" if text else type(error).__name__
-
-
-def one_of(name: str) -> str:
-    """The beginning of a sentence about somebody of that name."""
-    return "One of the callers" if name == "callers" else name[0].upper() + name[1:]
 
 
 class Scene:

@@ -19,11 +19,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from cachelab.lab.exam_items import ITEMS, Fails, Item, NotApplicable
+from cachelab.lab.exam_items import ITEMS, Item
 from cachelab.lab.exam_players import AsyncScene, RealScene, ThreadScene, in_order, play
 from cachelab.lab.exam_report import Report, Result, Verdict
-from cachelab.lab.exam_scene import Hangs, Key, Scene, sentence
+from cachelab.lab.exam_scene import Scene
 from cachelab.lab.exam_subjects import Subject
+from cachelab.lab.exam_words import Fails, Hangs, Key, NotApplicable, sentence
 from cachelab.lab.guard import Stuck, guarded
 from cachelab.lab.simulation import run
 
