@@ -61,6 +61,7 @@ class AsyncScene(Scene):
     async def cancel(self, name: str) -> None:
         """Cancel the callers of that name; then everybody does what he can do now."""
         self._phase += 1
+        self.note(name, "leaves", len(self._tasks[name]))
         for task in self._tasks[name]:
             task.cancel()
         await self.settle()
@@ -130,7 +131,7 @@ class ThreadScene(Scene):
 
 def in_order(steps: list[Step]) -> list[Step]:
     """The steps of threads: within a phase of the script their order is chance, so they are put into a likely one."""
-    likely = ["calls", "is", "fails", "ends", "begins,", "begins", "returns", "gets", "waits"]
+    likely = ["calls", "is", "fails", "ends", "leaves", "begins,", "begins", "returns", "gets", "waits"]
 
     def place(step: Step) -> tuple[int, int, str]:
         verb = step.did.partition(" ")[0]
@@ -151,7 +152,10 @@ def play(
         loop = asyncio.get_running_loop()
         loop.call_exception_handler = lambda context: None  # type: ignore[method-assign]  # not for the notebook's eyes
         kept.append(kind(make()))
-        return await script(kept[-1])
+        try:
+            return await script(kept[-1])
+        finally:
+            kept[-1].over = True
 
     if kind is AsyncScene:
         return run(scenario)

@@ -29,6 +29,7 @@ class Scene:
         self.answers: dict[str, list[Answer]] = {}
         self.waiting: dict[str, int] = {}
         self.alive = False  # once the subject has let others run
+        self.over = False  # nothing more is recorded
         self._phase = 0
         self._gates: dict[int, Any] = {}  # of the loads that fly
         self._open = False
@@ -122,11 +123,18 @@ class Scene:
     def note(self, actor: str, did: str, count: int = 1) -> None:
         """Record a step; the same ones of a phase are one with a count."""
         with self._lock:
-            for step in self.steps:
-                if (step.phase, step.actor, step.did) == (self._phase, actor, did):
-                    step.count += count
-                    return
-            self.steps.append(Step(self._phase, actor, did, count))
+            if self.over:
+                return
+            step = Step(self._phase, actor, did, count)
+            for same in self.steps:
+                if (same.phase, same.actor, same.did) == (self._phase, actor, did):
+                    same.count += count
+                    if did == "calls":  # the first of them stands for all, elsewhere the last
+                        return
+                    self.steps.remove(same)
+                    step = same
+                    break
+            self.steps.append(step)
 
     def _begin(self, gate: Any) -> tuple[int, int | None]:
         with self._lock:
@@ -157,7 +165,8 @@ class Scene:
             if name == "delete":
                 self.note(name, "returns" if answer.error is None else f"raises {type(answer.error).__name__}")
             elif isinstance(answer.error, asyncio.CancelledError):
-                self.note(name, "is cancelled")
+                if not any((step.actor, step.did) == (name, "leaves") for step in self.steps):
+                    self.note(name, "is cancelled")
             elif answer.error is not None:
                 self.note(name, f"gets {type(answer.error).__name__}")
             else:
