@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cachelab.lab.exam_scene import Scene
-from cachelab.lab.exam_words import Answer, Step
+from cachelab.lab.exam_words import Answer, Key, Step
 from cachelab.lab.simulation import run
 
 __all__ = ["AsyncScene", "RealScene", "ThreadScene", "in_order", "play"]
@@ -57,6 +57,15 @@ class AsyncScene(Scene):
         except BaseException as error:
             return self._end(number, version, error)
         return self._end(number, version)
+
+    async def come_and_go(self, count: int) -> None:
+        """Ask for other keys and delete them."""
+        for _ in range(count):
+            key = Key()
+            await self.subject.get(key, self.load)
+            deleting: Any = self.subject.delete(key) if self.can_delete else None
+            if hasattr(deleting, "__await__"):
+                await deleting
 
     async def cancel(self, name: str) -> None:
         """Cancel the callers of that name; then everybody does what he can do now."""
@@ -110,6 +119,14 @@ class ThreadScene(Scene):
         number, version = self._begin(gate)
         gate.wait(RELEASE_S)
         return self._end(number, version)
+
+    def come_and_go(self, count: int) -> None:
+        """Ask for other keys and delete them."""
+        for _ in range(count):
+            key = Key()
+            self.subject.get(key, self.load)
+            if self.can_delete:
+                self.subject.delete(key)
 
     async def settle(self, *, patiently: bool = False) -> None:
         """Wait until no thread has moved for a while."""

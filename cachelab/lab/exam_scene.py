@@ -58,6 +58,10 @@ class Scene:
         """Cancel the callers of that name, where `can_cancel`; then everybody does what he can do now."""
         raise NotImplementedError
 
+    def come_and_go(self, count: int) -> Any:
+        """What `bustle` does, async or not."""
+        raise NotImplementedError
+
     def _start(self, name: str, verb: Callable[..., Any], *args: Any) -> None:
         raise NotImplementedError
 
@@ -112,6 +116,16 @@ class Scene:
     def flies(self, load: int) -> bool:
         """Whether that load has begun and not ended."""
         return load in self._gates
+
+    async def bustle(self, count: int) -> None:
+        """So many other keys are asked for, answered, and deleted, one after the other; nothing of it is recorded."""
+        self._phase += 1
+        self._open = self.over = True
+        self.waiting["others"] = 1
+        self._start("others", self.come_and_go, count)
+        await self.settle(patiently=True)
+        self._open = self.over = False
+        self.fresh()
 
     def nobody_waits(self, *names: str) -> None:
         """Raises `Hangs` if one of them waits."""
