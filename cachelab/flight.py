@@ -52,7 +52,7 @@ class Flight:
 
     def __init__(self) -> None:
         self._calls: dict[Any, _Call] = {}  # what a caller may join
-        self._tasks: set[asyncio.Task[Any]] = set()  # all, the forgotten ones too: the loop holds tasks only weakly
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # all, the forgotten too: a loop holds its tasks only weakly
         self._closed = False
 
     async def do(self, key: K, load: Callable[[K], Awaitable[V]]) -> V:
@@ -86,7 +86,7 @@ class Flight:
             raise RuntimeError("This flight is closed: it starts no more loads.")
         call = self._calls[key] = _Call()
         task = asyncio.get_running_loop().create_task(self._fly(key, load, call))
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(partial(self._land, key, call))
         return call
 
@@ -102,7 +102,7 @@ class Flight:
             del self._calls[key]
 
     def _land(self, key: Hashable, call: _Call, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task)
         self._clear(key, call)  # a task that is cancelled before its first step has not
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or not isinstance(error, Exception | None):  # its waiters are not cancelled or interrupted

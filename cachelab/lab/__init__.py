@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cachelab.lab.database import SlowDatabase, UserProfile
     from cachelab.lab.driver import replay
     from cachelab.lab.eviction_pictures import eviction_steps, miss_ratios, plot_policies
+    from cachelab.lab.exam_subjects import Subject, installed_subjects, with_loader
+    from cachelab.lab.exams import exam
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
     from cachelab.lab.key_trace import KeyTrace, Malformed
     from cachelab.lab.make_log import make_access_log
@@ -39,6 +41,8 @@ _HOMES = {
     "database": ["SlowDatabase", "UserProfile"],
     "driver": ["replay"],
     "eviction_pictures": ["eviction_steps", "miss_ratios", "plot_policies"],
+    "exam_subjects": ["Subject", "installed_subjects", "with_loader"],
+    "exams": ["exam"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
     "key_trace": ["KeyTrace", "Malformed"],
     "make_log": ["make_access_log"],
@@ -71,13 +75,16 @@ __all__ = [
     "Request",
     "Slow",
     "SlowDatabase",
+    "Subject",
     "Trace",
     "UserProfile",
     "Workload",
     "World",
     "check",
     "eviction_steps",
+    "exam",
     "hint",
+    "installed_subjects",
     "listen",
     "loop_trace",
     "make_access_log",
@@ -106,6 +113,7 @@ __all__ = [
     "simulate",
     "slider",
     "table",
+    "with_loader",
     "zipf_popularity",
     "zipf_trace",
 ]
