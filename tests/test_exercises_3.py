@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cachelab import lab
-from cachelab.eviction import LRU, OPT, S3FIFO, SIEVE, WTinyLFU
+from cachelab.eviction import FIFO, LRU, OPT, S3FIFO, SIEVE, WTinyLFU
 from cachelab.lab.exercises.sieve import MISTAKEN
 
 Clock = Callable[[], float]
@@ -108,6 +108,27 @@ class HalfTheRoom(Mended):
         super().__init__(load, ttl, size // 2, clock)
 
 
+class ClearsAll(Mended):
+    def get(self, key: int) -> Any:
+        if key not in self.entries and len(self.entries) >= self.size:
+            self.entries.clear()
+        return super().get(key)
+
+
+class AtTheInstant(Mended):
+    def get(self, key: int) -> Any:
+        if key in self.entries and self.clock() <= self.entries[key][1]:
+            return self.entries[key][0]
+        return super().get(key)
+
+
+class FirstIn(Mended):
+    def get(self, key: int) -> Any:
+        if key in self.entries and self.clock() < self.entries[key][1]:
+            return self.entries[key][0]
+        return super().get(key)
+
+
 class Sliding(Mended):
     def get(self, key: int) -> Any:
         value = super().get(key)
@@ -135,16 +156,19 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("3.sieve", MySieve, "Correct. Your evictions are SIEVE's"),
     ("3.sieve", SIEVE, "Correct. Your evictions are SIEVE's"),
     *[("3.sieve", model, f"Not yet. {words[:30]}") for model, words in MISTAKEN],
-    ("3.sieve", NewestFirst, "nobody's I know"),
+    ("3.sieve", NewestFirst, "walks from the newest"),
     ("3.sieve", KeepsMarks, "Your code did not come back"),
     ("3.sieve", ForgetsToSay, "evict() has to return the key that leaves"),
     ("3.sieve", ..., "Nothing to check yet"),
-    ("3.sieve", 3, "Your code raised TypeError"),
+    ("3.sieve", 3, "needs the class itself"),
     ("3.copied", Mended, "Correct."),
     ("3.copied", TimedCache, "When one key expires, others leave with it"),
     ("3.copied", Buckets, "Not yet."),
     ("3.copied", NoBound, "The bound is gone"),
     ("3.copied", HalfTheRoom, "It holds fewer entries"),
+    ("3.copied", ClearsAll, "When one entry has to leave, all of them do"),
+    ("3.copied", AtTheInstant, "At the very instant"),
+    ("3.copied", FirstIn, "Correct."),
     ("3.copied", Sliding, "Each read makes the entry young again"),
     ("3.copied", OnlyLruCache, "Nothing expires"),
     ("3.copied", ..., "Nothing to check yet"),
@@ -155,7 +179,10 @@ ANSWERS: list[tuple[str, Any, str]] = [
         "Correct. Origin 98.3/s with 400 kB",
     ),
     ("3.size", {"policy": WTinyLFU, "entries": 100}, "too little room"),
-    ("3.size", {"policy": LRU, "entries": 200}, "LRU would need 700 entries"),
+    ("3.size", {"policy": LRU, "entries": 200}, "It would need 607 entries"),
+    ("3.size", {"policy": LRU, "entries": 100}, "with the whole budget, either"),
+    ("3.size", {"policy": FIFO, "entries": 100}, "Change who leaves"),
+    ("3.size", {"policy": SIEVE, "entries": 200.0}, "Correct."),
     ("3.size", {"policy": SIEVE, "entries": 400}, "An entry has 2 kB"),
     ("3.size", {"policy": LRU, "entries": 700}, "More memory than the budget"),
     ("3.size", {"policy": OPT, "entries": 100}, "OPT knows the future"),

@@ -131,6 +131,9 @@ def _frame(
                 ax.annotate("●", (1.5 * i + 0.5, y + 0.12), ha="center", va="center", color=COLOURS["limit"])
             if hasattr(policy, "_hand") and (key == hand if hand in policy.resident else i == 0):
                 ax.annotate("▲", (1.5 * i, y - 0.48), ha="center", va="center", fontsize=9, color=COLOURS["miss"])
+        if line == 0:
+            for end, place in (("next to go, or oldest", -0.45), ("newest", 1.5 * (len(policy) - 1) - 0.3)):
+                ax.annotate(end, (place, y - 0.45), va="center", fontsize=7.5, color="#777777")
         hit, left = told[name][-1]
         did = "hit" if hit else "miss" if left is None else f"miss, {left} leaves"
         hits = sum(one for one, _ in told[name])

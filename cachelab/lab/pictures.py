@@ -135,11 +135,12 @@ def plot_lives(diary: Diary, title: str, *, ttl_s: float) -> Picture:
     ax.set_xlim(0, 1.03 * end)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("user")
+    found = {"evicted": ends["evicted"], "found dead": ends["expired"]}
     handles: list[Line2D | Patch] = [
         Patch(color=COLOURS["hit"], alpha=0.35, label=f"may be served ({ttl_s:g} s)"),
         Patch(color="#DDDDDD", label="dead, not yet buried"),
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
-        *(Line2D([], [], marker=m, color=c, linestyle="", label=cause) for cause, (m, c) in list(ends.items())[:2]),
+        *(Line2D([], [], marker=m, color=c, linestyle="", label=cause) for cause, (m, c) in found.items()),
     ]
     figure.legend(handles=handles, loc="outside lower right", ncols=5, frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(words) + ".")

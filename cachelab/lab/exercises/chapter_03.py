@@ -41,6 +41,10 @@ def _play_now(make: Any, script: list[Step], size: int = ROOMY) -> list[tuple[st
 
 def _examine_copied(make: Any) -> str:
     said = examine_ttl_cache(make, deletes=False, play=_play_now)
+    instant: list[Step] = [(0.0, "get", 1), (LOAD_S + TTL_S, "get", 1)]
+    if _play_now(make, instant)[-1][1] == 1:
+        words = "At the very instant at which it expires an entry is gone: served for less than ttl seconds."
+        raise Wrong(words, f"loaded at {LOAD_S:g} s, TTL {TTL_S:g} s, and still served at {LOAD_S + TTL_S:g} s")
     twice: list[Step] = [(0.1 * n, "get", 100 + n % 10) for n in range(20)]
     hits = 20 - _play_now(make, twice, TIGHT)[-1][1]
     if hits > TIGHT:
@@ -51,6 +55,11 @@ def _examine_copied(make: Any) -> str:
     if loads > TIGHT:
         words = "It holds fewer entries than it has room for."
         raise Wrong(words, f"size {TIGHT}; {TIGHT} keys, each asked for three times: {loads} loads instead of {TIGHT}.")
+    full: list[Step] = [(0.1 * n, "get", key) for n, key in enumerate([1, 2, 3, 4, 4, 3, 2])]
+    lost = _play_now(make, full, TIGHT)[-1][1] - 4
+    if lost > 1:
+        words = "When one entry has to leave, all of them do. One is enough: which one is up to you."
+        raise Wrong(words, f"size {TIGHT}; after keys 1, 2, 3 and 4, {lost} of 4, 3, 2 had to be loaded again.")
     return f"{said} And it holds {TIGHT} where {TIGHT} is the size."
 
 
@@ -62,17 +71,19 @@ def _load(policy: Any, entries: int) -> float:
     return PER_S * simulate(policy(entries), scan_trace(**TRACE)).miss_ratio
 
 
-def _least(policy: Any, most: int) -> int:
-    """The smallest number of entries up to `most` that keeps the origin below its limit, by bisection."""
-    least, enough = 0, most
-    while enough - least > 1:
-        middle = (least + enough) // 2
-        least, enough = (least, middle) if _load(policy, middle) <= MAX_LOAD else (middle, enough)
-    return enough
+def _fewer(policy: Any, entries: int) -> int:
+    """A smaller size that keeps the origin below its limit, too, down by steps of 3 %; `entries` if there is none."""
+    found = entries
+    for smaller in range(entries - 1, entries // 2, -max(1, entries // 33)):
+        if _load(policy, smaller) <= MAX_LOAD:
+            found = smaller
+    return found
 
 
 def _examine_size(plan: Any) -> str:
     policy, entries = (plan.get("policy"), plan.get("entries")) if isinstance(plan, dict) else (None, None)
+    if isinstance(entries, float) and entries.is_integer():
+        entries = int(entries)
     if policy in (None, ...) or not isinstance(entries, int):
         raise NotYet("put a policy of cachelab.eviction and a whole number of entries in place of the two ...")
     if policy is OPT:
@@ -91,13 +102,13 @@ def _examine_size(plan: Any) -> str:
     if load > MAX_LOAD and _load(policy, BUDGET_KB // ENTRY_KB) <= MAX_LOAD:
         raise Wrong("The right policy, and too little room: the budget has more.", evidence)
     if load > MAX_LOAD:
-        sizes = range(100, 2_001, 100)
-        ratios = lru_curve(scan_trace(**TRACE), sizes)
-        lru = next(size for size, ratio in zip(sizes, ratios, strict=True) if PER_S * ratio <= MAX_LOAD)
-        words = f"{policy.__name__} fills the whole budget and is not there: the scans push out what is popular."
-        raise Wrong(f"{words} LRU would need {lru} entries. Change who leaves, not how many stay.", evidence)
-    least = _least(policy, entries)
-    spare = f"{least} entries would have done" if least < entries else "not one entry too many"
+        words = f"{policy.__name__} does not get there with the whole budget, either: scans push out what is popular."
+        ratios = lru_curve(scan_trace(**TRACE), range(1, TRACE["keys"]))
+        lru = next(size for size, ratio in enumerate(ratios, 1) if PER_S * ratio <= MAX_LOAD)
+        more = f" It would need {lru} entries." if policy.__name__ == "LRU" else ""
+        raise Wrong(f"{words}{more} Change who leaves, not how many stay.", evidence)
+    fewer = _fewer(policy, entries)
+    spare = f"{fewer} entries do it, too" if fewer < entries else "and hardly an entry too many"
     return f"Origin {load:.1f}/s with {size_kb} kB: inside the target; {spare}."
 
 
@@ -123,7 +134,7 @@ EXERCISES = {
         [
             "From kB to entries first: how many entries of 2 kB does the budget hold?",
             "Look at the panel `with scans`: which policies lie close to OPT there?",
-            "SIEVE, S3FIFO or WTinyLFU with 200 entries; then see how many fewer will do.",
+            "LFU, SIEVE, S3FIFO or WTinyLFU with 200 entries; then see how many fewer will do.",
         ],
     ),
 }

@@ -105,7 +105,7 @@ EXERCISES = {
         _examine_lock,
         [
             "Follow three callers through the lock: the first one's load fails. What does the second one do?",
-            "The same if the first is cancelled. Then look for the line that removes a lock, and for what delete stops.",
+            "The same if the first is cancelled. Then look for a line that removes a lock, and for what delete stops.",
             "Four items fail; 1, 4 and 5 are fine.",
         ],
     ),

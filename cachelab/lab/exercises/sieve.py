@@ -32,7 +32,7 @@ class _Queue:
     """A queue with marks and a hand, oldest first; the subclasses each get one thing wrong."""
 
     born_marked = stays = False
-    moves_on_hit = looks = restarts = wraps_late = False
+    moves_on_hit = looks = restarts = wraps_late = skips = backwards = False
 
     def __init__(self, bound: int) -> None:
         self.queue: list[str] = []
@@ -52,16 +52,19 @@ class _Queue:
 
     def evict(self) -> str:
         queue = self.queue
-        self.hand = 0 if self.restarts else self.hand % len(queue)
+        self.hand = -1 if self.backwards else 0 if self.restarts else self.hand % len(queue)
         while self.looks and queue[self.hand] in self.marked:
             self.marked.remove(queue[self.hand])
-            if self.stays:
+            if self.backwards:
+                self.hand = (self.hand - 1) % len(queue)
+            elif self.stays:
                 self.hand = (self.hand + 1) % len(queue)
             else:
                 queue.append(queue.pop(self.hand))
         key = queue.pop(self.hand)
         self.marked.discard(key)
-        if self.hand == len(queue) and not self.wraps_late:
+        self.hand += self.skips
+        if self.hand >= len(queue) and not self.wraps_late:
             self.hand = 0
         return key
 
@@ -90,6 +93,18 @@ class _WrapsLate(_Queue):
     looks = stays = wraps_late = True
 
 
+class _Skips(_Queue):
+    looks = stays = skips = True
+
+
+class _Backwards(_Queue):
+    looks = stays = backwards = True
+
+
+class _MarksAndMoves(_Queue):
+    looks = stays = moves_on_hit = True
+
+
 MISTAKEN: list[tuple[type[_Queue], str]] = [
     (_LRU, "This is LRU: a hit moves the key to the end. In SIEVE a hit only sets a mark, and nobody moves."),
     (_FIFO, "This is FIFO: the oldest leaves, marked or not. Who has a mark loses it and stays; the hand moves on."),
@@ -105,6 +120,9 @@ MISTAKEN: list[tuple[type[_Queue], str]] = [
         _BornMarked,
         "Your new keys come in with a mark. A hit earns it; else a scan looks as popular as the rest.",
     ),
+    (_Skips, "Your hand moves on once more after the eviction, and passes a key over that it has not looked at."),
+    (_Backwards, "Your hand walks from the newest to the oldest: newcomers leave before they had a chance."),
+    (_MarksAndMoves, "A hit sets the mark, and moves the key as well: in SIEVE nobody moves."),
     (
         _WrapsLate,
         (
@@ -157,6 +175,8 @@ def examine_sieve(make: Any) -> str:
     """Replay short traces; where an eviction differs, show the steps that lead there, and whose evictions they are."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
+    if not callable(make):
+        raise Wrong("The check needs the class itself, without ().", f"It was given {type(make).__name__}.")
     expected, got = _all(SIEVE), _all(make)
     if got == expected:
         return f"Your evictions are SIEVE's in all {len(TRACES)} traces."
