@@ -50,7 +50,7 @@ def _examine_survive(make: Any) -> str:
     return "Nobody's leaving harms anybody, and all the rest of the exam is as it was."
 
 
-class LockPerKey:
+class _LockPerKey:
     """The recipe of the exercise."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def _examine_lock(fails: Any) -> str:
         raise NotYet("put a set of numbers in place of the ..., for example {1, 5}.")
     if not isinstance(fails, set | frozenset | list | tuple) or not all(isinstance(one, int) for one in fails):
         raise Wrong("A set of numbers from 1 to 8, for example {1, 5}.", f"{fails!r}")
-    report = exam(LockPerKey)
+    report = exam(_LockPerKey)
     missed, too_many = sorted(report.failed - set(fails)), sorted(set(fails) - report.failed)
     if missed:
         raise Wrong(MISSED[missed[0]], _evidence(report, missed[0]))
