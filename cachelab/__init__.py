@@ -18,6 +18,7 @@ from cachelab.cachetools_store import CachetoolsStore
 from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store
 from cachelab.events import CacheError, Fact, InvalidationFailed, Listener, LoadAbandoned, Record
 from cachelab.flight import Flight
+from cachelab.freshness import Freshness
 from cachelab.locked import Locked
 from cachelab.memory import MemoryStore
 from cachelab.thread_flight import ThreadFlight
@@ -31,6 +32,7 @@ __all__ = [
     "Entry",
     "Fact",
     "Flight",
+    "Freshness",
     "InvalidationFailed",
     "Listener",
     "LoadAbandoned",

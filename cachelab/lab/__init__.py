@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cachelab.lab.races import Race, World, race
     from cachelab.lab.show import ms, slider, table
     from cachelab.lab.simulation import run, simulate
+    from cachelab.lab.timelines import plot_timelines
     from cachelab.lab.timing import measure
     from cachelab.lab.trace import Trace
     from cachelab.lab.traces import loop_trace, scan_trace, shifting_trace, zipf_trace
@@ -54,6 +55,7 @@ _HOMES = {
     "races": ["Race", "World", "race"],
     "show": ["ms", "slider", "table"],
     "simulation": ["run", "simulate"],
+    "timelines": ["plot_timelines"],
     "timing": ["measure"],
     "trace": ["Trace"],
     "traces": ["loop_trace", "scan_trace", "shifting_trace", "zipf_trace"],
@@ -101,6 +103,7 @@ __all__ = [
     "plot_orders",
     "plot_policies",
     "plot_race",
+    "plot_timelines",
     "predict",
     "race",
     "read_access_log",

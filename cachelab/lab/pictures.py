@@ -96,6 +96,7 @@ def plot_lanes(traces: Mapping[str, Trace], title: str) -> Picture:
         ax.grid(False)
         ax.set_xlabel("time (s)")
         ax.set_xlim(0, end * 1.02)
+        ax.locator_params(axis="x", nbins=5)
         ax.set_title(label, loc="left", fontsize=10)
         waited = sum(wait > 1e-9 for wait in waits)
         words.append(f"{label}: {waited} of {len(waits)} requests waited, the longest {ms(max(waits))}")

@@ -23,7 +23,10 @@ WORDS = {
     2: "When the load has failed, those who wait need its error, once, and the next caller a new load.",
     5: "None is an answer like any other: ask whether the key is in the table, not whether there is a value.",
     6: "Who comes after the delete must not be given the old load's answer: take the load off the table.",
-    7: "The end of an old load removes a newer one from the table: look whether the one that is there is yours.",
+    7: (
+        "Somebody takes a load off the table that is not his: a caller who leaves, or an old load that ends. Only the "
+        "load itself may clear its entry, and only if it is still the one that stands there."
+    ),
     8: "Something is left in your tables: the load has to clear its own entry when it ends, whoever still waits.",
 }
 
