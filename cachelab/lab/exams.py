@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cachelab.lab.exam_items import ITEMS, Item
@@ -40,8 +42,7 @@ def exam(make: Callable[[], Any]) -> Report:
 
     Instead of such an object it may build just the function, or a `Subject`. Works in a notebook's cell.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a broken subject leaves unawaited coroutines; the verdict says enough
+    with _quiet():
         try:
             kind = _guarded(lambda: _kind(make))
             results = _take_all(make, kind)
@@ -51,6 +52,19 @@ def exam(make: Callable[[], Any]) -> Report:
         finally:
             gc.collect()
     return Report(results)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A broken subject leaves unawaited coroutines, and to end it may hit a finalizer; the verdict says enough."""
+    hook = sys.unraisablehook
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sys.unraisablehook = lambda unraisable: None
+        try:
+            yield
+        finally:
+            sys.unraisablehook = hook
 
 
 class _Unfit(Exception):
