@@ -114,7 +114,6 @@ class Flight:
                 waiter.set_result(task.result())
             else:
                 waiter.set_exception(error)
-                waiter.exception()  # seen: should its caller leave in this very moment, nobody has to be told
         call.waiters.clear()  # they hold the error, whose traceback holds the call: another circle
 
     def forget(self, key: Hashable) -> None:

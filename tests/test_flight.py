@@ -7,6 +7,7 @@ import traceback
 import weakref
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -108,15 +109,19 @@ async def test_a_failed_load_gives_every_waiter_its_error_and_is_forgotten() -> 
 async def test_who_calls_in_the_moment_of_the_failure_loads_anew() -> None:
     """A load that has ended is joined by nobody, not even before its waiters have been told."""
     flight, origin = Flight(), Origin()
-    late: list[asyncio.Task[Any]] = []
+    moment = asyncio.get_running_loop().create_future()
 
     async def load(key: int) -> str:
-        await asyncio.sleep(1.0)
-        asyncio.get_running_loop().call_soon(lambda: late.append(asyncio.ensure_future(flight.do(1, origin.load))))
-        raise ConnectionError
+        moment.set_result(None)  # wakes the late caller before anybody hears of the failure
+        raise ConnectionError("down")
 
-    await ends(await start(flight.do(1, load)))
-    assert await ends(late) == ["value"]
+    async def late() -> Any:
+        await moment
+        return await flight.do(1, origin.load)
+
+    waiting = await start(late())
+    waiting += await start(flight.do(1, load))
+    assert [str(answer) for answer in await ends(waiting)] == ["value", "down"]
 
 
 @in_virtual_time
@@ -304,29 +309,30 @@ async def test_a_load_that_is_cancelled_from_outside_cancels_nobody() -> None:
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_in_the_load_ends_the_loop_and_releases_the_waiters(interrupt: type[BaseException]) -> None:
-    """It goes where it always goes; a waiter does not raise it a second time."""
-    heard: list[Any] = []
+def test_an_interrupt_in_the_load_stops_the_loop_and_releases_the_waiters(interrupt: type[BaseException]) -> None:
+    """It goes where it always goes; if the loop goes on, no waiter raises it a second time."""
 
     async def load(key: int) -> None:
         await asyncio.sleep(0)
         raise interrupt
 
-    async def call(flight: Flight) -> None:
-        try:
-            await flight.do(1, load)
-        except BaseException as error:
-            heard.append(type(error))
-            raise
-
     async def main() -> None:
         flight = Flight()
-        await asyncio.gather(call(flight), call(flight))
+        callers.extend(await start(flight.do(1, load), flight.do(1, load)))
+        await ends(callers)
 
+    callers: list[asyncio.Task[Any]] = []
+    loop = asyncio.new_event_loop()
+    heard: list[Any] = []
+    loop.set_exception_handler(lambda loop, context: heard.append(context["message"]))
+    main_task = loop.create_task(main())
     with pytest.raises(interrupt):
-        asyncio.run(main())
-    assert not set(heard) & {interrupt}
-    assert len(heard) == 2
+        loop.run_until_complete(main_task)
+    loop.run_until_complete(main_task)
+    assert [type(caller.exception()) for caller in callers] == [LoadAbandoned] * 2
+    gc.collect()
+    assert heard == []
+    loop.close()
 
 
 @in_virtual_time
@@ -434,16 +440,40 @@ async def test_a_task_that_a_load_has_left_behind_may_ask_for_the_key() -> None:
 
 @in_virtual_time
 async def test_an_error_that_nobody_waits_for_is_no_complaint() -> None:
-    """All callers have left, one of them in the moment of the failure: the loop's handler is not called."""
+    """All callers have left: the loop's handler is not called."""
     heard = listen_for_complaints()
     flight, origin = Flight(), Origin(ConnectionError("down"))
-    early, last = await start(flight.do(1, origin.load), flight.do(1, origin.load))
-    early.cancel()
-    await asyncio.sleep(1.0)
-    last.cancel()
-    await ends([early, last])
+    (caller,) = await start(flight.do(1, origin.load))
+    caller.cancel()
+    await ends([caller])
+    await asyncio.sleep(2.0)
     gc.collect()
-    assert heard == []
+    assert (origin.ended, heard) == (1, [])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3], ids=lambda turns: f"{turns} turns later")
+@pytest.mark.parametrize("answer", ["value", ConnectionError("down")], ids=["that ends", "that fails"])
+@in_virtual_time
+async def test_who_leaves_in_the_moment_of_the_end_harms_nobody(answer: Any, turns: int) -> None:
+    """Whichever comes first, the answer or the cancellation: the other caller is answered, and nobody complains."""
+    heard = listen_for_complaints()
+    flight, call_soon = Flight(), asyncio.get_running_loop().call_soon
+
+    async def load(key: int) -> Any:
+        await asyncio.sleep(1.0)
+        leave: Callable[[], Any] = leaver.cancel
+        for _ in range(turns):
+            leave = partial(call_soon, leave)
+        call_soon(leave)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    leaver, other = await start(flight.do(1, load), flight.do(1, load))
+    assert (await ends([leaver, other]))[1] is answer
+    await asyncio.sleep(1.0)
+    gc.collect()
+    assert (heard, len(flight), len(flight._tasks)) == ([], 0, 0)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")

@@ -79,7 +79,7 @@ class AsyncScene(Scene):
         """Wait until nobody can do anything more; polling counts as waiting."""
         await asyncio.sleep(0)
         self.alive = True
-        await asyncio.sleep(self.settle_s)
+        await asyncio.sleep(self.settle_s * self.slowness)
         if patiently and any(self.waiting.values()):
             await asyncio.sleep(self.patience_s)
         self._tasks = {name: [task for task in tasks if not task.done()] for name, tasks in self._tasks.items()}
@@ -130,7 +130,7 @@ class ThreadScene(Scene):
 
     async def settle(self, *, patiently: bool = False) -> None:
         """Wait until no thread has moved for a while."""
-        quiet_s = REAL_PATIENCE_S if patiently else QUIET_S
+        quiet_s = REAL_PATIENCE_S if patiently else QUIET_S * self.slowness
         seen, since = self._where(), time.perf_counter()
         until = since + 2 * REAL_PATIENCE_S
         while seen and time.perf_counter() < min(since + quiet_s, until):
@@ -161,14 +161,14 @@ def in_order(steps: list[Step]) -> list[Step]:
 
 
 def play(
-    make: Callable[[], Any], script: Callable[[Scene], Coroutine[Any, Any, str]], kind: type[Scene], kept: list[Scene]
+    make: Callable[[], Scene], script: Callable[[Scene], Coroutine[Any, Any, str]], kept: list[Scene], kind: type[Scene]
 ) -> str:
-    """Play the script on a fresh subject and return what it returns. The scene is put into `kept`, whatever happens."""
+    """Play the script on a scene of this kind and return what it returns. The scene is put into `kept` first."""
 
     async def scenario() -> str:
         loop = asyncio.get_running_loop()
         loop.call_exception_handler = lambda context: None  # type: ignore[method-assign]  # not for the notebook's eyes
-        kept.append(kind(make()))
+        kept.append(make())
         try:
             return await script(kept[-1])
         finally:
@@ -178,7 +178,7 @@ def play(
         return run(scenario)
     if kind is RealScene:
         return asyncio.run(scenario())
-    kept.append(kind(make()))
+    kept.append(make())
     try:
         script(kept[-1]).send(None)  # it never waits: a scene of threads does so by itself
     except StopIteration as end:

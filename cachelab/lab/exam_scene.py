@@ -28,6 +28,7 @@ class Scene:
         self.steps: list[Step] = []
         self.answers: dict[str, list[Answer]] = {}
         self.waiting: dict[str, int] = {}
+        self.slowness = 1.0  # where time is real: how much longer to wait for others than usual
         self.alive = False  # once the subject has let others run
         self.over = False  # nothing more is recorded
         self._phase = 0
@@ -84,6 +85,8 @@ class Scene:
         await self.settle()
         if self.waiting["delete"]:
             await self.land()
+        if self.waiting["delete"]:
+            await self.settle(patiently=True)
         self.nobody_waits("delete")
         for answer in self.answers.pop("delete", []):
             if answer.error is not None:

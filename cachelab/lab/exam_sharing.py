@@ -26,6 +26,7 @@ async def failing(scene: Scene) -> str:
     await scene.land(fail=True)
     if scene.loads > begun:
         raise Fails(f"When the load had failed, {loads(scene.loads - begun)} began for those who still waited.")
+    await scene.settle(patiently=True)
     scene.nobody_waits("callers")
     for answer in scene.answers["callers"]:
         if not isinstance(answer.error, OriginDown):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.bench import bench_hit, bench_import, bench_simulation, bench_store
+from tests.bench import bench_flight, bench_hit, bench_import, bench_simulation, bench_store
 from tests.bench.timing import missing
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
@@ -68,3 +68,9 @@ def test_the_import_is_light() -> None:
 def test_the_simulation_is_quick() -> None:
     """At least 30,000 requests of Zipf traffic per second of real time."""
     assert bench_simulation.measure() >= 30_000
+
+
+def test_a_crowd_costs_at_most_three_tenths_more_than_bare_tasks() -> None:
+    """1,000 callers of one load against 1,000 tasks that await one future, which nobody of them could cancel alone."""
+    cost = asyncio.run(bench_flight.measure(peers=False))
+    assert cost[bench_flight.OURS] <= 1.3 * cost[bench_flight.BARE]
