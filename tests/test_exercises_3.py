@@ -50,13 +50,6 @@ class NewestFirst(MySieve):
         return self.queue.pop()
 
 
-class KeepsMarks(MySieve):
-    def evict(self) -> str:
-        while self.queue[self.hand] in self.marked:
-            self.hand = (self.hand + 1) % len(self.queue)
-        return self.queue.pop(self.hand)
-
-
 class ForgetsToSay(MySieve):
     def evict(self) -> Any:
         super().evict()
@@ -157,7 +150,6 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("3.sieve", SIEVE, "Correct. Your evictions are SIEVE's"),
     *[("3.sieve", model, f"Not yet. {words[:30]}") for model, words in MISTAKEN],
     ("3.sieve", NewestFirst, "walks from the newest"),
-    ("3.sieve", KeepsMarks, "Your code did not come back"),
     ("3.sieve", ForgetsToSay, "evict() has to return the key that leaves"),
     ("3.sieve", ..., "Nothing to check yet"),
     ("3.sieve", 3, "needs the class itself"),
