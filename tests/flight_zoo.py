@@ -125,6 +125,29 @@ class EverybodyHoldsTheTask(Right):
         return await task
 
 
+class LeaverTakesTheLoadAlong(Right):
+    """The load is shielded, but whoever leaves clears the table: the next caller loads again."""
+
+    async def get(self, key: Any, load: Load) -> Any:
+        task = self.join(key, load)
+        try:
+            return await self.wait(task)
+        finally:
+            self.landed(key, task)
+
+
+class RetriersClearEachOther(Right):
+    """Whoever wakes up clears the table, whatever stands there: the retry of the one before him."""
+
+    async def get(self, key: Any, load: Load) -> Any:
+        task = self.join(key, load)
+        try:
+            return await self.wait(task)
+        except Exception:
+            self.calls.pop(key, None)
+            raise
+
+
 class NoneIsNoResult(Right):
     """Who gets None thinks that there is no answer yet, and loads."""
 
@@ -323,6 +346,8 @@ ASYNC_ZOO: dict[type[Right], set[int]] = {
     LoadsAgainWithoutItsFirstCaller: {3},
     FollowersHoldTheTask: {4},
     EverybodyHoldsTheTask: {3, 4},
+    LeaverTakesTheLoadAlong: {3, 4},
+    RetriersClearEachOther: {7},
     NoneIsNoResult: {5},
     NoneIsNotKept: {5},
     DeletesNothing: {6},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -78,6 +79,28 @@ class Alone(Survives):
         return await load(key)
 
 
+class DeleteCancels(Survives):
+    async def delete(self, key: Any) -> None:
+        task = self.loads.pop(key, None)
+        if task is not None:
+            task.cancel()
+
+
+class FillsAnyway(Survives):
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[Any, Any] = {}
+
+    async def get(self, key: Any, load: Any) -> Any:
+        if key not in self.values:
+            self.values[key] = await super().get(key, load)
+        return self.values[key]
+
+    async def delete(self, key: Any) -> None:
+        self.values.pop(key, None)
+        self.loads.pop(key, None)
+
+
 class DeleteDoesNothing(Survives):
     async def delete(self, key: Any) -> None:
         pass
@@ -121,6 +144,55 @@ class Unheard(OneEach):
 
 
 class Mended(OneEach):
+    def touch(self, key: int) -> None:
+        if key not in self.tasks:
+            super().touch(key)
+            self.tasks[key].add_done_callback(lambda _: self.tasks.pop(key))
+
+    async def refresh(self, key: int) -> None:
+        with contextlib.suppress(Exception):
+            self.values[key] = await self.load(key)
+
+    async def close(self) -> None:
+        running = list(self.tasks.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+class DropsTheOld(Mended):
+    async def refresh(self, key: int) -> None:
+        try:
+            self.values[key] = await self.load(key)
+        except Exception:
+            del self.values[key]
+
+
+class OneForAll(Mended):
+    def touch(self, key: int) -> None:
+        if not self.tasks:
+            super().touch(key)
+
+
+class NeverTriesAgain(Mended):
+    def __init__(self, load: Any) -> None:
+        super().__init__(load)
+        self.busy: set[int] = set()
+
+    def touch(self, key: int) -> None:
+        if key not in self.busy:
+            self.busy.add(key)
+            super().touch(key)
+
+    async def refresh(self, key: int) -> None:
+        with contextlib.suppress(Exception):
+            self.values[key] = await self.load(key)
+            self.busy.discard(key)
+
+
+class DeadAfterClose(OneEach):
+    """A task that is cancelled before its first step never comes to its `finally`."""
+
     async def refresh(self, key: int) -> None:
         try:
             self.values[key] = await self.load(key)
@@ -136,16 +208,6 @@ class Mended(OneEach):
         await asyncio.gather(*running, return_exceptions=True)
 
 
-class DropsTheOld(Mended):
-    async def refresh(self, key: int) -> None:
-        try:
-            self.values[key] = await self.load(key)
-        except Exception:
-            del self.values[key]
-        finally:
-            del self.tasks[key]
-
-
 class NeverCloses(Mended):
     async def close(self) -> None:
         pass
@@ -158,12 +220,8 @@ class NeverLoads(Mended):
 
 class ForgetsToStore(Mended):
     async def refresh(self, key: int) -> None:
-        try:
+        with contextlib.suppress(Exception):
             await self.load(key)
-        except Exception:
-            pass
-        finally:
-            del self.tasks[key]
 
 
 def slo(ttl: Any, beta: Any, jitter: Any) -> dict[str, Any]:
@@ -174,11 +232,13 @@ def slo(ttl: Any, beta: Any, jitter: Any) -> dict[str, Any]:
 ANSWERS: list[tuple[str, Any, str]] = [
     ("4.survive", Survives, "Correct."),
     ("4.survive", Shared, "Not yet. The first caller leaves"),
-    ("4.survive", ShieldOnly, "a caller who leaves, or an old load"),
-    ("4.survive", ClearsAnothers, "off the table that is not his"),
+    ("4.survive", ShieldOnly, "Whoever leaves takes the load off the table"),
+    ("4.survive", ClearsAnothers, "Whoever wakes up takes a newer load off the table"),
     ("4.survive", NeverClears, "Not yet."),
     ("4.survive", Alone, "no longer share a load"),
     ("4.survive", DeleteDoesNothing, "must not be given the old load's answer"),
+    ("4.survive", DeleteCancels, "must not cancel the old load"),
+    ("4.survive", FillsAnyway, "fills after the delete"),
     ("4.survive", NoDelete, "Not yet."),
     ("4.survive", dict, "Not yet."),
     ("4.survive", ..., "Nothing to check yet"),
@@ -189,6 +249,7 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("4.lock", {2, 3, 8}, "You missed the delete"),
     ("4.lock", {2, 3, 6}, "You missed what stays"),
     ("4.lock", {2, 3, 4, 6, 8}, "item 4 is none of them"),
+    ("4.lock", {2, 3, 9}, "numbers from 1 to 8"),
     ("4.lock", "2, 3", "A set of numbers"),
     ("4.lock", ..., "Nothing to check yet"),
     ("5.slo", slo(25, 2, 0.2), "Correct."),
@@ -196,6 +257,8 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("5.slo", slo(27, 2, 0), "they still expire together"),
     ("5.slo", slo(10, 2, 0.2), "Too short a TTL"),
     ("5.slo", slo(20, 10, 0.2), "So large a β"),
+    ("5.slo", slo(30, 10, 0), "Correct."),
+    ("5.slo", slo(27, 2, 0.1), "still too close together"),
     ("5.slo", slo(25, 0, 0.2), "let somebody throw the die earlier"),
     ("5.slo", slo(25, 2, 1), "a jitter from 0 to less than 1"),
     ("5.slo", slo(..., ..., ...), "Nothing to check yet"),
@@ -205,6 +268,9 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("5.leak", OneEach, "tasks that have ended are still in your table"),
     ("5.leak", Unheard, "nobody ever looked at the error"),
     ("5.leak", DropsTheOld, "must leave the old value"),
+    ("5.leak", OneForAll, "Each key needs a refresh of its own"),
+    ("5.leak", NeverTriesAgain, "is never tried again"),
+    ("5.leak", DeadAfterClose, "before its first step"),
     ("5.leak", NeverCloses, "After close() nothing may be under way"),
     ("5.leak", NeverLoads, "has to start a refresh"),
     ("5.leak", ForgetsToStore, "did not get into `values`"),

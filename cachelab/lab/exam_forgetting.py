@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import weakref
+from contextlib import suppress
 from typing import Any
 
 from cachelab.lab.exam_judging import no_error, remembers, want
 from cachelab.lab.exam_scene import Scene
-from cachelab.lab.exam_words import Fails, NotApplicable, Step
+from cachelab.lab.exam_words import Fails, Hangs, NotApplicable, Step
 
 __all__ = ["newer", "nothing_left", "stale"]
 
@@ -50,11 +51,33 @@ async def _old_load_and_delete(scene: Scene) -> None:
 
 
 async def newer(scene: Scene) -> str:
-    """Item 7: the clean-up of an old load leaves a newer one alone."""
-    await _old_load_ends(scene, fail=False)
+    """Item 7: the clean-up of an old load leaves a newer one alone, whether a retry or a delete has made it newer."""
+    shares = await _all_try_again(scene)
     scene.fresh()
-    await _old_load_ends(scene, fail=True)
+    try:
+        await _old_load_ends(scene, fail=False)
+        scene.fresh()
+        await _old_load_ends(scene, fail=True)
+    except NotApplicable:
+        if not shares:
+            raise
+        return "The old load failed, and its end left the newer one alone."
     return "The old load's end left the newer one alone, also when it failed."
+
+
+async def _all_try_again(scene: Scene) -> bool:
+    """Callers whose load fails try again in the same instant: one of them loads, and the rest join. Do they share?"""
+    await scene.call("callers", 10, verb=scene.insist)
+    shares = scene.loads == 1
+    await scene.land(fail=True)
+    if shares and scene.loads > 2:
+        raise Fails(
+            f"The load failed, and 10 callers who tried again at once began {scene.loads - 1} loads: each of them took "
+            "a newer load off the table."
+        )
+    with suppress(Hangs):  # that is for item 2
+        await scene.finish()
+    return shares
 
 
 async def _old_load_ends(scene: Scene, *, fail: bool) -> None:

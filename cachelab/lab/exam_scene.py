@@ -46,14 +46,18 @@ class Scene:
         """Whether the subject has a `delete(key)`."""
         return callable(getattr(self.subject, "delete", None))
 
-    async def call(self, name: str, count: int = 1) -> None:
+    async def call(self, name: str, count: int = 1, *, verb: Callable[..., Any] | None = None) -> None:
         """So many callers of that name ask for the key; then everybody does what he can do now."""
         self._phase += 1
         self.answers.setdefault(name, [])
         for _ in range(count):
             self.waiting[name] = self.waiting.get(name, 0) + 1
-            self._start(name, self.subject.get, self.key, self.load)
+            self._start(name, verb or self.subject.get, self.key, self.load)
         await self.settle()
+
+    def insist(self, *args: Any) -> Any:
+        """The subject's `get`, async or not, for a caller who asks again at once if he gets the origin's error."""
+        raise NotImplementedError
 
     async def cancel(self, name: str) -> None:
         """Cancel the callers of that name, where `can_cancel`; then everybody does what he can do now."""

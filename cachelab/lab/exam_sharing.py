@@ -60,6 +60,10 @@ async def _one_leaves(scene: Scene, leaver: str, others: tuple[str, str]) -> str
     await scene.cancel(leaver)
     if scene.loads > begun:
         raise Fails("The cancellation caused a second load.")
+    if begun == 1 and not any(scene.answers[name] for name in others):  # they share it: so must who comes now
+        await scene.call("caller 4")
+        if scene.loads > begun:
+            raise Fails("Who left took the load off the table with him: caller 4 began a second one.")
     await scene.finish()
     if scene.loads > begun:
         raise Fails("The cancellation caused a second load, after the first.")
