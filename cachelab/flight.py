@@ -66,10 +66,10 @@ class Flight:
             call = self._take_off(key, load)
         elif call is _loading.get():
             raise RuntimeError(f"The load of {key!r} asks for {key!r} itself: it would wait for its own end.")
-        waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()  # to cancel a caller cancels only this
+        waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         call.waiters[waiter] = None
         try:
-            return await waiter
+            return await waiter  # to cancel this caller cancels only this
         except asyncio.CancelledError:
             call.waiters.pop(waiter, None)
             raise
@@ -105,7 +105,8 @@ class Flight:
         self._tasks.pop(task)
         self._clear(key, call)  # a task that is cancelled before its first step has not
         error = None if task.cancelled() else task.exception()
-        if task.cancelled() or not isinstance(error, Exception | None):  # its waiters are not cancelled or interrupted
+        if task.cancelled() or not isinstance(error, Exception | None):
+            # its waiters are neither cancelled nor interrupted themselves
             error = LoadAbandoned(f"The load of {key!r} was cancelled before it had an answer.")
         for waiter in call.waiters:
             if waiter.done():  # its caller has left

@@ -99,7 +99,8 @@ def plot_lanes(traces: Mapping[str, Trace], title: str) -> Picture:
         ax.locator_params(axis="x", nbins=5)
         ax.set_title(label, loc="left", fontsize=10)
         waited = sum(wait > 1e-9 for wait in waits)
-        words.append(f"{label}: {waited} of {len(waits)} requests waited, the longest {ms(max(waits))}")
+        asked = f"{len(waits):,} requests, {len(trace.queries):,} {'query' if len(trace.queries) == 1 else 'queries'}"
+        words.append(f"{label}: {asked}; {waited:,} had to wait for others, the longest {ms(max(waits))}")
     panels[0].set_ylabel("request, in order of arrival")
     panels[0].set_ylim(1 + max(len(trace.rows) for trace in traces.values()), 0)  # the panels share the axis
     handles: list[Line2D | Patch] = [

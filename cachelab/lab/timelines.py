@@ -38,6 +38,10 @@ def plot_timelines(traces: Mapping[str, Trace], title: str, *, bin_s: float = 0.
             color=COLOURS["origin"],
             edgecolor=COLOURS["origin"],
         )
+        few = [(n + 0.5) * bin_s for n, queries in enumerate(load) if 0 < queries < 0.04 * top]
+        ax.plot(
+            few, [0.05 * top] * len(few), "o", color=COLOURS["origin"], markersize=3
+        )  # else they would be hairlines
         counts = []
         for level, (name, (kind, marker, holds)) in enumerate(FELT.items(), 1):
             moments = [row.when for row in trace.reads if holds(row)]
@@ -56,7 +60,7 @@ def plot_timelines(traces: Mapping[str, Trace], title: str, *, bin_s: float = 0.
     strips[0].set_ylim(low, 1.08 * top)
     strips[0].set_xlim(left=0)
     strips[-1].set_xlabel("time (s)")
-    figure.supylabel("queries/s at the origin", fontsize=9.5)
+    figure.supylabel(f"queries/s, in bins of {bin_s:g} s", fontsize=9.5)
     handles: list[Patch | Line2D] = [Patch(color=COLOURS["origin"], label="the origin's load")]
     for name, (kind, marker, _) in FELT.items():
         if name in felt:

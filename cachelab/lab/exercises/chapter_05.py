@@ -67,9 +67,7 @@ def _examine_slo(plan: Any) -> str:
         words = "The deploy filled all keys together, and they still expire together: that is the avalanche."
         raise Wrong(words, evidence)
     if peak > MAX_PEAK:
-        words = (
-            "The first expiries are still too close together, N/(2·j·ttl) a second: more jitter, for a bit of TTL."
-        )
+        words = "The first expiries are still too close together, N/(2·j·ttl) a second: more jitter, for a bit of TTL."
         raise Wrong(words, evidence)
     if waits > MAX_WAITS:
         raise Wrong("Too many find an entry that has just expired: let somebody throw the die earlier.", evidence)
