@@ -33,6 +33,11 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+async def until(second: float) -> None:
+    """Sleep until this second of the loop's clock."""
+    await asyncio.sleep(second - now())
+
+
 def tally(cache: Counted) -> tuple[int, int, int, int]:
     """How many gets have ended as a hit, stale, as a miss and collapsed."""
     return cache.hits, cache.stale, cache.misses, cache.collapsed

@@ -214,7 +214,7 @@ async def test_a_load_runs_in_a_copy_of_its_first_callers_context() -> None:
         return [await cache.get(1), who.get()]
 
     cache = over(load)
-    assert await asyncio.gather(call("first"), call("second")) == [["first", "first"], ["first", "second"]]
+    assert [*await asyncio.gather(call("first"), call("second"))] == [["first", "first"], ["first", "second"]]
 
 
 # A delete in the middle of a load
