@@ -108,7 +108,8 @@ async def test_each_service_ends_at_its_instant(
     await cache.get(1)
     await until(second)
     await cache.get(1)
-    assert (records(heard)[1], now() - second) == ((outcome, "value"), pytest.approx(waited, abs=1e-9))
+    assert records(heard)[1] == (outcome, "value")
+    assert now() - second == pytest.approx(waited, abs=1e-9)
 
 
 @WITH_AND_WITHOUT
@@ -177,7 +178,7 @@ async def test_an_outage_shorter_than_the_stale_service_is_not_noticed(new_store
     assert (cache.load_errors, cache.stale) == (
         27,
         28,
-    )  # 61 to 87; the reader of 88 is the first who reaches the origin
+    )  # 61 to 87; the refresh of 88 succeeds
 
 
 @WITH_AND_WITHOUT
