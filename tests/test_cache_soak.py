@@ -10,10 +10,18 @@ from typing import Any
 
 import pytest
 
-from cachelab import Cache, Flight, MemoryStore
+from cachelab import Cache, Flight, Loader, MemoryStore
 from cachelab.freshness import Freshness
 from tests.fakes import in_virtual_time, now, others
 from tests.test_fence import Origin, SlowStore
+
+WHERE = pytest.mark.parametrize("where", ["here", "remote", "here over remote"])
+
+
+def kept(store: Any, key: int) -> Any:
+    """What the store holds, fresh or stale."""
+    entry = store.entries.get(key) if isinstance(store, SlowStore) else store.find(key)
+    return entry.value if entry else None
 
 
 class Marked(Origin):
@@ -24,13 +32,18 @@ class Marked(Origin):
         self.floor: dict[int, int] = {}
 
 
-async def one_schedule(seed: int, *, remote: bool) -> dict[str, int]:
+async def one_schedule(seed: int, where: str) -> dict[str, int]:
     """Fifteen readers and three writers on two keys, some cancelled; how much of each went wrong."""
     chance = Random(f"{seed}/soak")
     origin = Marked(chance)
-    store: Any = SlowStore(chance) if remote else MemoryStore(10)
-    freshness = Freshness(stale_for=1_000.0, beta=1.0, jitter=0.5, random=chance.random)
-    cache: Cache[int, int] = Cache(store, origin.load, ttl=1.0, flight=Flight(), freshness=freshness)
+    stores: list[Any] = [SlowStore(chance)] if where != "here" else []
+    stores += [MemoryStore(10)] if where != "remote" else []
+    caches: list[Cache[int, int]] = []
+    for store in stores:
+        freshness = Freshness(stale_for=1_000.0, beta=1.0, jitter=0.5, random=chance.random)
+        below: Loader[int, int] = caches[-1] if caches else origin.load
+        caches.append(Cache(store, below, ttl=1.0, flight=Flight(), freshness=freshness))
+    cache = caches[-1]
     wrong = {"too old": 0}
 
     async def read(key: int) -> None:
@@ -52,19 +65,18 @@ async def one_schedule(seed: int, *, remote: bool) -> dict[str, int]:
             asyncio.get_running_loop().call_later(7 * chance.random(), task.cancel)
     await asyncio.gather(*readers, *writers, return_exceptions=True)
     await asyncio.sleep(20.0)  # loads, refreshes and fills whose callers have left
-    left = len(cache._flight) + len(cache._flight._tasks) + len(cache._fences) + len(others())
-    entries = {key: store.entries.get(key) if remote else store.find(key) or None for key in (1, 2)}
-    stale = sum(entry is not None and entry.value != origin.version.get(key, 0) for key, entry in entries.items())
+    left = sum(len(each._flight) + len(each._flight._tasks) + len(each._fences) for each in caches) + len(others())
+    stale = sum(kept(store, key) not in (None, origin.version.get(key, 0)) for store in stores for key in (1, 2))
     lost = sum(not task.done() for task in readers)
     gets = cache.hits + cache.stale + cache.misses + cache.collapsed
     return wrong | {"stale": stale, "left": left, "lost": lost, "stale served": cache.stale, "gets": gets}
 
 
-async def many_schedules(count: int, *, remote: bool) -> dict[str, int]:
+async def many_schedules(count: int, where: str) -> dict[str, int]:
     """The sums over so many schedules."""
     total: dict[str, int] = {}
     for seed in range(count):
-        for what, number in (await one_schedule(seed, remote=remote)).items():
+        for what, number in (await one_schedule(seed, where)).items():
             total[what] = total.get(what, 0) + number
     return total
 
@@ -81,20 +93,20 @@ def assert_nothing_went_wrong(total: dict[str, int], count: int) -> None:
     assert total["stale served"] > count
 
 
-@pytest.mark.parametrize("remote", [False, True], ids=["here", "remote"])
+@WHERE
 @in_virtual_time
-async def test_no_random_schedule_goes_wrong(remote: bool) -> None:
+async def test_no_random_schedule_goes_wrong(where: str) -> None:
     """No stale fill that stays, nobody who asked after a delete and got less, no table entry and no task left."""
-    assert_nothing_went_wrong(await many_schedules(300, remote=remote), 300)
+    assert_nothing_went_wrong(await many_schedules(300, where), 300)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("remote", [False, True], ids=["here", "remote"])
+@WHERE
 @in_virtual_time
-async def test_no_schedule_of_ten_thousand_goes_wrong(remote: bool) -> None:
+async def test_no_schedule_of_ten_thousand_goes_wrong(where: str) -> None:
     """The same, ten thousand times."""
-    assert_nothing_went_wrong(await many_schedules(10_000, remote=remote), 10_000)
+    assert_nothing_went_wrong(await many_schedules(10_000, where), 10_000)
 
 
 async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
@@ -140,9 +152,9 @@ async def test_a_hundred_thousand_refreshes_leave_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("part", ["cachelab.fence.Fences.break_all", "cachelab.flight.Flight.forget"])
-@pytest.mark.parametrize("remote", [False, True], ids=["here", "remote"])
+@WHERE
 def test_without_one_of_its_parts_random_schedules_go_wrong(
-    part: str, remote: bool, monkeypatch: pytest.MonkeyPatch
+    part: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tests above can fail: without the fence, or if a delete forgot no flight, somebody is given the old value."""
     monkeypatch.setattr(part, lambda self, key: None)
@@ -150,7 +162,7 @@ def test_without_one_of_its_parts_random_schedules_go_wrong(
 
     @in_virtual_time
     async def broken() -> None:
-        seen.append(await many_schedules(100, remote=remote))
+        seen.append(await many_schedules(100, where))
 
     broken()
     assert seen[0]["too old"] > 0
