@@ -133,15 +133,17 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
         """A load that nobody needs to wait for. A key that is found to be gone must not be served stale."""
         entry = await self._load_and_fill(key)
         if entry.value is ABSENT and self._negative_ttl == 0:
-            await self._store.delete(key)
+            try:
+                await self._store.delete(key)
+            except Exception as error:
+                self._store_failed(key, error)
         return entry
 
     async def delete(self, key: K) -> None:
         """Forget `key` at every level, the lowest first, so that no level refills from a stale one below.
 
-        Call it after the write to the origin has committed. Raises `InvalidationFailed` if a level could not be
-        reached; the levels above it have been told all the same. A cancelled delete may have reached some levels
-        only: call it again.
+        Call it after the origin's write has committed. Raises `InvalidationFailed` if a level could not be reached;
+        those above it are told all the same. A cancelled delete may have reached only some levels: call it again.
         """
         below: Callable[[K], Awaitable[None]] | None = getattr(self._loader, "delete", None)
         try:
@@ -162,7 +164,7 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
     async def _look(self, key: K) -> Entry[V | Absent] | Miss:
         self._clock.check_loop()
         try:
-            entry = await self._store.get(key)
+            entry = MISS if self._fences.overtaken(key) else await self._store.get(key)
         except Exception as error:  # a store that is down costs a load, never the request
             self._store_failed(key, error)
             return MISS
@@ -190,8 +192,9 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
             self._store_failed(key, error)
 
     async def aclose(self) -> None:
-        """Cancel the loads and refreshes in flight and wait for their end; those who wait for one are told."""
+        """Cancel the loads and refreshes in flight, tell who waits for one, and wait until the last fill has landed."""
         await self._flight.aclose()
+        await self._fences.fills()
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

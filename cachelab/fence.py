@@ -4,9 +4,10 @@ Problem: a reader misses and loads the old value; a writer commits and deletes; 
     stands in the cache until its TTL ends or somebody writes again.
 Idea: every load stands behind a fence of its own. A delete breaks all fences of its key that stand at that moment. A
     load whose fence is broken does not fill; if it broke while the fill was on its way, the load deletes again. A fill
-    on its way to a remote store goes on to its end, also if its caller is cancelled, and so does its fence.
+    on its way to a remote store goes on to its end, also if its caller is cancelled, and so does its fence. From the
+    delete until such a fill has been taken back, nobody believes what the store says about the key.
 Guarantee: through one `Cache`, no fill of a value that was loaded before a delete of its key stays in a store that
-    answers. Nothing is kept for keys that nobody loads.
+    answers, and nobody who asks after the delete is given it. Nothing is kept for keys that nobody loads.
 Not guaranteed: anything across caches and processes, since another's delete breaks no fence here (the lease does that);
     a store that fails in the middle of a fill, or as a late one is taken back, may keep it until the TTL ends; a load
     that begins after the delete and still reads the old row (a lagging replica, an old snapshot) is not seen.
@@ -66,6 +67,16 @@ class Fences:
         """Break every fence that stands around a load of `key` now."""
         for fence in self._standing.get(key, ()):
             fence.broken = True
+
+    def overtaken(self, key: Hashable) -> bool:
+        """Whether a delete may have overtaken a fill of `key` that is still on its way: the store may show it."""
+        return any(fence.broken and fence._filling for fence in self._standing.get(key, ()))
+
+    async def fills(self) -> None:
+        """Wait for the end of every fill that is on its way."""
+        fences = [fence for standing in self._standing.values() for fence in standing]
+        if fills := {fence._filling for fence in fences if fence._filling}:
+            await asyncio.wait(fills)
 
     def __len__(self) -> int:
         return len(self._standing)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, log
 from typing import Any
 
@@ -48,11 +48,11 @@ class Freshness:
     stale_for: float = 0.0
     beta: float = 0.0
     jitter: float = 0.0
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = field(default=random.random, repr=False)
 
     def __post_init__(self) -> None:
         if not (self.stale_for >= 0 and 0 <= self.beta < inf and 0 <= self.jitter < 1):
-            raise ValueError(f"Freshness needs stale_for >= 0 seconds, beta >= 0 and 0 <= jitter < 1, not {self}.")
+            raise ValueError(f"Freshness needs stale_for >= 0 seconds, 0 <= beta < inf, 0 <= jitter < 1, not {self}.")
 
     def stamp(self, loaded: Entry[Any], now: float, ttl: float, load_s: float) -> Entry[Any]:
         """The entry to store for what a load that took `load_s` seconds brought, no better than it is below."""

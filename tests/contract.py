@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cachelab.clock import Clock
 from cachelab.entry import ABSENT, MISS, Entry, Miss
 from cachelab.lab.simulation import run
-from tests.fakes import PROPERTY, in_virtual_time
+from tests.fakes import PROPERTY, in_virtual_time, now
 
 FOREVER = math.inf
 
@@ -59,6 +59,35 @@ class StoreContract:
         store = self.make()
         await store.set(1, Entry("value", 60.0))
         await asyncio.sleep(60.0)
+        assert await store.get(1) is MISS
+
+    @pytest.mark.parametrize("second", [5.0, 10.0, 20.0, math.nextafter(60.0, 0.0)])
+    @in_virtual_time
+    async def test_an_entry_that_is_due_or_stale_is_still_there(self, second: float) -> None:
+        """Until it expires `get` hands it out as it was set, with all its moments and the seconds its load took."""
+        store = self.make()
+        entry = Entry("value", 60.0, fresh_until=20.0, due=5.0, load_s=0.25)
+        await store.set(1, entry)
+        await asyncio.sleep(second)
+        got = await store.get(1)
+        assert (got, got is not MISS and got.load_s) == (entry, 0.25)
+
+    @in_virtual_time
+    async def test_an_entry_that_is_stale_already_is_kept(self) -> None:
+        """Setting what is past its freshness, and not past its life, is a set like any other."""
+        store = self.make()
+        await asyncio.sleep(30.0)
+        await store.set(1, Entry("value", 60.0, fresh_until=20.0))
+        assert await store.get(1) == Entry("value", 60.0, fresh_until=20.0)
+
+    @in_virtual_time
+    async def test_a_stale_entry_is_gone_at_the_instant_it_expires(self) -> None:
+        """Being served stale does not lengthen its life."""
+        store = self.make()
+        await store.set(1, Entry("value", 60.0, fresh_until=20.0))
+        await asyncio.sleep(30.0)
+        await store.get(1)
+        await asyncio.sleep(30.0)
         assert await store.get(1) is MISS
 
     @in_virtual_time
@@ -168,6 +197,34 @@ class BoundedContract(StoreContract):
         for second in (0.0, 10.0):
             await asyncio.sleep(second)
             assert [store.peek(key) for key in (1, 2)] == [await store.get(key) for key in (1, 2)]
+
+    @pytest.mark.parametrize("due", [5.0, 20.0], ids=["due before it is stale", "due when it is stale"])
+    @in_virtual_time
+    async def test_peek_never_returns_what_is_due(self, due: float) -> None:
+        """Just before it is due it is there; from that instant on only `get` returns it, and it stays in the store."""
+        store = self.make()
+        entry = Entry("value", 60.0, fresh_until=20.0, due=due)
+        await store.set(1, entry)
+        await asyncio.sleep(math.nextafter(due, 0.0))
+        assert store.peek(1) == entry
+        for second in (due, 20.0, 59.0):
+            await asyncio.sleep(second - now())
+            assert (store.peek(1), await store.get(1)) == (MISS, entry)
+
+    @pytest.mark.parametrize("use", ["get", "set"])
+    @in_virtual_time
+    async def test_to_read_or_write_what_is_due_is_a_use(self, use: str) -> None:
+        """A popular entry does not leave because it is stale."""
+        store = self.make(2)
+        entry = Entry("value", 60.0, fresh_until=0.0)
+        for key in (1, 2):
+            await store.set(key, entry)
+        if use == "get":
+            await store.get(1)
+        else:
+            await store.set(1, entry)
+        await store.set(3, entry)
+        assert [await store.get(key) for key in (1, 2, 3)] == [entry, MISS, entry]
 
     @in_virtual_time
     async def test_a_store_is_never_over_its_bound(self) -> None:

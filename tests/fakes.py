@@ -8,7 +8,7 @@ from typing import Any, ParamSpec
 from hypothesis import HealthCheck, settings
 
 from cachelab.entry import MISS, Entry, Miss
-from cachelab.events import Fact, Record
+from cachelab.events import Counted, Fact, Record
 from cachelab.lab.simulation import run
 
 P = ParamSpec("P")
@@ -33,6 +33,21 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+async def until(second: float) -> None:
+    """Sleep until this second of the loop's clock."""
+    await asyncio.sleep(second - now())
+
+
+def tally(cache: Counted) -> tuple[int, int, int, int]:
+    """How many gets have ended as a hit, stale, as a miss and collapsed."""
+    return cache.hits, cache.stale, cache.misses, cache.collapsed
+
+
+def others() -> set[asyncio.Task[Any]]:
+    """The tasks that have not ended, but for the one that asks."""
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
 def records(heard: Heard) -> list[tuple[str, str]]:
     """Outcome and result of each record, in order."""
     return [(event.outcome, event.result) for event in heard if isinstance(event, Record)]
@@ -41,6 +56,31 @@ def records(heard: Heard) -> list[tuple[str, str]]:
 def facts(heard: Heard) -> list[str]:
     """The kind of each fact, in order."""
     return [event.kind for event in heard if isinstance(event, Fact)]
+
+
+class Origin:
+    """A loader that reads `answer` when a load begins, and gives it, or raises it, `load_s` seconds later.
+
+    `calls`    how many loads have begun
+    `at_once`  how many are under way
+    """
+
+    def __init__(self, answer: Any = "value", load_s: float = 1.0) -> None:
+        self.answer = answer
+        self.load_s = load_s
+        self.calls = self.at_once = 0
+
+    async def __call__(self, key: object) -> Any:
+        answer = self.answer
+        self.calls += 1
+        self.at_once += 1
+        try:
+            await asyncio.sleep(self.load_s)
+        finally:
+            self.at_once -= 1
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
 
 class RemoteStore:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cachelab import Cache, MemoryStore
+from cachelab import Cache, Flight, MemoryStore
+from cachelab.freshness import Freshness
 from tests.bench.timing import Round, interleaved, missing, report
 
-__all__ = ["EMPTY", "OURS", "PEERS", "measure"]
+__all__ = ["EMPTY", "EVERYTHING_ON", "OURS", "PEERS", "measure"]
 
 Call = Callable[[int], Awaitable[Any]]
 EMPTY, OURS = "an empty coroutine", "cachelab"
+EVERYTHING_ON = "cachelab, flight and freshness on"
 PEERS = ["moka-py", "cachebox", "async-lru", "cashews", "aiocache"]
 KEYS, TTL_S, BOUND = 1_000, 3_600, 10_000
 
@@ -58,11 +60,14 @@ async def measure(rounds: int = 61, calls: int = 2_000) -> dict[str, float]:
     """Median seconds of a hit for each competitor, and of an empty coroutine; many rounds of about a millisecond."""
     ours: Cache[int, int] = Cache(MemoryStore(BOUND), _load, ttl=TTL_S)
     heard: Cache[int, int] = Cache(MemoryStore(BOUND), _load, ttl=TTL_S, listen=lambda event: None)
+    freshness = Freshness(stale_for=TTL_S, beta=1.0, jitter=0.1)
+    full: Cache[int, int] = Cache(MemoryStore(BOUND), _load, ttl=TTL_S, flight=Flight(), freshness=freshness)
     peers = _peers()
-    for call in (ours.get, heard.get, *peers.values()):
+    for call in (ours.get, full.get, heard.get, *peers.values()):
         for key in range(KEYS):
             await call(key)
     ways = {EMPTY: _rounds_of(_empty, calls), OURS: _rounds_of(ours.get, calls)}
+    ways[EVERYTHING_ON] = _rounds_of(full.get, calls)
     ways["cachelab, somebody listens"] = _rounds_of(heard.get, calls)
     for name, call in peers.items():
         ways[name] = _rounds_of(call, calls if name in PEERS[:3] else calls // 20)

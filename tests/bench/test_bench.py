@@ -24,6 +24,11 @@ def test_a_hit_costs_at_most_four_empty_coroutines(hit: dict[str, float]) -> Non
     assert hit[bench_hit.OURS] <= 4 * hit[bench_hit.EMPTY]
 
 
+def test_flight_and_freshness_cost_a_hit_nothing(hit: dict[str, float]) -> None:
+    """The same bound with both on, for entries that are fresh and not yet due."""
+    assert hit[bench_hit.EVERYTHING_ON] <= 4 * hit[bench_hit.EMPTY]
+
+
 @pytest.mark.parametrize("peer", bench_hit.PEERS)
 def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None:
     """Against the library's own decorator on an async function, in memory, with a TTL where it has one."""
