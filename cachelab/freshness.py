@@ -56,12 +56,15 @@ class Freshness:
 
     def stamp(self, loaded: Entry[Any], now: float, ttl: float, load_s: float) -> Entry[Any]:
         """The entry to store for what a load that took `load_s` seconds brought, no better than it is below."""
-        life = ttl * (1 + self.jitter * (2 * self.random() - 1)) if self.jitter else ttl  # ttl·(1 ± j)
-        fresh_until = min(now + life, loaded.fresh_until)
+        if self.jitter:
+            ttl *= 1 + self.jitter * (2 * self.random() - 1)  # ttl·(1 ± j)
+        fresh_until = min(now + ttl, loaded.fresh_until)
         stale_for = 0.0 if loaded.value is ABSENT else self.stale_for
         expires = min(fresh_until + stale_for, loaded.expires)
-        return Entry(loaded.value, expires, fresh_until, fresh_until - EARLIEST * load_s * self.beta, load_s)
+        due = fresh_until - EARLIEST * load_s * self.beta
+        return Entry(loaded.value, expires, fresh_until, due, load_s)
 
     def is_due(self, entry: Entry[Any], now: float) -> bool:
         """Whether this reader should have the entry loaded anew."""
-        return now - entry.load_s * self.beta * log(1 - self.random()) >= entry.fresh_until  # now − δ·β·ln(U) ≥ expiry
+        # now − δ·β·ln(U) ≥ expiry
+        return now - entry.load_s * self.beta * log(1 - self.random()) >= entry.fresh_until
