@@ -77,8 +77,10 @@ class Flight:
             del waiter  # it holds the error, whose traceback holds this frame: a circle
 
     def start(self, key: K, load: Callable[[K], Awaitable[V]]) -> None:
-        """Begin `load(key)`, if none is in flight for this key, and do not wait for it; its error is nobody's."""
-        if key not in self._calls:
+        """Begin `load(key)` and do not wait for it; its error is nobody's. Nothing happens if one is in flight for this
+        key, or if the flight is closed.
+        """
+        if key not in self._calls and not self._closed:
             self._take_off(key, load)
 
     def _take_off(self, key: K, load: Callable[[K], Awaitable[V]]) -> _Call:

@@ -74,7 +74,7 @@ def test_lanes_show_waits_and_hits() -> None:
         return await lab.replay([lab.Request(0.0, 0, 1), lab.Request(0.5, 0, 1)], get, db=db)
 
     words = lab.plot_lanes({"": lab.run(scenario)}, "title").words
-    assert "1 of 2 requests waited, the longest 500 ms" in words
+    assert "2 requests, 1 query; 1 had to wait for others, the longest 500 ms" in words
 
 
 def test_the_ladder_is_in_multiples_of_the_cheapest() -> None:
