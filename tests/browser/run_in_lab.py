@@ -108,7 +108,7 @@ def keep_pictures(page: Page, folder: Path) -> int:
 
 def slider_ms(page: Page, handle: Locator) -> list[float]:
     """Move a slider step by step with the arrow keys, back from its end; the milliseconds until each frame showed."""
-    cell = page.locator(".jp-CodeCell").filter(has=handle).last.element_handle()
+    cell = handle.evaluate_handle("handle => handle.closest('.jp-CodeCell')")
     handle.scroll_into_view_if_needed()
     handle.focus()
     key, took = "ArrowRight", []
