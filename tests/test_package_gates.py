@@ -28,6 +28,8 @@ LAYERS = {
     "eviction": 1,
     "memory": 2,
     "cachetools_store": 2,
+    "codec": 2,
+    "redis_store": 3,
     "freshness": 1,
     "locked": 3,
     "flight": 2,
@@ -39,7 +41,17 @@ NAMES, LAB, COMMAND_LINE = 4, 5, 6
 """`import cachelab` collects the names of the strategies; the lab stands above them, the command line above all."""
 NO_STRATEGY = {"__init__", "__main__", "clock", "entry", "events"}
 LABELS = ["Problem", "Idea", "Guarantee", "Not guaranteed", "Cost", "Source"]
-SLOW_TO_IMPORT = {"IPython", "cachetools", "fakeredis", "ipywidgets", "matplotlib", "numpy", "pandas", "redis"}
+SLOW_TO_IMPORT = {
+    "IPython",
+    "cachetools",
+    "fakeredis",
+    "ipywidgets",
+    "matplotlib",
+    "msgspec",
+    "numpy",
+    "pandas",
+    "redis",
+}
 TOP_LEVEL = {"notebooks", "cachelab", "tests", "environment.yml", "README.md", "pyproject.toml"}
 COMMANDS = ["python -m cachelab lab", "python -m cachelab test"]
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "redis": "redis-py"}
