@@ -9,7 +9,7 @@ Guarantee: `decode` returns what `encode` was given for this key and version, or
     that the bytes name, and looks at no more than `max_bytes`. ABSENT is not None, and None is a value.
 Not guaranteed: anything against somebody who may write to the store: the checksum finds accidents, not forgery. That a
     value is of the declared type when it is encoded: if it isn't, it is refused when it is read.
-Cost: about 70 bytes and the key for each entry, and a few microseconds each way for a small value.
+Cost: about 50 bytes and the key for each entry, and a few microseconds each way for a small value.
 Source: msgspec, https://jcristharif.com/msgspec; MessagePack, https://msgpack.org.
 """
 

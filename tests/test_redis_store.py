@@ -5,6 +5,7 @@ import dataclasses
 import math
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -55,13 +56,14 @@ def store_on(redis: Any, **options: Any) -> RedisStore:
 
 
 class Spy:
-    """Stands in front of a client: names what is sent, and runs `before` each round trip and `after` it."""
+    """Stands in front of a client: names each round trip, and lets something happen in the middle of a read."""
 
     def __init__(self, redis: Any) -> None:
         self.redis = redis
         self.sent: list[str] = []
         self.between: Callable[[], Awaitable[object]] | None = None
         self.way_s = 0.0
+        self.refusal: RedisError | None = None
 
     def get_encoder(self) -> Any:
         return self.redis.get_encoder()
@@ -98,7 +100,7 @@ class SpiedPipeline:
         for number, (command, name) in enumerate(self.commands):
             if self.spy.between is not None and number == len(self.commands) // 2:
                 await self.spy.between()
-            answers.append(await getattr(self.spy.redis, command)(name))
+            answers.append(self.spy.refusal or await getattr(self.spy.redis, command)(name))
         await asyncio.sleep(self.spy.way_s)
         return answers
 
@@ -260,6 +262,12 @@ class TestCommands:
         await new.delete(1)
         assert (await new.get(1), await old.get(1)) == (MISS, Entry("value", FOREVER))
 
+    @pytest.mark.parametrize("module", ["codec", "redis_store"])
+    def test_no_command_reaches_beyond_our_keys(self, module: str) -> None:
+        """The source has none of the commands that act on a whole server, so a shared one is safe."""
+        source = (ROOT / "cachelab" / f"{module}.py").read_text(encoding="utf-8")
+        assert re.findall(r"(?i)flush|config|debug|shutdown|\bkeys\(|\bscan", source) == []
+
     @pytest.mark.parametrize("namespace", ["", "a:b", "a b", "a{b}"])
     @in_virtual_time
     async def test_a_namespace_is_one_plain_word(self, namespace: str) -> None:
@@ -351,6 +359,16 @@ class TestBadBytes:
         await redis.pexpire(store.key(2), 60_000)
         assert await store.get_many([2, 1]) == [MISS, Entry("value", FOREVER)]
         assert store.undecodable == 1
+
+    @in_virtual_time
+    async def test_a_servers_refusal_is_no_miss(self) -> None:
+        """An error in place of an answer, here that of a user without rights, is raised, so that a cache counts it."""
+        spy = Spy(fake_redis())
+        spy.refusal = RedisError("NOPERM this user has no permissions to run the 'get' command")
+        store = store_on(spy)
+        with pytest.raises(RedisError, match="NOPERM"):
+            await store.get(1)
+        assert store.undecodable == 0
 
     @in_virtual_time
     async def test_too_large_a_value_is_not_kept(self) -> None:
@@ -529,12 +547,34 @@ class TestOnARealServer:
 
         asyncio.run(main())
 
+    def test_a_cancelled_reader_gets_nobody_another_ones_answer(self, server: Path) -> None:
+        """Half the readers are cancelled on the way; each of the others gets its own value, and nothing is refused."""
+
+        async def scenario(redis: Redis) -> None:
+            store = RedisStore(redis, Plain, namespace="cancelled", version=1)
+            for key in range(20):
+                await store.set(key, Entry(key, FOREVER))
+            rng = random.Random(1)
+            for _ in range(20):
+                readers = [asyncio.create_task(store.get(key)) for key in range(20)]
+                for _ in range(rng.randrange(6)):
+                    await asyncio.sleep(0)
+                for reader in readers[::2]:
+                    reader.cancel()
+                got = await asyncio.gather(*readers, return_exceptions=True)
+                assert got[1::2] == [Entry(key, FOREVER) for key in range(1, 20, 2)]
+            assert store.undecodable == 0
+
+        on_real(server, scenario)
+
     def test_a_cluster_answers_as_one_server(self) -> None:
         """RedisCluster does as it is: set, many of several slots in one call, delete."""
         binary = need_server()
-        with socket.socket() as trial:
-            trial.bind(("127.0.0.1", 0))
-            port = trial.getsockname()[1] % 50_000 + 5_000  # the bus between nodes has this number and 10,000
+        port = 65_535
+        while port > 55_000:  # the bus between nodes has this number and 10,000
+            with socket.socket() as trial:
+                trial.bind(("127.0.0.1", 0))
+                port = trial.getsockname()[1]
         options = ["--bind", "127.0.0.1", "--port", str(port), "--cluster-enabled", "yes", "--save", ""]
 
         async def main() -> None:
