@@ -42,6 +42,7 @@ class PrivateServer:
     """A running server. `path` is its unix socket, `pid` the guard that ends it."""
 
     def __init__(self, binary: Path, *options: str) -> None:
+        self._binary = binary
         self.folder = _private_folder()
         self.path = self.folder / "s"
         command = [str(binary), "--port", "0", "--unixsocket", str(self.path), "--unixsocketperm", "700"]
@@ -79,7 +80,7 @@ class PrivateServer:
             if (code := self._guard.poll()) is not None:
                 words = (self.folder / "log").read_text(errors="replace").split("\n")
                 reason = next((line.strip() for line in reversed(words) if line.strip()), "it said nothing")
-                raise DidNotStart(f"{self._guard.args[5]} ended at once with code {code}: {reason}")  # type: ignore[index]
+                raise DidNotStart(f"{self._binary} ended at once with code {code}: {reason}")
             try:
                 _, writer = await asyncio.open_unix_connection(self.path)
             except OSError:
