@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cachelab.lab.eviction_pictures import eviction_steps, miss_ratios, plot_policies
     from cachelab.lab.exam_subjects import Subject, installed_subjects, with_loader
     from cachelab.lab.exams import exam
+    from cachelab.lab.fake_redis import FakeRedis, Hanging
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
     from cachelab.lab.key_trace import KeyTrace, Malformed
     from cachelab.lab.make_log import make_access_log
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from cachelab.lab.pictures import plot_flow, plot_lanes, plot_lives
     from cachelab.lab.plots import plot_curve, plot_ladder, plot_latency, plot_load
     from cachelab.lab.prediction import predict, reveal
+    from cachelab.lab.proxy import FaultyProxy
     from cachelab.lab.race_pictures import plot_orders, plot_race
     from cachelab.lab.races import Race, World, race
+    from cachelab.lab.redis_url import NoRedis
     from cachelab.lab.show import ms, slider, table
     from cachelab.lab.simulation import run, simulate
     from cachelab.lab.timelines import plot_timelines
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from cachelab.lab.trace import Trace
     from cachelab.lab.traces import loop_trace, scan_trace, shifting_trace, zipf_trace
     from cachelab.lab.virtual import Deadlock
+    from cachelab.lab.which_redis import connect
     from cachelab.lab.workload import Request, Workload, zipf_popularity
 
 _HOMES = {
@@ -44,6 +48,7 @@ _HOMES = {
     "eviction_pictures": ["eviction_steps", "miss_ratios", "plot_policies"],
     "exam_subjects": ["Subject", "installed_subjects", "with_loader"],
     "exams": ["exam"],
+    "fake_redis": ["FakeRedis", "Hanging"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
     "key_trace": ["KeyTrace", "Malformed"],
     "make_log": ["make_access_log"],
@@ -51,8 +56,10 @@ _HOMES = {
     "pictures": ["plot_flow", "plot_lanes", "plot_lives"],
     "plots": ["plot_curve", "plot_ladder", "plot_latency", "plot_load"],
     "prediction": ["predict", "reveal"],
+    "proxy": ["FaultyProxy"],
     "race_pictures": ["plot_orders", "plot_race"],
     "races": ["Race", "World", "race"],
+    "redis_url": ["NoRedis"],
     "show": ["ms", "slider", "table"],
     "simulation": ["run", "simulate"],
     "timelines": ["plot_timelines"],
@@ -60,6 +67,7 @@ _HOMES = {
     "trace": ["Trace"],
     "traces": ["loop_trace", "scan_trace", "shifting_trace", "zipf_trace"],
     "virtual": ["Deadlock"],
+    "which_redis": ["connect"],
     "workload": ["Request", "Workload", "zipf_popularity"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -69,9 +77,13 @@ __all__ = [
     "Diary",
     "Down",
     "Failing",
+    "FakeRedis",
     "Faulty",
+    "FaultyProxy",
+    "Hanging",
     "KeyTrace",
     "Malformed",
+    "NoRedis",
     "OriginError",
     "Race",
     "Request",
@@ -83,6 +95,7 @@ __all__ = [
     "Workload",
     "World",
     "check",
+    "connect",
     "eviction_steps",
     "exam",
     "hint",
