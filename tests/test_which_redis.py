@@ -24,7 +24,7 @@ from cachelab.lab.redis_url import VARIABLE, NoRedis
 from cachelab.lab.which_redis import connect
 from tests.fakes import in_virtual_time
 from tests.notebooks import ROOT
-from tests.redis_servers import a_binary
+from tests.servers import need_server
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="a private server needs unix sockets")
 NOTEBOOK = """
@@ -89,7 +89,7 @@ def test_fake_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 @posix_only
 def test_private_rung(capsys: pytest.CaptureFixture[str]) -> None:
     """With a program there is a server of our own, whose time-outs hold, and which is gone afterwards."""
-    a_binary()
+    need_server()
 
     async def scenario() -> str:
         async with await connect() as redis:
@@ -112,7 +112,7 @@ def test_private_rung(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("start", ["tcp", "unix"])
 def test_server_rung(start: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """On a server that is not ours our keys are deleted at the end, and nobody else's."""
-    binary, port = a_binary(), free_port()
+    binary, port = need_server(), free_port()
 
     async def scenario() -> None:
         server = await PrivateServer.start(binary, "--port", str(port), "--requirepass", "secret")
@@ -140,7 +140,7 @@ def test_server_rung(start: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 @posix_only
 def test_cluster_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A cluster is recognised by asking it, gets a client for clusters, and is left without our keys."""
-    binary = a_binary()
+    binary = need_server()
     port = next(port for port in iter(free_port, 0) if port <= 55_535)  # it also listens 10,000 above
 
     async def scenario() -> None:
@@ -201,7 +201,7 @@ def test_unix_url_that_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("password", ["", ":wrong@"])
 def test_wrong_password(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong password, or none where one is needed, is called that."""
-    binary, port = a_binary(), free_port()
+    binary, port = need_server(), free_port()
 
     async def scenario() -> None:
         server = await PrivateServer.start(binary, "--port", str(port), "--requirepass", "secret")
@@ -262,7 +262,7 @@ async def test_connect_has_no_place_in_a_simulation() -> None:
 
 def a_notebook() -> tuple[subprocess.Popen[str], str]:
     """A process that has connected, in a process group of its own, and the socket of its server."""
-    a_binary()
+    need_server()
     child = subprocess.Popen(
         [sys.executable, "-c", NOTEBOOK],
         stdin=subprocess.PIPE,
