@@ -9,7 +9,7 @@ Guarantee: every `peek`, `find`, `put` and `remove` happens at one moment, befor
 Not guaranteed: anything across two calls: who peeks, misses and puts may put an older value over a newer one, and a
     thousand threads that miss together load a thousand times. The value is shared between threads as it is. A store
     that a signal handler or a finalizer calls in the middle of its own call on the same thread is not protected.
-Cost: taking a free lock, which doubles or triples a hit. Threads that hit at the same time stand in line for that.
+Cost: taking a free lock, which costs more than the hit itself. Threads that hit at once stand in line for that.
 Source: Python's `threading.RLock`; functools.lru_cache and cachetools take the same way.
 """
 

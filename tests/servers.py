@@ -7,15 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
+from cachelab.lab.fake_redis import virtual_server
 from cachelab.lab.private_server import server_binaries
 
 GUARD = """
@@ -87,24 +86,11 @@ def wait_for(address: Path | tuple[str, int], seconds: float = 10.0) -> None:
                 return
 
 
-def virtual_server() -> FakeServer:
-    """A fakeredis server whose lives end on the running loop's clock; fakeredis itself reads the wall clock."""
-    server = FakeServer()
-    database: Any = type(server.dbs[0])
-
-    class OnLoopsClock(database):  # type: ignore[misc]
-        @property
-        def time(self) -> float:
-            return asyncio.get_running_loop().time()
-
-        @time.setter
-        def time(self, _: float) -> None:
-            """Fakeredis writes the wall clock's time here before each command."""
-
-    server.dbs = defaultdict(lambda: OnLoopsClock(server.lock))
-    return server
+def loops_server() -> FakeServer:
+    """A fakeredis server on the clock of whichever loop is running when it is asked."""
+    return virtual_server(lambda: asyncio.get_running_loop().time())
 
 
 def fake_redis(server: FakeServer | None = None) -> FakeAsyncRedis:
-    """A client of `server`, or of a virtual server of its own."""
-    return FakeAsyncRedis(server=server or virtual_server())
+    """A client of `server`, or of a server of its own; lives end on the clock of the loop that is running."""
+    return FakeAsyncRedis(server=server or loops_server())

@@ -35,7 +35,7 @@ from tests import servers
 from tests.contract import StoreContract
 from tests.fakes import PROPERTY, Heard, Origin, facts, in_virtual_time, now, tally
 from tests.notebooks import ROOT
-from tests.servers import fake_redis, guarded, need_server, real_server, virtual_server, wait_for
+from tests.servers import fake_redis, guarded, loops_server, need_server, real_server, wait_for
 
 FOREVER = math.inf
 Plain = bool | int | str | tuple[()] | None
@@ -395,7 +395,7 @@ class TestInACache:
     @in_virtual_time
     async def test_the_life_of_an_entry_in_a_cache(self) -> None:
         """Miss and fill, hit, delete; poison is a counted miss; with the server gone the load's answer is served."""
-        server, origin = virtual_server(), Origin(User(42, "ada"))
+        server, origin = loops_server(), Origin(User(42, "ada"))
         heard: Heard = []
         redis = fake_redis(server)
         store = RedisStore(redis, User, namespace="user", version=2, listen=heard.append)
@@ -418,7 +418,7 @@ class TestInACache:
     @in_virtual_time
     async def test_absence_is_remembered_and_shared(self) -> None:
         """Another process's cache, here another client of the server, hits on what this one found to be absent."""
-        server, origin = virtual_server(), Origin(ABSENT)
+        server, origin = loops_server(), Origin(ABSENT)
         stores = [RedisStore(fake_redis(server), User, namespace="user", version=2) for _ in range(2)]
         for store in stores:
             async with Cache(store, origin, ttl=60.0, negative_ttl=5.0) as cache:

@@ -30,7 +30,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachelab.lab.faults import Down, Slow
 
-__all__ = ["FakeRedis", "Hanging"]
+__all__ = ["FakeRedis", "Hanging", "virtual_server"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FakeRedis:
         self._faults = faults
         self._latency_s = latency_s
         self._timeout_s = timeout_s
-        self._server = _server(asyncio.get_running_loop().time)
+        self._server = virtual_server(asyncio.get_running_loop().time)
 
     def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
         """A node's client, a `redis.asyncio` one; `options` go to its connections: `decode_responses=True`, say."""
@@ -174,7 +174,7 @@ def _delay(connection: Any, network: FakeRedis) -> None:
     connection._writer.writelines = writelines
 
 
-def _server(clock: Callable[[], float]) -> FakeServer:
+def virtual_server(clock: Callable[[], float]) -> FakeServer:
     """A FakeServer on this clock, which tells subscribers in the order in which they came."""
     server: Any = FakeServer()
     make = server.dbs.default_factory
