@@ -74,12 +74,12 @@ def test_lanes_show_waits_and_hits() -> None:
         return await lab.replay([lab.Request(0.0, 0, 1), lab.Request(0.5, 0, 1)], get, db=db)
 
     words = lab.plot_lanes({"": lab.run(scenario)}, "title").words
-    assert "2 requests, 1 query; 1 had to wait for others, the longest 500 ms" in words
+    assert "2 requests, 1 query, 1 hit; 1 had to wait for others, the longest 500 ms" in words
 
 
 def test_the_ladder_is_in_multiples_of_the_cheapest() -> None:
     """The cheapest comes first, whatever the order of what was measured."""
-    assert lab.plot_ladder({"b": 3e-6, "a": 1e-6}, "title").words == "a 1 times, b 3 times."
+    assert lab.plot_ladder({"a": 3e-6, "b": 1e-6}, "title").words == "b 1 times, a 3 times."
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])

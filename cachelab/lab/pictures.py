@@ -100,6 +100,7 @@ def plot_lanes(traces: Mapping[str, Trace], title: str) -> Picture:
         ax.set_title(label, loc="left", fontsize=10)
         waited = sum(wait > 1e-9 for wait in waits)
         asked = f"{len(waits):,} requests, {len(trace.queries):,} {'query' if len(trace.queries) == 1 else 'queries'}"
+        asked += "".join(f", {len(places):,} {outcome}" for outcome, places in sorted(dots.items()))
         words.append(f"{label}: {asked}; {waited:,} had to wait for others, the longest {ms(max(waits))}")
     panels[0].set_ylabel("request, in order of arrival")
     panels[0].set_ylim(1 + max(len(trace.rows) for trace in traces.values()), 0)  # the panels share the axis
