@@ -1,8 +1,15 @@
-"""What `import cachelab` costs beside `import asyncio`, each in a fresh interpreter, in turns."""
+"""What `import cachelab` costs beside `import asyncio`, each in a fresh interpreter, in turns.
+
+Both are compiled beforehand, as pip leaves a package, also where PYTHONDONTWRITEBYTECODE is set.
+"""
 
 import asyncio
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.bench.timing import Round, interleaved, report
@@ -14,18 +21,33 @@ ROOT = Path(__file__).parent.parent.parent
 CLOCK = "import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
 
 
-def _rounds_of(statement: str) -> Round:
+def _import(statement: str, compiled: str) -> float:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    answer = subprocess.run(
+        [sys.executable, "-c", CLOCK.format(statement=statement)],
+        cwd=ROOT,
+        env=environment | {"PYTHONPYCACHEPREFIX": compiled},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(answer.stdout)
+
+
+def _rounds_of(one_import: Callable[[], float]) -> Round:
     async def one_round() -> float:
-        command = [sys.executable, "-c", CLOCK.format(statement=statement)]
-        answer = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=True)
-        return float(answer.stdout)
+        return await asyncio.to_thread(one_import)
 
     return one_round
 
 
 async def measure(rounds: int = 21) -> dict[str, float]:
     """Median seconds of either import."""
-    return await interleaved({statement: _rounds_of(statement) for statement in (ASYNCIO, CACHELAB)}, rounds)
+    with tempfile.TemporaryDirectory() as compiled:
+        imports = {statement: partial(_import, statement, compiled) for statement in (ASYNCIO, CACHELAB)}
+        for compile_it in imports.values():
+            compile_it()
+        return await interleaved({name: _rounds_of(one) for name, one in imports.items()}, rounds)
 
 
 if __name__ == "__main__":
