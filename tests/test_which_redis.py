@@ -130,7 +130,7 @@ def test_server_rung(start: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         await redis.aclose()
         assert sorted(await other.client().keys("*")) == sorted([(other.prefix + "1").encode(), b"theirs"])
         server.close()
-        with pytest.raises(NoRedis, match="once it is back, delete the keys that begin with 'cachelab:"):
+        with pytest.raises(NoRedis, match="once it is back, delete the keys that begin with 'cachelab\\."):
             await other.aclose()
 
     asyncio.run(scenario())
