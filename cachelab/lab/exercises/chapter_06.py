@@ -1,0 +1,106 @@
+"""Chapter 6: a rate limiter that can lock a user out for ever, and a page that needs one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.fake_redis import FakeRedis
+from cachelab.lab.exercises.page import examine_page
+from cachelab.lab.faults import Down
+from cachelab.lab.simulation import run
+
+__all__ = ["EXERCISES"]
+
+DEATHS_MS = [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
+
+
+async def _calls(allow: Any, client: Any, user: str, moments: list[float]) -> list[bool]:
+    """What `allow` says to `user` at each moment, in seconds from now."""
+    loop = asyncio.get_running_loop()
+    start, answers = loop.time(), []
+    for moment in moments:
+        await asyncio.sleep(start + moment - loop.time())
+        answers.append(bool(await allow(client, user)))
+    return answers
+
+
+def _limits(allow: Any) -> None:
+    """Whether it is a rate limiter at all: 10 calls in 60 s, for each user."""
+
+    async def scenario() -> None:
+        client = FakeRedis().client()
+        answers = await _calls(allow, client, "ana", [0.1 * n for n in range(12)])
+        shown = f"12 calls within a second: {' '.join('yes' if one else 'no' for one in answers)}"
+        if answers != [True] * 10 + [False] * 2:
+            raise Wrong("The first 10 calls of a minute are allowed, the 11th is not.", shown)
+        if not await allow(client, "ben"):
+            raise Wrong("Each user has a counter of their own.", "ana has used her 10 calls; ben's first call: no")
+        steady = await _calls(allow, client, "eva", [8.0 * n for n in range(30)])
+        if not all(steady):
+            words = "Seven calls a minute are never too many: a window that each call makes longer never ends."
+            raise Wrong(words, f"a call every 8 s for 4 minutes: call {steady.index(False) + 1} is refused")
+        crowd = await asyncio.gather(*(allow(client, "kim") for _ in range(30)))
+        if sum(map(bool, crowd)) != 10:
+            words = "Between a GET and the SET that follows, others read the same number: let Redis count (INCR)."
+            raise Wrong(words, f"30 calls at once: {sum(map(bool, crowd))} are allowed, not 10")
+
+    run(scenario)
+
+
+def _after_a_death(allow: Any, after_ms: float) -> list[bool]:
+    """A pod dies in its first call; 20 calls come an hour later. (While it dies nothing it sends arrives.)"""
+
+    async def scenario() -> list[bool]:
+        loop = asyncio.get_running_loop()
+        start = loop.time() + 1
+        redis = FakeRedis(Down(start + after_ms / 1_000, start + 1))
+        client = redis.client()
+        await client.ping()
+        await asyncio.sleep(start - loop.time())
+        pod = asyncio.create_task(allow(client, "ana"))
+        await asyncio.sleep(after_ms / 1_000)
+        pod.cancel()
+        await asyncio.gather(pod, return_exceptions=True)
+        await asyncio.sleep(3_600)
+        return await _calls(allow, redis.client(), "ana", [0.0] * 9 + [3_600.0] * 9 + [7_200.0])
+
+    return run(scenario)
+
+
+def _examine_window(allow: Any) -> str:
+    if allow is ...:
+        raise NotYet("write the name of your function in place of the ...")
+    _limits(allow)
+    rows: list[list[object]] = []
+    for after_ms in DEATHS_MS:
+        refused = _after_a_death(allow, after_ms).count(False)
+        rows.append([f"{after_ms} ms", "-" if not refused else f"{refused} of 19 calls in the next hours refused"])
+        if refused:
+            words = (
+                "A pod that dies between your two commands leaves a counter without an end: it counts on for ever, and "
+                "ana is locked out. The counter must never be there without its life."
+            )
+            raise Wrong(words, evidence_table(["the pod dies after", "then"], rows, wrong_row=len(rows) - 1))
+    return f"It counts, it forgets, and a pod may die at any of {len(DEATHS_MS)} moments."
+
+
+EXERCISES = {
+    "6.window": Exercise(
+        _examine_window,
+        [
+            "Where can the pod die? What is in Redis then, and what will ever remove it?",
+            "Create the counter together with its life: SET key 0 with EX and NX does nothing if it is there.",
+            "pipe = client.pipeline(); pipe.set(name, 0, ex=60, nx=True); pipe.incr(name); _, n = await pipe.execute()",
+        ],
+    ),
+    "6.page": Exercise(
+        examine_page,
+        [
+            "get_many gives an Entry or MISS for each key, in order. Which keys are missing, each once?",
+            "missing = list(dict.fromkeys(key for key, entry in ... if entry is MISS)), then asyncio.gather the loads.",
+            "Put try/except Exception around get_many (then everything is missing) and around each set.",
+        ],
+    ),
+}
