@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
-from cachelab.lab.fake_redis import FakeRedis
 from cachelab.lab.exercises.page import examine_page
+from cachelab.lab.fake_redis import FakeRedis
 from cachelab.lab.faults import Down
 from cachelab.lab.simulation import run
 
