@@ -13,8 +13,14 @@ from cachelab.lab.trace import Row, Trace
 
 __all__ = ["plot_timelines"]
 
+
+def _waits(row: Row) -> bool:
+    """For the origin, that is; the round trip of a hit in a shared store is no wait."""
+    return row.latency_s > 0 and row.result != "error" and row.outcome not in ("hit", "stale")
+
+
 FELT: dict[str, tuple[str, str, Callable[[Row], bool]]] = {
-    "waits": ("miss", MARKERS["miss"], lambda row: row.latency_s > 0 and row.result != "error"),
+    "waits": ("miss", MARKERS["miss"], _waits),
     "is served stale": ("stale", MARKERS["stale"], lambda row: row.outcome == "stale"),
     "gets an error": ("error", MARKERS["error"], lambda row: row.result == "error"),
 }
