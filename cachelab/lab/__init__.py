@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cachelab.lab.exam_subjects import Subject, installed_subjects, with_loader
     from cachelab.lab.exams import exam
     from cachelab.lab.fake_redis import FakeRedis, Hanging
+    from cachelab.lab.fates import plot_fates
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
     from cachelab.lab.key_trace import KeyTrace, Malformed
     from cachelab.lab.make_log import make_access_log
@@ -49,6 +50,7 @@ _HOMES = {
     "exam_subjects": ["Subject", "installed_subjects", "with_loader"],
     "exams": ["exam"],
     "fake_redis": ["FakeRedis", "Hanging"],
+    "fates": ["plot_fates"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
     "key_trace": ["KeyTrace", "Malformed"],
     "make_log": ["make_access_log"],
@@ -107,6 +109,7 @@ __all__ = [
     "miss_ratios",
     "ms",
     "plot_curve",
+    "plot_fates",
     "plot_flow",
     "plot_ladder",
     "plot_lanes",
@@ -133,7 +136,6 @@ __all__ = [
     "zipf_popularity",
     "zipf_trace",
 ]
-
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
