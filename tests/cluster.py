@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.asyncio import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from tests.servers import guarded, need_server, wait_for
 
@@ -83,6 +86,12 @@ def real_cluster() -> Iterator[RealCluster]:
             node.ask("CLUSTER", "MEET", HOST, nodes[0].port)
         _wait_until_whole(nodes)
         yield RealCluster(tuple(nodes))
+
+
+def cluster_client(url: str, timeout_s: float = 5.0) -> RedisCluster:
+    """A client for the path of a cache. Without retries of its own it still follows keys that have moved."""
+    retry = Retry(NoBackoff(), 0)
+    return RedisCluster.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
 
 
 def free_port_with_bus() -> int:

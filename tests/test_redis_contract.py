@@ -16,13 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from redis.asyncio import RedisCluster
 
 from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.redis_store import RedisStore, redis_client
 from tests import contract
-from tests.cluster import RealCluster, real_cluster
+from tests.cluster import RealCluster, cluster_client, real_cluster
 from tests.contract import StoreContract
 from tests.servers import real_server
 
@@ -137,4 +136,4 @@ class TestOnARealCluster(Leaping):
             yield
 
     def client(self) -> Any:
-        return RedisCluster.from_url(self.cluster.url, socket_timeout=5.0, socket_connect_timeout=5.0)
+        return cluster_client(self.cluster.url)

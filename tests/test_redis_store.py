@@ -35,7 +35,7 @@ from tests import servers
 from tests.contract import StoreContract
 from tests.fakes import PROPERTY, Heard, Origin, facts, in_virtual_time, now, tally
 from tests.notebooks import ROOT
-from tests.servers import fake_redis, guarded, loops_server, need_server, real_server, wait_for
+from tests.servers import fake_redis, guarded, loops_server, need_server, real_server, runs, soon, wait_for
 
 FOREVER = math.inf
 Plain = bool | int | str | tuple[()] | None
@@ -635,10 +635,7 @@ class TestServers:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
         pid = int(done.stdout)
-        until = time.monotonic() + 10
-        while runs(pid):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        assert soon(lambda: not runs(pid))
 
     @pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
     @pytest.mark.skipif(sys.platform == "win32", reason="no unix sockets for these servers")
@@ -650,12 +647,3 @@ class TestServers:
         monkeypatch.setattr(servers, "server_binaries", list)
         with pytest.raises(outcome, match="no redis-server or valkey-server"):
             need_server()
-
-
-def runs(pid: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

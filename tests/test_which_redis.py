@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from cachelab.lab.redis_url import VARIABLE, NoRedis
 from cachelab.lab.which_redis import connect
 from tests.fakes import in_virtual_time
 from tests.notebooks import ROOT
-from tests.servers import need_server
+from tests.servers import need_server, soon
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="a private server needs unix sockets")
 NOTEBOOK = """
@@ -51,14 +49,6 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Whether `condition` becomes true before the deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 def answers(path: str) -> bool:
