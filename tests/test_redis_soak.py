@@ -80,7 +80,8 @@ class Soak:
             await asyncio.sleep(self.chance.expovariate(40))
             key = int(len(KEYS) * self.chance.random() ** 2)
             floor, began = self.floor.get(key, (0, 0.0))[0], now()
-            owner, version = await cache.get(key)
+            answer: Any = await cache.get(key)
+            owner, version = answer
             self.took.append((began, now()))
             replaced = self.written.get((key, version + 1), began)  # a hanging fill begins its life late: one spell
             if owner != key:

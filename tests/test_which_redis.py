@@ -21,7 +21,7 @@ from cachelab.lab.private_server import PrivateServer
 from cachelab.lab.redis_url import VARIABLE, NoRedis
 from cachelab.lab.which_redis import connect
 from tests.fakes import in_virtual_time
-from tests.notebooks import ROOT
+from tests.notebooks import ROOT, code_cells, load, paths, tree
 from tests.servers import need_server, soon
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="a private server needs unix sockets")
@@ -293,13 +293,50 @@ def test_interrupted_kernel_keeps_its_server() -> None:
     assert soon(lambda: not answers(path))
 
 
+COMMAND = r"(flush(all|db)|config|debug|shutdown)"
+METHOD = re.compile(r"(flush(all|db)|(config|debug|(script|function)_flush)\w*|shutdown)", re.IGNORECASE)
+WORDS = re.compile(rf"{COMMAND}( +[a-z-]+)*|(?s:.*)\bp?call\(\s*.{COMMAND}\b(?s:.*)", re.IGNORECASE)
+
+
+def harms(node: ast.AST) -> list[str]:
+    """The commands in some code that empty, change or stop a whole Redis: as methods, as words, and inside Lua."""
+    found = []
+    for each in ast.walk(node):
+        if isinstance(each, ast.Attribute) and METHOD.fullmatch(each.attr):
+            found.append(each.attr)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str | bytes):
+            text = each.value if isinstance(each.value, str) else each.value.decode("latin-1")
+            if WORDS.fullmatch(text.strip()):
+                found.append(text)
+    return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "redis.flushall()",
+        "redis.flushdb(asynchronous=True)",
+        "redis.config_set('maxmemory', 1)",
+        "redis.debug_segfault()",
+        "redis.shutdown()",
+        "redis.script_flush()",
+        "redis.execute_command('FLUSHALL')",
+        "redis.execute_command('flushdb', 'async')",
+        "redis.execute_command('Config', 'Set', 'maxmemory', 1)",
+        "redis.execute_command(b'DEBUG SLEEP', 1)",
+        "redis.eval('local x = 1 redis.call(\\'flushall\\')', 0)",
+        'redis.eval("""return redis.pcall( "CONFIG", "GET", "*")""", 0)',
+    ],
+)
+def test_each_command_that_harms_others_would_be_found(line: str) -> None:
+    """However it is written."""
+    assert harms(ast.parse(line))
+
+
 def test_no_command_that_harms_others() -> None:
-    """No module sends a command that empties, changes or stops a Redis that may be somebody else's."""
-    harmful = re.compile(r"^(FLUSH(ALL|DB)|CONFIG|DEBUG|SHUTDOWN)\b")
-    for path in sorted((ROOT / "cachelab").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                assert not harmful.match(node.value), f"{path.name}:{node.lineno}"
-            if isinstance(node, ast.Attribute):
-                words = {"flushall", "flushdb", "config_set", "config_resetstat", "debug_segfault", "shutdown"}
-                assert node.attr not in words, f"{path.name}:{node.lineno}"
+    """No module and no notebook sends a command that empties, changes or stops a Redis that may be somebody else's."""
+    modules = (ROOT / "cachelab").rglob("*.py")
+    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in modules}
+    for path in paths():
+        trees |= {f"{path.name}, {number}": tree(cell) for number, cell in enumerate(code_cells(load(path)))}
+    assert {name: found for name, code in trees.items() if (found := harms(code))} == {}
