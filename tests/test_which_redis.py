@@ -22,7 +22,7 @@ from cachelab.lab.redis_url import VARIABLE, NoRedis
 from cachelab.lab.which_redis import connect
 from tests.fakes import in_virtual_time
 from tests.notebooks import ROOT, code_cells, load, paths, tree
-from tests.servers import need_server, soon
+from tests.servers import need_server, runs, soon
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="a private server needs unix sockets")
 NOTEBOOK = """
@@ -31,7 +31,8 @@ from cachelab import lab
 signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))  # a kernel outlives it
 async def main():
     redis = await lab.connect()
-    print(redis.rung, redis.url.removeprefix("unix://"), flush=True)
+    server = await redis.client().info("server")
+    print(redis.rung, redis.url.removeprefix("unix://"), server["process_id"], flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     print(await redis.client().ping(), flush=True)
 asyncio.run(main())
@@ -250,8 +251,8 @@ async def test_connect_has_no_place_in_a_simulation() -> None:
         await lab.connect()
 
 
-def a_notebook() -> tuple[subprocess.Popen[str], str]:
-    """A process that has connected, in a process group of its own, and the socket of its server."""
+def a_notebook() -> tuple[subprocess.Popen[str], str, int]:
+    """A process that has connected, in a process group of its own, and the socket and the id of its server."""
     need_server()
     child = subprocess.Popen(
         [sys.executable, "-c", NOTEBOOK],
@@ -263,34 +264,35 @@ def a_notebook() -> tuple[subprocess.Popen[str], str]:
     )
     assert child.stdout is not None
     assert child.stdout.readline().startswith("Redis: a private server")
-    rung, path = child.stdout.readline().split()
+    rung, path, pid = child.stdout.readline().split()
     assert rung == "private"
     assert answers(path)
-    return child, path
+    return child, path, int(pid)
 
 
 @posix_only
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
 def test_killed_kernel_leaves_no_server(name: str) -> None:
     """A kernel that is killed leaves no server process and no folder behind."""
-    child, path = a_notebook()
+    child, path, pid = a_notebook()
     with child:
         child.send_signal(signal.Signals[name])
         child.wait(10)
-        assert soon(lambda: not answers(path))
+        assert soon(lambda: not runs(pid))
         assert soon(lambda: not Path(path).parent.exists())
 
 
 @posix_only
 def test_interrupted_kernel_keeps_its_server() -> None:
     """An interrupt of the whole process group, as Jupyter sends it, reaches the kernel and not the server."""
-    child, path = a_notebook()
+    child, path, pid = a_notebook()
     with child:
         assert child.stdout is not None
         os.killpg(child.pid, signal.SIGINT)
         assert child.stdout.readline() == "interrupted\n"
+        assert not soon(lambda: not runs(pid), 0.5)  # a server that was interrupted takes a moment to end
         assert child.communicate("\n", timeout=10)[0] == "True\n"
-    assert soon(lambda: not answers(path))
+    assert soon(lambda: not runs(pid))
 
 
 COMMAND = r"(flush(all|db)|config|debug|shutdown)"
