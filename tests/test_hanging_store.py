@@ -1,14 +1,17 @@
 """A store that does not answer is waited for once in a request: what failed to be read is not written either."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cachelab import Cache, Flight
 from cachelab.lab.fake_redis import FakeRedis, Hanging
-from cachelab.redis_store import RedisStore
+from cachelab.lab.proxy import FaultyProxy
+from cachelab.redis_store import RedisStore, redis_client
 from tests.fakes import Origin, in_virtual_time, now, others, tally, until
+from tests.servers import real_server
 
 TIMEOUT_S = 0.1
 LOAD_S = 0.05
@@ -92,3 +95,20 @@ async def test_a_failed_read_stops_no_fill_of_another_key() -> None:
     for _ in range(2):
         await asyncio.gather(*map(cache.get, range(10)))
     assert (tally(cache), cache.store_errors) == ((5, 0, 15, 0), 10)
+
+
+@pytest.mark.xfail(strict=True, reason="redis_client waits for its time-out at each step of a connection anew")
+def test_a_slow_new_connection_costs_one_time_out() -> None:
+    """To connect and to ask are several round trips; together they may take no longer than the time-out allows."""
+
+    async def scenario(server: Path) -> float:
+        async with (
+            FaultyProxy(f"unix://{server}") as proxy,
+            redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=TIMEOUT_S) as redis,
+        ):
+            cache = Cache(RedisStore(redis, str, namespace="test", version=1), Origin(load_s=0.0), ttl=60.0)
+            proxy.delay(0.08)
+            return await timed(cache, 1)
+
+    with real_server() as (server, _):
+        assert asyncio.run(scenario(server)) < 2 * TIMEOUT_S  # four round trips of 80 ms, if nobody ends them

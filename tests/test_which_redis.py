@@ -285,7 +285,7 @@ def test_killed_kernel_leaves_no_server(name: str) -> None:
 @posix_only
 def test_interrupted_kernel_keeps_its_server() -> None:
     """An interrupt of the whole process group, as Jupyter sends it, reaches the kernel and not the server."""
-    child, path, pid = a_notebook()
+    child, _, pid = a_notebook()
     with child:
         assert child.stdout is not None
         os.killpg(child.pid, signal.SIGINT)
