@@ -106,7 +106,8 @@ def test_a_slow_new_connection_costs_one_time_out() -> None:
             FaultyProxy(f"unix://{server}") as proxy,
             redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=TIMEOUT_S) as redis,
         ):
-            cache = Cache(RedisStore(redis, str, namespace="test", version=1), Origin(load_s=0.0), ttl=60.0)
+            store = RedisStore(redis, str, namespace="test", version=1)
+            cache: Cache[int, Any] = Cache(store, Origin(load_s=0.0), ttl=60.0)
             proxy.delay(0.08)
             return await timed(cache, 1)
 
