@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,7 +190,7 @@ def test_connect_leaves_only_the_keys_of_others(cluster: RealCluster, monkeypatc
     asyncio.run(scenario())
 
 
-def test_a_cluster_dies_with_the_test_process() -> None:
+def test_a_cluster_dies_with_the_test_process(tmp_path: Path) -> None:
     """All three nodes, also when the process is killed and can clean up nothing."""
     need_server()
     code = (
@@ -197,7 +198,8 @@ def test_a_cluster_dies_with_the_test_process() -> None:
         "with real_cluster() as cluster:\n"
         "    print(*(node.pid for node in cluster.nodes), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    env = os.environ | {"TMPDIR": str(tmp_path)}  # the folders of the nodes stay behind
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=env)
     pids = [int(word) for word in done.stdout.split()]
     assert len(pids) == 3
     assert soon(lambda: not any(map(runs, pids)))
