@@ -145,20 +145,21 @@ def test_without_one_node_the_others_keys_still_hit(outage: str) -> None:
 
     async def scenario(cluster: RealCluster) -> None:
         async with (
-            store_on(cluster, "outage", timeout_s=0.1) as store,
+            store_on(cluster, "outage") as patient,
+            store_on(cluster, "outage", timeout_s=0.3) as store,
             Cache(store, key_itself, ttl=60.0, flight=Flight()) as cache,
         ):
-            await asyncio.gather(*map(cache.get, KEYS))
-            lost = keys_of(store, cluster, 1)
-            kept = [key for key in KEYS if key not in lost]
+            await fill(patient)
+            lost = keys_of(store, cluster, 1)[:4]
+            kept = keys_of(store, cluster, 0) + keys_of(store, cluster, 2)
             os.kill(cluster.nodes[1].pid, signal.Signals[outage])
             for _ in range(2):
                 hits, errors, began = cache.hits, cache.store_errors, now()
                 assert [await cache.get(key) for key in lost] == lost
-                # a time-out each, and as much again for a busy machine; a client that tries again needs 20 times that
-                assert now() - began < 2 * 0.1 * len(lost)
+                # a time-out each, and as much again for a busy machine; a client that tries again needs ten times that
+                assert now() - began < 2 * 0.3 * len(lost)
                 assert (cache.hits - hits, cache.store_errors - errors) == (0, len(lost))
-                assert await asyncio.gather(*map(cache.get, kept)) == kept
+                assert [await cache.get(key) for key in kept] == kept
                 assert (cache.hits - hits, cache.store_errors - errors) == (len(kept), len(lost))
 
     with real_cluster() as cluster:
