@@ -4,9 +4,9 @@ Problem: the origin is slow, can answer only so many queries per second, and is 
 Idea: look in a store first; on a miss load from the origin and keep the answer for `ttl` seconds.
 Guarantee: a value is served for at most `ttl` seconds after its load ended (and what `freshness` adds), in a stack of
     caches too, since its age travels up with it. A store that raises on an awaited read or a fill costs a load, never
-    the request. The origin's error reaches the caller as it is and is not remembered. `delete` raises unless this
-    level, and each below that is the loader itself and has a `delete`, has forgotten the key; nothing this cache loaded
-    before it stays after it, and nobody who asks after it is given such a load's answer.
+    the request, and is not sent the fill after a failed read. The origin's error reaches the caller as it is and is not
+    remembered. `delete` raises unless this level, and each below that is the loader itself and has a `delete`, has
+    forgotten the key; nothing this cache loaded before that stays, or is given to anybody who asks later.
 Not guaranteed: one load per key, unless there is a `flight` (a thousand callers that miss together load a thousand
     times); anything about fills by another `Cache` or process, or by a store that failed in the middle of one.
 Cost: a hit in this process awaits nothing; a miss costs the store's answer on top of the load.
@@ -63,8 +63,7 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
         if not callable(load):
             raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
         super().__init__(name, listen)
-        self._store = store
-        self._loader = load
+        self._store, self._loader = store, load
         self._ttl, self._negative_ttl = checked_lives(ttl, negative_ttl)
         self._fences = Fences()
         self._shared = flight is not None
@@ -167,6 +166,7 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
             entry = MISS if self._fences.overtaken(key) else await self._store.get(key)
         except Exception as error:  # a store that is down costs a load, never the request
             self._store_failed(key, error)
+            self._fences.unread(key)
             return MISS
         return MISS if entry is MISS or entry.expires <= self._clock() else entry  # it may die on the way here
 

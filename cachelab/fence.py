@@ -5,7 +5,8 @@ Problem: a reader misses and loads the old value; a writer commits and deletes; 
 Idea: every load stands behind a fence of its own. A delete breaks all fences of its key that stand at that moment. A
     load whose fence is broken does not fill; if it broke while the fill was on its way, the load deletes again. A fill
     on its way to a remote store goes on to its end, also if its caller is cancelled, and so does its fence. From the
-    delete until such a fill has been taken back, nobody believes what the store says about the key.
+    delete until such a fill has been taken back, nobody believes what the store says about the key. A remote store that
+    has failed to answer a read of the key is not sent the fill: to wait for it again would cost the caller double.
 Guarantee: through one `Cache`, no fill of a value that was loaded before a delete of its key stays in a store that
     answers, and nobody who asks after the delete is given it. Nothing is kept for keys that nobody loads.
 Not guaranteed: anything across caches and processes, since another's delete breaks no fence here (the lease does that);
@@ -27,10 +28,11 @@ __all__ = ["Fence", "Fences"]
 class Fence:
     """One load's fence: `with fence:` around the load and its fill; `broken` tells whether a delete came between."""
 
-    __slots__ = ("_filling", "_key", "_standing", "broken")
+    __slots__ = ("_filling", "_key", "_standing", "_unread", "broken")
 
-    def __init__(self, standing: dict[Hashable, list[Fence]], key: Hashable) -> None:
+    def __init__(self, standing: dict[Hashable, list[Fence]], unread: set[Hashable], key: Hashable) -> None:
         self._standing = standing
+        self._unread = unread
         self._key = key
         self._filling: asyncio.Future[None] | None = None
         self.broken = False
@@ -44,9 +46,16 @@ class Fence:
         fences.remove(self)
         if not fences:
             del self._standing[self._key]
+            self._unread.discard(self._key)
 
     async def stand_until_done(self, filling: Coroutine[Any, Any, None]) -> None:
-        """Await the fill. It goes on behind this fence if its caller is cancelled: nobody else would take it back."""
+        """Await the fill, unless the key is unread: then nothing is sent.
+
+        It goes on behind this fence if its caller is cancelled: nobody else would take it back.
+        """
+        if self._key in self._unread:
+            filling.close()
+            return
         self.__enter__()
         self._filling = asyncio.ensure_future(filling)  # the loop itself holds tasks only weakly
         self._filling.add_done_callback(self.__exit__)
@@ -58,15 +67,20 @@ class Fences:
 
     def __init__(self) -> None:
         self._standing: dict[Hashable, list[Fence]] = {}
+        self._unread: set[Hashable] = set()
 
     def around(self, key: Hashable) -> Fence:
         """A new fence for one load of `key`."""
-        return Fence(self._standing, key)
+        return Fence(self._standing, self._unread, key)
 
     def break_all(self, key: Hashable) -> None:
         """Break every fence that stands around a load of `key` now."""
         for fence in self._standing.get(key, ()):
             fence.broken = True
+
+    def unread(self, key: Hashable) -> None:
+        """A read of `key` has failed: whoever reports it loads now, or waits for a load, and that one does not fill."""
+        self._unread.add(key)
 
     def overtaken(self, key: Hashable) -> bool:
         """Whether a delete may have overtaken a fill of `key` that is still on its way: the store may show it."""

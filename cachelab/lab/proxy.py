@@ -100,33 +100,38 @@ class FaultyProxy:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        writers = self._open[task] = [writer]
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        writers = [writer]
+        task = asyncio.create_task(self._pass_on(reader, writers))  # a stream's own complains if cancelled
+        self._open[task] = writers
+        task.add_done_callback(self._end)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writers: list[asyncio.StreamWriter]) -> None:
+        if self._refusing:
+            return
         pumps: list[asyncio.Task[None]] = []
         try:
-            if self._refusing:
-                return
             if self._path is not None:
                 from_redis, to_redis = await asyncio.open_unix_connection(self._path)
             else:
                 from_redis, to_redis = await asyncio.open_connection(*self._address)
-            writers.append(to_redis)
             pumps = [
                 asyncio.create_task(self._requests(reader, to_redis)),
-                asyncio.create_task(self._replies(from_redis, writer)),
+                asyncio.create_task(self._replies(from_redis, writers[0])),
             ]
+            writers.append(to_redis)
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        except (OSError, asyncio.CancelledError):
-            pass  # nobody is behind the proxy, or it ends: either way this connection breaks
+        except OSError:
+            pass  # nobody is behind the proxy: the connection breaks
         finally:
-            _abort(writers)  # before anything that waits, for a wait can be cancelled
+            _abort(writers)
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            del self._open[task]
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        _abort(self._open.pop(task))  # also if it was cancelled before it began
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
