@@ -16,6 +16,7 @@ Source: SET, PTTL and pipelining at https://redis.io/docs/latest/commands; escap
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Hashable, Sequence
 from math import inf
@@ -26,6 +27,7 @@ from cachelab.clock import Clock, OneLoopsClock
 from cachelab.codec import Codec, Kept, Undecodable
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.events import Fact, FactKind, Listener, tell
+from cachelab.round_trips import SEATS, Answer, RoundTrips
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -68,6 +70,7 @@ class RedisStore:
         self.name = name
         self.undecodable = self.refused = 0
         self._redis = redis
+        self._trips = RoundTrips(redis)
         self._prefix = f"{namespace}:v{version}:"
         self._codec = Codec(value_type, version=version, max_bytes=max_bytes)
         self._listen = listen
@@ -75,28 +78,26 @@ class RedisStore:
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         """The live entry, or `MISS`. Raises what the client raises, and TypeError for a key of another kind."""
-        return (await self.get_many([key]))[0]
+        self._clock.check_loop()
+        name, asked = self.key(key), self._clock()
+        return self._entry(key, name, asked, await self._trips.ask(name))
 
     async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
-        """As `get` for each key, in their order, in one round trip (on a cluster one to each node)."""
-        if not keys:
-            return []
+        """As `get` for each key, in their order; 100 keys, also of other callers, share a round trip."""
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.pttl(name)  # first the life, then the value: see `_entry`
-        for name in names:
-            pipe.get(name)
-        asked = self._clock()
-        answers = await pipe.execute(raise_on_error=False)
-        lives, values = answers[: len(names)], answers[len(names) :]
-        return [self._entry(*each, asked) for each in zip(keys, names, lives, values, strict=True)]
+        entries: list[Entry[Any] | Miss] = []
+        for first in range(0, len(names), SEATS):  # one trip after the other: each has its own time-out
+            asked, some = self._clock(), names[first : first + SEATS]
+            answers = await asyncio.gather(*map(self._trips.ask, some))
+            entries += [self._entry(*each[:2], asked, each[2]) for each in zip(keys[first:], some, answers)]
+        return entries
 
-    def _entry(self, key: Hashable, name: str, life_ms: Any, data: Any, asked: float) -> Entry[Any] | Miss:
-        for answer in (life_ms, data):
-            if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
-                raise answer
+    def _entry(self, key: Hashable, name: str, asked: float, answer: Answer) -> Entry[Any] | Miss:
+        life_ms, data = answer
+        for reply in answer:
+            if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+                raise reply
         if life_ms <= 1 or data is None:  # -2: not there; -1: without an end, so not ours; 1: in its last millisecond
             return MISS
         try:
