@@ -88,9 +88,10 @@ class RedisStore:
         names = [self.key(key) for key in keys]
         entries: list[Entry[Any] | Miss] = []
         for first in range(0, len(names), SEATS):  # one trip after the other: each has its own time-out
-            asked, some = self._clock(), names[first : first + SEATS]
-            answers = await asyncio.gather(*map(self._trips.ask, some))
-            entries += [self._entry(*each[:2], asked, each[2]) for each in zip(keys[first:], some, answers)]
+            some, asked = slice(first, first + SEATS), self._clock()
+            answers = await asyncio.gather(*map(self._trips.ask, names[some]))
+            of_some = zip(keys[some], names[some], answers, strict=True)
+            entries += [self._entry(key, key_name, asked, answer) for key, key_name, answer in of_some]
         return entries
 
     def _entry(self, key: Hashable, name: str, asked: float, answer: Answer) -> Entry[Any] | Miss:
@@ -110,7 +111,8 @@ class RedisStore:
         # written after `asked`, and lives for life_s from then on at least. The smaller is right in either case.
         end = asked + min((life_ms - 1) / 1000, kept.life_s)  # Redis may round up by almost a millisecond
         expires = inf if kept.endless else end
-        fresh_until, due = (end - before if before else inf for before in (kept.stale_s, kept.due_s))
+        fresh_until = end - kept.stale_s if kept.stale_s else inf
+        due = end - kept.due_s if kept.due_s else inf
         return Entry(kept.value, expires, fresh_until, due, kept.load_s)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
