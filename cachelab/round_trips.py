@@ -17,6 +17,7 @@ Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,9 +43,9 @@ class RoundTrips:
 
     def __init__(self, redis: Redis | RedisCluster) -> None:
         self._boarding: _Trip | None = None
-        self._tasks: set[asyncio.Task[list[Answer]]] = set()  # a loop holds its tasks only weakly
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
         self._redis = redis
-        self._pool = getattr(redis, "connection_pool", None)  # a cluster has one for each node
+        self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has one for each node
         self._limit_s = None if self._pool is None else self._pool.make_connection().socket_timeout
 
     def __len__(self) -> int:
@@ -59,14 +60,21 @@ class RoundTrips:
             trip.setdefault(name, []).append(waiter)
         else:
             trip = self._boarding = {name: [waiter]}
-            task = loop.create_task(self._by_pipeline(trip) if self._pool is None else self._by_connection(trip))
+            task = loop.create_task(self._travel(trip))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._arrive, trip))
+            task.add_done_callback(partial(self._end, trip))
         return waiter
 
     def _leave(self, trip: _Trip) -> None:
         if self._boarding is trip:
             self._boarding = None  # who comes from here on takes the next
+
+    async def _travel(self, trip: _Trip) -> None:
+        try:
+            _arrive(trip, await (self._by_pipeline(trip) if self._pool is None else self._by_connection(trip)))
+        except Exception as error:
+            self._leave(trip)  # it may not have come to that
+            _arrive(trip, [error] * len(trip))
 
     async def _by_connection(self, trip: _Trip) -> list[Answer]:
         connection: Any = None
@@ -99,23 +107,23 @@ class RoundTrips:
         replies = await pipe.execute(raise_on_error=False)
         return list(zip(replies[::2], replies[1::2], strict=True))
 
-    def _arrive(self, trip: _Trip, task: asyncio.Task[list[Answer]]) -> None:
+    def _end(self, trip: _Trip, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._leave(trip)  # it may not have come to that
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled() or not isinstance(error, Exception | None):
-            # its callers are neither cancelled nor interrupted themselves
-            error = RedisConnectionError("This read was cancelled on its way.")
-        answers = task.result() if error is None else [None] * len(trip)
-        for waiters, answer in zip(trip.values(), answers, strict=True):
-            for waiter in waiters:
-                if waiter.done():  # its caller has left
-                    continue
-                if error is None:
-                    waiter.set_result(answer)
-                else:
-                    waiter.set_exception(error)
-        trip.clear()  # the error's traceback holds it: a circle
+        self._leave(trip)
+        if trip:  # it was cancelled or interrupted, and its callers were not
+            _arrive(trip, [RedisConnectionError("This read was cancelled on its way.")] * len(trip))
+
+
+def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
+    for waiters, answer in zip(trip.values(), answers, strict=True):
+        for waiter in waiters:
+            if waiter.done():  # its caller has left
+                continue
+            if isinstance(answer, Exception):
+                waiter.set_exception(answer)
+            else:
+                waiter.set_result(answer)
+    trip.clear()  # the error's traceback holds it: a circle
 
 
 def _question(name: str) -> bytes:

@@ -7,7 +7,7 @@ builds: it waits for a free connection, of which there are as many as callers, a
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -22,9 +22,21 @@ from tests.bench.timing import Round, interleaved, report
 from tests.servers import real_server
 
 Read: TypeAlias = Callable[[int], Awaitable[Any]]
-__all__ = ["ALONE", "OURS", "PEERS", "RAW", "SHARED", "TWO_LEVELS", "measure_hit", "measure_levels", "measure_reads"]
+__all__ = [
+    "ALONE",
+    "OURS",
+    "PEERS",
+    "RAW",
+    "SHARED",
+    "STORE",
+    "TWO_LEVELS",
+    "measure_hit",
+    "measure_levels",
+    "measure_reads",
+]
 
-RAW, OURS, ONE_BY_ONE = "redis.asyncio GET", "cachelab", "cachelab, a pipeline a read"
+RAW, OURS, STORE = "redis.asyncio GET", "cachelab", "cachelab, the store alone"
+ONE_BY_ONE = "a pipeline a read"
 PEERS = ["aiocache", "cashews"]
 TWO_LEVELS, ALONE, SHARED = "memory over Redis", "Redis alone, a trip a read", "Redis alone, trips shared"
 KEYS, TTL_S = 1_000, 3_600
@@ -54,7 +66,10 @@ class OneByOne(RedisStore):
         """As it was."""
         self._clock.check_loop()
         name, asked = self.key(key), self._clock()
-        life_ms, data = await self._redis.pipeline(transaction=False).pttl(name).get(name).execute()
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.pttl(name)
+        pipe.get(name)
+        life_ms, data = await pipe.execute()
         return self._entry(key, name, asked, (life_ms, data))
 
 
@@ -88,54 +103,62 @@ def _rounds_of(read: Read, keys: Iterator[int], calls: int, callers: int, clock:
     return one_round
 
 
-async def _peers(path: Path) -> dict[str, Read]:
+async def _peers(path: Path, closing: AsyncExitStack) -> dict[str, Read]:
     """The Redis back ends of aiocache and cashews, with pickles; who is not installed, or does not run, is left out."""
     peers: dict[str, Read] = {}
     for peer, set_up in zip(PEERS, (_aiocache, _cashews), strict=True):
         try:
-            peers[peer] = await set_up(path)
+            peers[peer] = await set_up(path, closing)
             assert await peers[peer](1) == _profile(1)
         except Exception as error:
+            peers.pop(peer, None)
             print(f"{peer} is left out: {error!r}")
     return peers
 
 
-async def _aiocache(path: Path) -> Read:
+async def _aiocache(path: Path, closing: AsyncExitStack) -> Read:
     from aiocache import RedisCache
     from aiocache.serializers import PickleSerializer
 
     cache = RedisCache(serializer=PickleSerializer(), namespace="aiocache")
-    cache.client = Redis(unix_socket_path=str(path))
-    await cache.multi_set([(str(key), _profile(key)) for key in range(1, KEYS + 1)], ttl=TTL_S)
+    cache.client = await closing.enter_async_context(Redis(unix_socket_path=str(path)))  # it only knows hosts and ports
+    for key in range(1, KEYS + 1):
+        await cache.set(str(key), _profile(key), ttl=TTL_S)
     return lambda key: cache.get(str(key))
 
 
-async def _cashews(path: Path) -> Read:
+async def _cashews(path: Path, closing: AsyncExitStack) -> Read:
     from cashews import Cache as Cashews
+    from cashews import register_backend
+    from cashews.backends.redis import Redis as BackEnd
+    from cashews.picklers import PicklerType
 
+    register_backend("unix", BackEnd, pass_uri=True, pickler=PicklerType.DEFAULT)  # as it registers "redis" itself
     cache = Cashews()
     cache.setup(f"unix://{path}")
+    closing.push_async_callback(cache.close)
     await cache.set_many({f"cashews:{key}": _profile(key) for key in range(1, KEYS + 1)}, expire=TTL_S)
     return lambda key: cache.get(f"cashews:{key}")
 
 
-async def measure_hit(rounds: int = 41, calls: int = 200) -> dict[str, float]:
+async def measure_hit(rounds: int = 201, calls: int = 50) -> dict[str, float]:
     """Median seconds of this process's processor time for one hit, one caller at a time."""
-    async with _filled(connections=1) as (redis, path):
+    async with _filled(connections=1) as (redis, path), AsyncExitStack() as closing:
         ways: dict[str, Read] = {RAW: lambda key: redis.get(f"profile:v1:{key}"), OURS: _cache(redis).get}
-        ways |= {ONE_BY_ONE: _cache(redis, OneByOne).get} | await _peers(path)
+        ways |= {ONE_BY_ONE: _cache(redis, OneByOne).get} | await _peers(path, closing)
         keys = cycle(range(1, KEYS + 1))
         return await interleaved(
             {name: _rounds_of(read, keys, calls, 1, time.process_time) for name, read in ways.items()}, rounds
         )
 
 
-async def measure_reads(callers: int, rounds: int = 21, calls: int = 1_000) -> dict[str, float]:
-    """Median seconds a read, of so many callers together."""
+async def measure_reads(callers: int, rounds: int = 31, calls: int = 1_000) -> dict[str, float]:
+    """Median seconds a read of Zipf traffic, of so many callers together."""
     async with _filled(connections=callers) as (redis, _):
         ways: dict[str, Read] = {RAW: lambda key: redis.get(f"profile:v1:{key}"), OURS: _cache(redis).get}
-        ways[ONE_BY_ONE] = _cache(redis, OneByOne).get
-        keys = cycle(range(1, KEYS + 1))
+        for name, store in ((STORE, RedisStore), (ONE_BY_ONE, OneByOne)):
+            ways[name] = store(redis, Profile, namespace="profile", version=1).get
+        keys = cycle(zipf_trace(10 * calls, KEYS))
         return await interleaved({name: _rounds_of(read, keys, calls, callers) for name, read in ways.items()}, rounds)
 
 
