@@ -1,8 +1,9 @@
 """The shared store: entries in Redis, which other processes read and write, too.
 
 Problem: each process has a memory of its own, so each asks the origin for the same things, and a new one starts cold.
-Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET reads it. The life that
-    Redis reports is turned back into moments on this loop's clock, so that no two machines' clocks are compared.
+Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET reads it, and those who
+    read at the same time share it (`cachelab.round_trips`). The life that Redis reports is turned back into moments on
+    this loop's clock, so that no two machines' clocks are compared.
 Guarantee: every key begins with `namespace:vN:` and has a life in Redis; different keys never meet there. An entry is
     over here no later than in Redis, a millisecond earlier as a rule: its life counts from before the question was
     sent, and a value that was written between PTTL and GET is given no more than the life it was written with. Bytes
@@ -10,7 +11,8 @@ Guarantee: every key begins with `namespace:vN:` and has a life in Redis; differ
 Not guaranteed: that Redis keeps anything. That a life is not lengthened on the way there: it begins when the SET
     arrives, so a server that hangs and then goes on may begin it late. Errors of redis reach the caller; a `Cache`
     counts them. The time-outs are the client's business: `redis_client` sets short ones.
-Cost: a round trip of two commands a read, of one a write; for `get_many` one round trip for all keys (a node).
+Cost: a round trip of one command a write, and of two for each key of all reads that travel together. One reader alone
+    takes about a fifth more processor time than a bare GET; ten at once read twice as much as ten bare GETs.
 Source: SET, PTTL and pipelining at https://redis.io/docs/latest/commands; escaped keys as in URLs, RFC 3986.
 """
 
@@ -83,7 +85,7 @@ class RedisStore:
         return self._entry(key, name, asked, await self._trips.ask(name))
 
     async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
-        """As `get` for each key, in their order; 100 keys, also of other callers, share a round trip."""
+        """As `get` for each key, in their order: in a round trip for 100 keys, one after the other."""
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
         entries: list[Entry[Any] | Miss] = []

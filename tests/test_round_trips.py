@@ -1,8 +1,10 @@
 """Reads that travel together: who shares a round trip, and what happens to the others when something happens to one."""
 
 import asyncio
+import contextlib
 import gc
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,6 +41,14 @@ async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
 def client_of(store: RedisStore) -> Any:
     """The client that the store was built on."""
     return store._redis
+
+
+class Strange(Exception):
+    """An error of nobody's."""
+
+
+async def _strange() -> None:
+    raise Strange
 
 
 async def values(*reads: Any) -> list[Any]:
@@ -213,6 +223,9 @@ class TestFailures:
             answers = await values(store.get(0), store.get(0), store.get(1), store.get_many([2, 0]))
             assert {type(answer) for answer in answers} == {RedisConnectionError}
             assert (len(store._trips), others()) == (0, set())
+            for _ in range(2):  # at once again, and on a trip that is no longer there nobody gets
+                with pytest.raises(RedisConnectionError, match=r"^(?!.*cancelled)"):
+                    await store.get(0)
             await until(20)
             assert await store.get(1) == Entry(1, FOREVER)
 
@@ -263,6 +276,42 @@ class TestFailures:
         assert [type(answer) for answer in await values(store.get(0), store.get(1))] == [RedisTimeoutError] * 2
         await until(11)
         assert await values(store.get(2)) == [2]
+
+    @in_virtual_time
+    async def test_whatever_stops_the_reading_closes_the_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Here an error that no client knows; nothing keeps it alive, and the next reader gets his own answer."""
+        store = await filled(FakeRedis(), 2)
+        (connection,) = client_of(store).connection_pool._available_connections
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "read_response", _strange)
+            gc.disable()
+            try:
+                await store.get(0)
+            except Strange as error:
+                alive = weakref.ref(error)
+            finally:
+                gc.enable()
+            await asyncio.sleep(0)
+            assert alive() is None
+        assert not connection.is_connected
+        assert await values(store.get(1)) == [1]
+
+    @in_virtual_time
+    async def test_a_signal_that_got_lost_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A pool that swallows the end of the time-out does not make the trip endless."""
+        store = await filled(FakeRedis(Hanging(10, 1_000)), 1)
+        pool = client_of(store).connection_pool
+
+        async def deaf() -> Any:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+            return pool.get_available_connection()
+
+        monkeypatch.setattr(pool, "get_connection", deaf)
+        await until(10)
+        with pytest.raises(RedisTimeoutError):
+            await store.get(0)
+        assert now() == pytest.approx(10.1)
 
     @in_virtual_time
     async def test_without_a_time_out_it_waits(self) -> None:
