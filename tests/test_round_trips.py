@@ -19,7 +19,7 @@ from cachelab.lab import FakeRedis, FaultyProxy
 from cachelab.lab.fake_redis import Hanging
 from cachelab.lab.faults import Down, Slow
 from tests.fakes import Origin, in_virtual_time, now, others, until
-from tests.servers import real_server
+from tests.servers import fake_redis, real_server
 
 FOREVER = float("inf")
 
@@ -154,12 +154,18 @@ class TestTogether:
         await older
 
     @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-    @in_virtual_time
-    async def test_eager_tasks_are_answered(self) -> None:
+    def test_eager_tasks_are_answered(self) -> None:
         """They leave before a second reader can come, and that is all."""
-        store = await filled(FakeRedis(), 2)
-        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009, not in 3.11
-        assert await values(store.get(0), store.get(1)) == [0, 1]
+
+        async def main() -> None:
+            loop: Any = asyncio.get_running_loop()
+            loop.set_task_factory(vars(asyncio)["eager_task_factory"])
+            store = store_on(fake_redis())
+            await store.set(1, Entry(1, FOREVER))
+            assert await values(store.get(0), store.get(1)) == [MISS, 1]
+            assert await store.get(1) == Entry(1, FOREVER)
+
+        asyncio.run(main())
 
 
 class TestCancelled:
