@@ -39,7 +39,7 @@ RAW, OURS, STORE = "redis.asyncio GET", "cachelab", "cachelab, the store alone"
 ONE_BY_ONE = "a pipeline a read"
 PEERS = ["aiocache", "cashews"]
 TWO_LEVELS, ALONE, SHARED = "memory over Redis", "Redis alone, a trip a read", "Redis alone, trips shared"
-KEYS, TTL_S = 1_000, 3_600
+KEYS, TTL_S = 10_000, 3_600
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ async def measure_reads(callers: int, rounds: int = 31, calls: int = 1_000) -> d
         return await interleaved({name: _rounds_of(read, keys, calls, callers) for name, read in ways.items()}, rounds)
 
 
-async def measure_levels(callers: int, rounds: int = 21, calls: int = 1_000) -> dict[str, float]:
+async def measure_levels(callers: int, rounds: int = 41, calls: int = 500) -> dict[str, float]:
     """Median seconds a read of Zipf traffic: with a tenth of the keys in memory above Redis, and with Redis alone."""
     async with _filled(connections=callers) as (redis, _):
         above: Cache[int, Profile] = Cache(MemoryStore(KEYS // 10), _cache(redis), ttl=TTL_S, flight=Flight())
