@@ -1,8 +1,9 @@
 """The shared store: entries in Redis, which other processes read and write, too.
 
 Problem: each process has a memory of its own, so each asks the origin for the same things, and a new one starts cold.
-Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET reads it. The life that
-    Redis reports is turned back into moments on this loop's clock, so that no two machines' clocks are compared.
+Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET reads it, and those who
+    read at the same time share it (`cachelab.round_trips`). The life that Redis reports is turned back into moments on
+    this loop's clock, so that no two machines' clocks are compared.
 Guarantee: every key begins with `namespace:vN:` and has a life in Redis; different keys never meet there. An entry is
     over here no later than in Redis, a millisecond earlier as a rule: its life counts from before the question was
     sent, and a value that was written between PTTL and GET is given no more than the life it was written with. Bytes
@@ -10,12 +11,14 @@ Guarantee: every key begins with `namespace:vN:` and has a life in Redis; differ
 Not guaranteed: that Redis keeps anything. That a life is not lengthened on the way there: it begins when the SET
     arrives, so a server that hangs and then goes on may begin it late. Errors of redis reach the caller; a `Cache`
     counts them. The time-outs are the client's business: `redis_client` sets short ones.
-Cost: a round trip of two commands a read, of one a write; for `get_many` one round trip for all keys (a node).
+Cost: a round trip of one command a write, and of two for each key of all reads that travel together. One reader alone
+    takes about a fifth more processor time than a bare GET; ten at once read twice as much as ten bare GETs.
 Source: SET, PTTL and pipelining at https://redis.io/docs/latest/commands; escaped keys as in URLs, RFC 3986.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Hashable, Sequence
 from math import inf
@@ -26,6 +29,7 @@ from cachelab.clock import Clock, OneLoopsClock
 from cachelab.codec import Codec, Kept, Undecodable
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.events import Fact, FactKind, Listener, tell
+from cachelab.round_trips import SEATS, Answer, RoundTrips
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -68,6 +72,7 @@ class RedisStore:
         self.name = name
         self.undecodable = self.refused = 0
         self._redis = redis
+        self._trips = RoundTrips(redis)
         self._prefix = f"{namespace}:v{version}:"
         self._codec = Codec(value_type, version=version, max_bytes=max_bytes)
         self._listen = listen
@@ -75,28 +80,27 @@ class RedisStore:
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         """The live entry, or `MISS`. Raises what the client raises, and TypeError for a key of another kind."""
-        return (await self.get_many([key]))[0]
+        self._clock.check_loop()
+        name, asked = self.key(key), self._clock()
+        return self._entry(key, name, asked, await self._trips.ask(name))
 
     async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
-        """As `get` for each key, in their order, in one round trip (on a cluster one to each node)."""
-        if not keys:
-            return []
+        """As `get` for each key, in their order: in a round trip for 100 keys, one after the other."""
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.pttl(name)  # first the life, then the value: see `_entry`
-        for name in names:
-            pipe.get(name)
-        asked = self._clock()
-        answers = await pipe.execute(raise_on_error=False)
-        lives, values = answers[: len(names)], answers[len(names) :]
-        return [self._entry(*each, asked) for each in zip(keys, names, lives, values, strict=True)]
+        entries: list[Entry[Any] | Miss] = []
+        for first in range(0, len(names), SEATS):  # one trip after the other: each has its own time-out
+            some, asked = slice(first, first + SEATS), self._clock()
+            answers = await asyncio.gather(*map(self._trips.ask, names[some]))
+            of_some = zip(keys[some], names[some], answers, strict=True)
+            entries += [self._entry(key, key_name, asked, answer) for key, key_name, answer in of_some]
+        return entries
 
-    def _entry(self, key: Hashable, name: str, life_ms: Any, data: Any, asked: float) -> Entry[Any] | Miss:
-        for answer in (life_ms, data):
-            if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
-                raise answer
+    def _entry(self, key: Hashable, name: str, asked: float, answer: Answer) -> Entry[Any] | Miss:
+        life_ms, data = answer
+        for reply in answer:
+            if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+                raise reply
         if life_ms <= 1 or data is None:  # -2: not there; -1: without an end, so not ours; 1: in its last millisecond
             return MISS
         try:
@@ -109,7 +113,8 @@ class RedisStore:
         # written after `asked`, and lives for life_s from then on at least. The smaller is right in either case.
         end = asked + min((life_ms - 1) / 1000, kept.life_s)  # Redis may round up by almost a millisecond
         expires = inf if kept.endless else end
-        fresh_until, due = (end - before if before else inf for before in (kept.stale_s, kept.due_s))
+        fresh_until = end - kept.stale_s if kept.stale_s else inf
+        due = end - kept.due_s if kept.due_s else inf
         return Entry(kept.value, expires, fresh_until, due, kept.load_s)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:

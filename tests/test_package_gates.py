@@ -29,6 +29,7 @@ LAYERS = {
     "memory": 2,
     "cachetools_store": 2,
     "codec": 2,
+    "round_trips": 2,
     "redis_store": 3,
     "freshness": 1,
     "locked": 3,

@@ -236,6 +236,16 @@ class TestCommands:
         assert spy.sent == ["set", "pipeline", "pipeline", "delete"]
 
     @in_virtual_time
+    async def test_reads_of_one_turn_are_one_pipeline(self) -> None:
+        """Where there is no one pool of connections, as on a cluster, they travel together all the same."""
+        spy = Spy(fake_redis())
+        store = store_on(spy)
+        await store.set(1, Entry("value", FOREVER))
+        entry = Entry("value", FOREVER)
+        assert await asyncio.gather(*map(store.get, [1, 2, 1])) == [entry, MISS, entry]
+        assert spy.sent == ["set", "pipeline"]
+
+    @in_virtual_time
     async def test_many_come_back_in_order(self) -> None:
         """One answer for each key, with MISS where there is none; a key may be asked for twice; none at all is fine."""
         store = store_on(fake_redis())
@@ -262,7 +272,7 @@ class TestCommands:
         await new.delete(1)
         assert (await new.get(1), await old.get(1)) == (MISS, Entry("value", FOREVER))
 
-    @pytest.mark.parametrize("module", ["codec", "redis_store"])
+    @pytest.mark.parametrize("module", ["codec", "redis_store", "round_trips"])
     def test_no_command_reaches_beyond_our_keys(self, module: str) -> None:
         """The source has none of the commands that act on a whole server, so a shared one is safe."""
         source = (ROOT / "cachelab" / f"{module}.py").read_text(encoding="utf-8")

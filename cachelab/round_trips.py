@@ -1,0 +1,141 @@
+"""Reads that travel together: who asks Redis in one turn of the event loop shares one round trip with the others.
+
+Problem: a hundred callers read from Redis at the same time, and a hundred packets go there and back. It is the packet,
+    not the answer in it, that costs most.
+Idea: a bus stop. Who finds no bus calls one; who comes before it leaves gets on, on the same seat if he asks for the
+    same key. It leaves as soon as it has a connection, as a rule in the next turn of the loop: it waits for nobody.
+Guarantee: the question is sent after its caller has asked it, so after each write that he has seen acknowledged. To
+    cancel a caller harms no other. Each gets one answer or one error; what is refused for one key reaches only those
+    who ask for it. Nobody waits longer than the client's `socket_timeout`, which is for all together: a free
+    connection, connecting, and the answers. A connection with answers that nobody has read is closed.
+Not guaranteed: that anything is tried again. On a cluster, whose pipeline finds the nodes, time-outs and retries are
+    the client's. All callers on a trip get the same error object: do not change it.
+Cost: a trip takes a task and one time-out, a caller a future and a turn of the loop.
+Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+__all__ = ["Answer", "RoundTrips", "SEATS"]
+
+SEATS = 100  # keys on a trip: more would save little, and the first answer waits for the last
+
+Answer: TypeAlias = tuple[Any, Any]
+"""What Redis replied to PTTL and to GET, in this order; an error reply is an exception."""
+
+_Trip: TypeAlias = dict[str, list["asyncio.Future[Answer]"]]
+
+
+class RoundTrips:
+    """The way to one Redis for the reads on one event loop; `len(trips)` are on their way or about to leave."""
+
+    def __init__(self, redis: Redis | RedisCluster) -> None:
+        self._boarding: _Trip | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
+        self._redis = redis
+        self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has one for each node
+        self._limit_s = None if self._pool is None else self._pool.make_connection().socket_timeout
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def ask(self, name: str) -> asyncio.Future[Answer]:
+        """The life and the value of the key `name`. The future raises what the client raises."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Answer] = loop.create_future()
+        trip = self._boarding
+        if trip is not None and len(trip) < SEATS:
+            trip.setdefault(name, []).append(waiter)
+        else:
+            trip = self._boarding = {name: [waiter]}
+            task = loop.create_task(self._travel(trip))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._end, trip))
+        return waiter
+
+    def _leave(self, trip: _Trip) -> None:
+        if self._boarding is trip:
+            self._boarding = None  # who comes from here on takes the next
+
+    async def _travel(self, trip: _Trip) -> None:
+        try:
+            _arrive(trip, await (self._by_pipeline(trip) if self._pool is None else self._by_connection(trip)))
+        except Exception as error:
+            self._leave(trip)  # it may not have come to that
+            _arrive(trip, [error] * len(trip))
+
+    async def _by_connection(self, trip: _Trip) -> list[Answer]:
+        connection: Any = None
+        try:
+            async with asyncio.timeout(self._limit_s) as limit:
+                connection = await self._pool.get_connection()
+                connection.socket_timeout = None  # one limit for the trip is cheaper than one for each step
+                if limit.expired():  # on Python 3.11 a step before may have lost its signal
+                    raise TimeoutError
+                self._leave(trip)
+                await connection.send_packed_command(b"".join(map(_question, trip)))
+                return await _answers(connection, len(trip))
+        except BaseException as error:
+            if connection is not None:
+                await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError(f"Redis gave no answer within {self._limit_s} seconds.") from None
+            raise
+        finally:
+            if connection is not None:
+                connection.socket_timeout = self._limit_s
+                await self._pool.release(connection)
+
+    async def _by_pipeline(self, trip: _Trip) -> list[Answer]:
+        self._leave(trip)
+        pipe = self._redis.pipeline(transaction=False)
+        for name in trip:
+            pipe.pttl(name)
+            pipe.get(name)
+        replies = await pipe.execute(raise_on_error=False)
+        return list(zip(replies[::2], replies[1::2], strict=True))
+
+    def _end(self, trip: _Trip, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._leave(trip)
+        if trip:  # it was cancelled or interrupted, and its callers were not
+            _arrive(trip, [RedisConnectionError("This read was cancelled on its way.")] * len(trip))
+
+
+def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
+    for waiters, answer in zip(trip.values(), answers, strict=True):
+        for waiter in waiters:
+            if waiter.done():  # its caller has left
+                continue
+            if isinstance(answer, Exception):
+                waiter.set_exception(answer)
+            else:
+                waiter.set_result(answer)
+    trip.clear()  # the error's traceback holds it: a circle
+
+
+def _question(name: str) -> bytes:
+    key = name.encode()
+    return b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key, len(key), key)
+
+
+async def _answers(connection: Any, count: int) -> list[Answer]:
+    replies: list[Any] = []
+    for _ in range(2 * count):
+        try:
+            replies.append(await connection.read_response())
+        except ResponseError as error:
+            replies.append(error)
+    return list(zip(replies[::2], replies[1::2], strict=True))
