@@ -77,7 +77,7 @@ def test_fake_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
     async def scenario() -> None:
         async with await connect() as redis:
-            assert (redis.rung, redis.url, redis.prefix) == ("fake", None, "cachelab:")
+            assert (redis.rung, redis.url, redis.prefix) == ("fake", None, "cachelab.")
             assert "no redis-server" in redis.detail
             await redis.client().set(redis.prefix + "k", "v")
             assert await redis.client(decode_responses=True).get(redis.prefix + "k") == "v"
@@ -130,7 +130,7 @@ def test_server_rung(start: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         await redis.aclose()
         assert sorted(await other.client().keys("*")) == sorted([(other.prefix + "1").encode(), b"theirs"])
         server.close()
-        with pytest.raises(NoRedis, match="once it is back, delete the keys that begin with 'cachelab:"):
+        with pytest.raises(NoRedis, match="once it is back, delete the keys that begin with 'cachelab\\."):
             await other.aclose()
 
     asyncio.run(scenario())

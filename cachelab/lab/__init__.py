@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cachelab.lab.exams import exam
     from cachelab.lab.fake_redis import FakeRedis, Hanging
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
+    from cachelab.lab.fleet import Fleet, PodFailed, pods
     from cachelab.lab.key_trace import KeyTrace, Malformed
     from cachelab.lab.make_log import make_access_log
     from cachelab.lab.observe import Diary, listen
@@ -50,6 +51,7 @@ _HOMES = {
     "exams": ["exam"],
     "fake_redis": ["FakeRedis", "Hanging"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
+    "fleet": ["Fleet", "PodFailed", "pods"],
     "key_trace": ["KeyTrace", "Malformed"],
     "make_log": ["make_access_log"],
     "observe": ["Diary", "listen"],
@@ -80,11 +82,13 @@ __all__ = [
     "FakeRedis",
     "Faulty",
     "FaultyProxy",
+    "Fleet",
     "Hanging",
     "KeyTrace",
     "Malformed",
     "NoRedis",
     "OriginError",
+    "PodFailed",
     "Race",
     "Request",
     "Slow",
@@ -117,6 +121,7 @@ __all__ = [
     "plot_policies",
     "plot_race",
     "plot_timelines",
+    "pods",
     "predict",
     "race",
     "read_access_log",

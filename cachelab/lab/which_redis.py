@@ -44,14 +44,14 @@ class FoundRedis:
 
     `rung`     "server", "cluster", "private" or "fake"
     `detail`   what is behind it, and why nothing better is: for people, and different on each machine
-    `prefix`   begins every key that a notebook may write
+    `prefix`   begins every key that a notebook may write, and so the namespace of its `RedisStore`s
     `url`      where it listens, without the password; None for fakeredis
     """
 
     def __init__(self, rung: Rung, url: str | None, timeout_s: float, detail: str, server: Any = None) -> None:
         self.rung = rung
         self.detail = detail
-        self.prefix = _unique_prefix() if rung in ("server", "cluster") else "cachelab:"
+        self.prefix = _unique_prefix() if rung in ("server", "cluster") else "cachelab."
         self.url = None if url is None else without_password(url)
         self._url = url
         self._timeout_s = timeout_s
@@ -145,4 +145,4 @@ async def _find(timeout_s: float) -> FoundRedis:
 def _unique_prefix() -> str:
     """Not drawn at random, and yet nobody else's: machine, process, moment and number."""
     machine = re.sub(r"[^a-z0-9]", "-", socket.gethostname().lower())
-    return f"cachelab:{machine}-{os.getpid()}-{time.time_ns()}-{next(_sessions)}:"
+    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_sessions)}."
