@@ -22,11 +22,13 @@ from tests.servers import real_server
 
 TRAFFIC = lab.Workload(rate=100, seconds=3, keys=40, nodes=3, seed=7)
 NOTEBOOK = """
-import asyncio
+import asyncio, signal
 from cachelab import lab
 async def main():
     redis = await lab.connect()
-    await lab.pods(lab.Workload(rate=100, seconds=1, keys=40, nodes=2), redis, cache="redis", load_s=60)
+    workload = lab.Workload(rate=100, seconds=1, keys=40, nodes=2)
+    print((await lab.pods(workload, redis, cache="redis", load_s={load_s})).errors)
+{before}
 asyncio.run(main())
 """
 
@@ -199,27 +201,40 @@ def test_cancelled_pods_are_gone(url: str) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
-def test_no_pod_outlives_its_notebook(name: str, url: str) -> None:
-    """A notebook that is killed, or interrupted with its whole process group, leaves no pod behind."""
+def signalled(number: signal.Signals, url: str, *, load_s: float, before: str = "") -> tuple[str, str, bool]:
+    """What a notebook writes whose process group gets the signal while two pods work, and whether they are gone."""
     notebook = subprocess.Popen(
-        [sys.executable, "-c", NOTEBOOK],
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", NOTEBOOK.format(load_s=load_s, before=before)],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         start_new_session=True,
     )
 
-    async def scenario() -> None:
+    async def scenario() -> tuple[str, str, bool]:
         async with Redis.from_url(url) as other:
             assert await soon(other, lambda pods: pods == 2)
-            os.killpg(notebook.pid, signal.Signals[name])
-            assert "PodFailed" not in notebook.communicate(timeout=10)[1]
-            assert await soon(other, lambda pods: pods == 0)
+            os.killpg(notebook.pid, number)
+            return *notebook.communicate(timeout=20), await soon(other, lambda pods: pods == 0)
 
     with notebook:
         try:
-            asyncio.run(scenario())
+            return asyncio.run(scenario())
         finally:
             notebook.kill()
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+def test_no_pod_outlives_its_notebook(name: str, url: str) -> None:
+    """A notebook that is killed, or interrupted, leaves no pod behind."""
+    _, errors, gone = signalled(signal.Signals[name], url, load_s=60)
+    assert gone
+    assert ("KeyboardInterrupt" in errors) == (name == "SIGINT")
+
+
+def test_an_interrupt_reaches_no_pod(url: str) -> None:
+    """Pods that run beside the cell that is interrupted go on."""
+    before = "signal.signal(signal.SIGINT, lambda *_: None)"
+    output, _, _ = signalled(signal.SIGINT, url, load_s=0.05, before=before)
+    assert output.endswith("\n0\n")
