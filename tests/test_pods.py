@@ -233,6 +233,14 @@ def test_no_pod_outlives_its_notebook(name: str, url: str) -> None:
     assert ("KeyboardInterrupt" in errors) == (name == "SIGINT")
 
 
+def test_an_interrupt_that_does_not_wake_the_loop(url: str) -> None:
+    """Jupyter's handler only marks the cell's task as cancelled; the call notices it all the same."""
+    before = "signal.signal(signal.SIGINT, lambda *_: [task.cancel() for task in asyncio.all_tasks()])"
+    _, errors, gone = signalled(signal.SIGINT, url, load_s=60, before=before)
+    assert gone
+    assert "CancelledError" in errors
+
+
 def test_an_interrupt_reaches_no_pod(url: str) -> None:
     """Pods that run beside the cell that is interrupted go on."""
     before = "signal.signal(signal.SIGINT, lambda *_: None)"

@@ -101,8 +101,12 @@ async def pods(
                 await store.delete(key)
     with ExitStack() as stack:
         running = [(stack.enter_context(_Pod(node)), order | {"keys": asked[node]}) for node in sorted(asked)]
-        rows = await asyncio.to_thread(_converse, running)  # a thread, since not every loop of Windows has pipes
-    return Fleet(rows, len(keys))
+        # in a thread, since not every loop of Windows has pipes
+        talk = asyncio.get_running_loop().run_in_executor(None, _converse, running)
+        stack.callback(talk.cancel)
+        while not talk.done():
+            await asyncio.wait([talk], timeout=0.1)  # Jupyter's interrupt does not wake a loop that sleeps
+        return Fleet(talk.result(), len(keys))
 
 
 def _converse(running: list[tuple[_Pod, dict[str, Any]]]) -> list[dict[str, int | float]]:
