@@ -171,7 +171,7 @@ async def test_fake_redis_is_shared() -> None:
     assert await ask(one, "SET", "k", "v") == (True, 0.004)
     assert await ask(two, "GET", "k") == ("v", 0.004)
     assert await ask(two, "GET", "k") == ("v", 0.002)
-    assert redis.commands == 3
+    assert (redis.commands, redis.connections) == (3, 2)
 
 
 @in_virtual_time
@@ -203,6 +203,7 @@ async def test_fake_redis_fails_on_schedule() -> None:
         await until(second)
         seen[second] = await ask(client, "GET", "k")
     assert seen == at
+    assert redis.connections == 3
 
 
 @in_virtual_time

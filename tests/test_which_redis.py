@@ -68,7 +68,7 @@ def test_fake_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
     async def scenario() -> None:
         async with await connect() as redis:
-            assert (redis.rung, redis.url, redis.prefix) == ("fake", None, "cachelab:")
+            assert (redis.rung, redis.url, redis.prefix) == ("fake", None, "cachelab.")
             assert "no redis-server" in redis.detail
             await redis.client().set(redis.prefix + "k", "v")
             assert await redis.client(decode_responses=True).get(redis.prefix + "k") == "v"

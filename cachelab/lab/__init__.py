@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cachelab.lab.fake_redis import FakeRedis, Hanging
     from cachelab.lab.fates import plot_fates
     from cachelab.lab.faults import Down, Failing, Faulty, OriginError, Slow
+    from cachelab.lab.fleet import Fleet, PodFailed, pods
     from cachelab.lab.key_trace import KeyTrace, Malformed
     from cachelab.lab.make_log import make_access_log
     from cachelab.lab.observe import Diary, listen
@@ -52,6 +53,7 @@ _HOMES = {
     "fake_redis": ["FakeRedis", "Hanging"],
     "fates": ["plot_fates"],
     "faults": ["Down", "Failing", "Faulty", "OriginError", "Slow"],
+    "fleet": ["Fleet", "PodFailed", "pods"],
     "key_trace": ["KeyTrace", "Malformed"],
     "make_log": ["make_access_log"],
     "observe": ["Diary", "listen"],
@@ -82,11 +84,13 @@ __all__ = [
     "FakeRedis",
     "Faulty",
     "FaultyProxy",
+    "Fleet",
     "Hanging",
     "KeyTrace",
     "Malformed",
     "NoRedis",
     "OriginError",
+    "PodFailed",
     "Race",
     "Request",
     "Slow",
@@ -120,6 +124,7 @@ __all__ = [
     "plot_policies",
     "plot_race",
     "plot_timelines",
+    "pods",
     "predict",
     "race",
     "read_access_log",

@@ -48,7 +48,7 @@ class FakeRedis:
     a reply, and for a free connection; None is for ever. Nothing is retried. The faults follow the loop's clock: while
     it is `Down`, connections break; while it is `Hanging`, what is sent is lost; `Slow` lengthens the round trip.
 
-    `commands`   how many packets of commands have reached the server (a pipeline is one)
+    `commands`, `connections`   how many packets (a pipeline is one) and connections have reached the server
     """
 
     def __init__(
@@ -60,10 +60,9 @@ class FakeRedis:
         for fault in faults:
             if not 0 <= fault.start < fault.end:
                 raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
-        self.commands = 0
+        self.commands = self.connections = 0
         self._faults = faults
-        self._latency_s = latency_s
-        self._timeout_s = timeout_s
+        self._latency_s, self._timeout_s = latency_s, timeout_s
         self._server = virtual_server(asyncio.get_running_loop().time)
 
     def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
@@ -118,6 +117,7 @@ class _Connection(FakeAsyncRedisConnection):
             if self._network.is_down():
                 raise RedisConnectionError("Connection refused.")
             await super()._connect()
+        self._network.connections += 1
         _delay(self, self._network)
 
     async def on_connect_check_health(self, *args: Any, **options: Any) -> None:

@@ -42,18 +42,16 @@ _sessions = count(1)
 class FoundRedis:
     """The Redis that `connect` found.
 
-    `rung`       "server", "cluster", "private" or "fake"
-    `detail`     what is behind it, and why nothing better is: for people, and different on each machine
-    `prefix`     begins every key that a notebook may write: `namespace` and a colon
-    `namespace`  the same for a `RedisStore`
-    `url`        where it listens, without the password; None for fakeredis
+    `rung`     "server", "cluster", "private" or "fake"
+    `detail`   what is behind it, and why nothing better is: for people, and different on each machine
+    `prefix`   begins every key that a notebook may write, and so the namespace of its `RedisStore`s
+    `url`      where it listens, without the password; None for fakeredis
     """
 
     def __init__(self, rung: Rung, url: str | None, timeout_s: float, detail: str, server: Any = None) -> None:
         self.rung = rung
         self.detail = detail
-        self.namespace = _unique_name() if rung in ("server", "cluster") else "cachelab"
-        self.prefix = f"{self.namespace}:"
+        self.prefix = _unique_prefix() if rung in ("server", "cluster") else "cachelab."
         self.url = None if url is None else without_password(url)
         self._url = url
         self._timeout_s = timeout_s
@@ -144,7 +142,7 @@ async def _find(timeout_s: float) -> FoundRedis:
     return FoundRedis("fake", None, timeout_s, " ".join(["fakeredis.", *why]), fakeredis.FakeServer())
 
 
-def _unique_name() -> str:
+def _unique_prefix() -> str:
     """Not drawn at random, and yet nobody else's: machine, process, moment and number."""
     machine = re.sub(r"[^a-z0-9]", "-", socket.gethostname().lower())
-    return f"cachelab.{machine}.{os.getpid()}.{time.time_ns()}.{next(_sessions)}"
+    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_sessions)}."
