@@ -160,7 +160,7 @@ class SketchModel:
 
     def __init__(self, capacity: int) -> None:
         self.counts: Counter[int] = Counter()
-        self.size = next(1 << bits for bits in count() if 1 << bits >= 64 * capacity)
+        self.size = next(1 << bits for bits in count() if 1 << bits >= 48 * capacity)
 
     def places(self, key: Key) -> set[int]:
         return {digest(key) % self.size, digest(key) * self.size // 2**32}

@@ -408,7 +408,7 @@ class TestSketch:
         A checksum is no random function: for some such sets it is up to three times as often.
         """
         known, strangers = range(8 * capacity), range(10**7, 10**7 + 20_000)
-        counters = 1 << math.ceil(math.log2(64 * capacity))
+        counters = 1 << math.ceil(math.log2(48 * capacity))
         for name in (int, "user:{}".format):
             sketch = Sketch(capacity)
             for number in known:

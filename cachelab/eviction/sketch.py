@@ -9,9 +9,9 @@ Guarantee: an estimate is never less than any count noted for that key since, ha
     same keys give the same estimates in every process: PYTHONHASHSEED plays no part.
 Not guaranteed: that it is not more. Keys that are equal but written differently (1, 1.0, True) are counted apart, and
     an object whose repr shows its address is another key in every process.
-Cost: 64 to 128 bytes for each entry of capacity; four bits a counter would do, but a byte is the smallest thing that
+Cost: 48 to 96 bytes for each entry of capacity; four bits a counter would do, but a byte is the smallest thing that
     Python handles quickly. Two look-ups, and halving is one pass over the bytes. With 10 keys for each entry, at most
-    7 % of them share both places.
+    12 % of them share both places.
 Source: Cormode, Muthukrishnan, Journal of Algorithms 55(1), 2005; to note no more than is missing: Estan, Varghese,
     SIGCOMM 2002; halving: Einziger, Friedman, Manes, "TinyLFU", ACM Transactions on Storage 13(4), 2017.
 """
@@ -34,7 +34,7 @@ class Sketch:
     """Counts up to 255, roughly, for a cache of `capacity` entries. Keys are given by their `digest`."""
 
     def __init__(self, capacity: int) -> None:
-        bits = min((64 * capacity - 1).bit_length(), 32)
+        bits = min((48 * capacity - 1).bit_length(), 32)
         self._counts = bytearray(1 << bits)
         self._mask = (1 << bits) - 1  # one place is the last bits of the digest,
         self._shift = 32 - bits  # the other its first

@@ -10,7 +10,7 @@ Idea: a small *window* (LRU, 1 % of the cache) takes all new keys. Who reaches i
 Guarantee: nobody in main is pushed out by a candidate who was counted, or estimated, no higher.
 Not guaranteed: that the estimate is right: it is too high for a key that shares its counters with popular ones. A hot
     set that moves is admitted late, since the new keys must first outnumber the old ones.
-Cost: a counter and a move in a linked list for each hit; two hashes for each new key. The sketch has 64 to 128 bytes
+Cost: a counter and a move in a linked list for each hit; two hashes for each new key. The sketch has 48 to 96 bytes
     for each entry of the bound.
 Source: Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission policy", ACM Transactions on Storage
     13(4), 2017. Not in the paper but in Caffeine, its best-known user: a window that adapts its size. Not in either:
