@@ -1,13 +1,14 @@
 """The eviction policies once more, slow and obvious: each rule in plain lists, as one would play it with cards.
 
-A list has its oldest (or least recently used) key at the front. Nothing here is shared with the package but the places
-of a key in the sketch, which are a hash and have no obvious form.
+A list has its oldest (or least recently used) key at the front. Nothing here is shared with the package but the digest
+of a key for the sketch, which is a hash and has no obvious form.
 """
 
 from collections import Counter
 from collections.abc import Hashable
+from itertools import count
 
-from cachelab.eviction import Sketch
+from cachelab.eviction.sketch import digest
 
 __all__ = ["FIFOModel", "LFUModel", "LRUModel", "Model", "S3FIFOModel", "SIEVEModel", "SketchModel", "WTinyLFUModel"]
 
@@ -155,69 +156,81 @@ class S3FIFOModel(Model):
 
 
 class SketchModel:
-    """A count for each place, as a dict."""
+    """The most that was noted at each place, as a dict."""
 
     def __init__(self, capacity: int) -> None:
-        self.places = Sketch(capacity).places
         self.counts: Counter[int] = Counter()
-        self.capacity = capacity
-        self.total = 0
+        self.size = next(1 << bits for bits in count() if 1 << bits >= 48 * capacity)
 
-    def count(self, key: Key) -> None:
-        if self.estimate(key) == 15:
-            return
+    def places(self, key: Key) -> set[int]:
+        return {digest(key) % self.size, digest(key) * self.size // 2**32}
+
+    def note(self, key: Key, count: int) -> None:
         for place in self.places(key):
-            self.counts[place] = min(self.counts[place] + 1, 15)
-        self.total += 1
-        if self.total % (10 * self.capacity) == 0:
-            self.counts = Counter({place: count // 2 for place, count in self.counts.items()})
+            self.counts[place] = max(self.counts[place], count)
 
     def estimate(self, key: Key) -> int:
         return min(self.counts[place] for place in self.places(key))
 
+    def halve(self) -> None:
+        self.counts = Counter({place: count // 2 for place, count in self.counts.items()})
+
 
 class WTinyLFUModel(Model):
-    """Three LRU lists and the sketch."""
+    """Three LRU lists, a count for each of their keys, and the sketch for all others."""
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
         self.window: Queue = []
         self.probation: Queue = []
         self.protected: Queue = []
+        self.counts: dict[Key, int] = {}
         self.sketch = SketchModel(bound)
+        self.total = 0
 
     def resident(self) -> set[Key]:
         return {*self.window, *self.probation, *self.protected}
 
     def hit(self, key: Key) -> None:
-        self.sketch.count(key)
+        self.count(key, self.counts[key])
         was_on_probation = key in self.probation
         segment = self.window if key in self.window else self.protected
-        self.remove(key)
+        self._leave(key)
         segment.append(key)
         if was_on_probation and 5 * len(self.protected) > 4 * (len(self.probation) + len(self.protected)):
             self.probation.append(self.protected.pop(0))
 
     def add(self, key: Key) -> None:
-        self.sketch.count(key)
+        self.count(key, self.sketch.estimate(key))
         self.window.append(key)
+
+    def count(self, key: Key, before: int) -> None:
+        if before == 15:
+            self.counts[key] = 15
+            return
+        self.counts[key] = before + 1
+        self.total += 1
+        if self.total % (10 * self.bound) == 0:
+            self.counts = {key: (count + 1) // 2 for key, count in self.counts.items()}
+            self.sketch.halve()
 
     def evict(self) -> Key:
         while len(self.window) > max(1, len(self.resident()) // 100):
             self.probation.append(self.window.pop(0))
-        main = self.probation or self.protected
-        if not main:
-            return self.window.pop(0)
-        if not self.window:
-            return main.pop(0)
-        candidate, victim = self.window[0], main[0]
-        if self.sketch.estimate(candidate) <= self.sketch.estimate(victim):
-            return self.window.pop(0)
-        main.remove(victim)
-        self.probation.append(self.window.pop(0))
-        return victim
+        candidate, victim = self.window[:1], (self.probation or self.protected)[:1]
+        if candidate and victim and self.counts[candidate[0]] > self.counts[victim[0]]:
+            self.probation.append(self.window.pop(0))
+            loser = victim[0]
+        else:
+            loser = (candidate or victim)[0]
+        self.remove(loser)
+        return loser
 
     def remove(self, key: Key) -> None:
+        self.sketch.note(key, self.counts.pop(key))
+        self._leave(key)
+
+    def _leave(self, key: Key) -> None:
         for segment in (self.window, self.probation, self.protected):
             if key in segment:
                 segment.remove(key)

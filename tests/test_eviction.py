@@ -26,6 +26,7 @@ from cachelab.eviction import (
     miss_ratio_curve,
     simulate,
 )
+from cachelab.eviction.sketch import digest
 from cachelab.lab import loop_trace, scan_trace, shifting_trace, zipf_trace
 from tests.eviction_models import (
     FIFOModel,
@@ -376,45 +377,51 @@ class TestSketch:
     """Counts of many keys in a few bytes."""
 
     @PROPERTY
-    @given(capacity=st.integers(1, 20), keys=st.lists(st.integers(1, 30), max_size=300))
-    def test_it_does_what_the_obvious_model_does(self, capacity: int, keys: list[int]) -> None:
-        """Three places, at most 15 in each, all halved every 10 × capacity counts; the smallest is the estimate."""
+    @given(capacity=st.integers(1, 20), notes=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 255)), max_size=99))
+    def test_it_does_what_the_obvious_model_does(self, capacity: int, notes: list[tuple[int, int]]) -> None:
+        """Two places that keep the most that was noted; the smaller is the estimate. A 0 stands for halving all."""
         sketch, model = Sketch(capacity), SketchModel(capacity)
-        for key in keys:
-            sketch.count(sketch.places(key))
-            model.count(key)
-        assert [sketch.estimate(sketch.places(key)) for key in range(1, 31)] == [
-            model.estimate(key) for key in range(1, 31)
-        ]
+        for key, count in notes:
+            if count:
+                sketch.note(digest(key), count)
+                model.note(key, count)
+            else:
+                sketch.halve()
+                model.halve()
+        assert [sketch.estimate(digest(key)) for key in range(1, 31)] == [model.estimate(key) for key in range(1, 31)]
 
     def test_an_estimate_is_never_too_low(self) -> None:
-        """It is too high for as many keys as chance would have it: those that share all three places with others."""
+        """It is too high for no more keys than chance would have it: those that share both places with others."""
         sketch = Sketch(1_000)
-        keys = zipf_trace(9_999, 10_000, 0.8)
-        for key in keys:
-            sketch.count(sketch.places(key))
-        truth = Counter(keys)
-        over = [sketch.estimate(sketch.places(key)) - min(count, 15) for key, count in truth.items()]
+        truth = Counter(zipf_trace(9_999, 10_000, 0.8))
+        for key, count in truth.items():
+            sketch.note(digest(key), min(count, 15))
+        over = [sketch.estimate(digest(key)) - min(count, 15) for key, count in truth.items()]
         assert min(over) == 0
-        expected = (1 - math.exp(-3 * len(truth) / 16_384)) ** 3
-        assert sum(excess > 0 for excess in over) / len(over) == pytest.approx(expected, abs=0.02)
+        sharing = (1 - math.exp(-2 * len(truth) / 65_536)) ** 2
+        assert 0 < sum(excess > 0 for excess in over) / len(over) < sharing
 
-    @pytest.mark.parametrize("capacity", [100, 10_000, 1_000_000])
+    @pytest.mark.parametrize("capacity", [100, 10_000, 50_000])
     def test_keys_spread_over_all_counters(self, capacity: int) -> None:
-        """As evenly as chance would have it, for whole numbers in a row and for texts, in small and large sketches."""
-        for keys in (range(capacity // 10), [f"user:{number}" for number in range(capacity // 10)]):
+        """Strangers are taken for known as rarely as chance would have it, or little more: numbers in a row, and texts.
+
+        A checksum is no random function: for some such sets it is up to three times as often.
+        """
+        known, strangers = range(8 * capacity), range(10**7, 10**7 + 20_000)
+        counters = 1 << math.ceil(math.log2(48 * capacity))
+        for name in (int, "user:{}".format):
             sketch = Sketch(capacity)
-            used = {place for key in keys for place in sketch.places(key)}
-            counters = 1 << math.ceil(math.log2(16 * capacity))
-            assert max(used) < counters
-            expected = counters * (1 - math.exp(-3 * len(keys) / counters))
-            assert len(used) == pytest.approx(expected, rel=0.05)
+            for number in known:
+                sketch.note(digest(name(number)), 1)
+            mistaken = sum(sketch.estimate(digest(name(number))) for number in strangers)
+            expected = (1 - math.exp(-2 * len(known) / counters)) ** 2
+            assert 0 < mistaken / len(strangers) < 4 * expected
 
 
 FIGURES: dict[str, tuple[Callable[[], list[int]], int, tuple[float, ...]]] = {
-    "zipf": (lambda: zipf_trace(200_000, 10_000, 1.0), 100, (0.343, 0.498, 0.390, 0.506, 0.508, 0.511)),
-    "loop": (lambda: loop_trace(200_000, 1_200), 1_000, (0.0, 0.0, 0.0, 0.551, 0.0, 0.816)),
-    "hot set that moves": (lambda: shifting_trace(200_000, 10_000), 1_000, (0.629, 0.551, 0.673, 0.724, 0.720, 0.712)),
+    "zipf": (lambda: zipf_trace(200_000, 10_000, 1.0), 100, (0.343, 0.498, 0.390, 0.506, 0.508, 0.519)),
+    "loop": (lambda: loop_trace(200_000, 1_200), 1_000, (0.0, 0.0, 0.0, 0.551, 0.0, 0.821)),
+    "hot set that moves": (lambda: shifting_trace(200_000, 10_000), 1_000, (0.629, 0.551, 0.673, 0.724, 0.720, 0.719)),
 }
 """Three traces, room for so many, and the hit ratio of each of POLICIES."""
 

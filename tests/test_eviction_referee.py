@@ -89,13 +89,8 @@ def test_w_tinylfu_is_near_the_referees(size: int, trace: str, written: Written)
 @pytest.mark.long
 @every_trace
 @every_size
-def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(
-    size: int, trace: str, written: Written, request: pytest.FixtureRequest
-) -> None:
+def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(size: int, trace: str, written: Written) -> None:
     """On all traces, in full length."""
-    if (trace, size) == ("loop", 100):
-        reason = "halved every 1,000 requests, a count is gone before its key is back after 10,000: .0076 fewer hits"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     assert_near(size, trace, REQUESTS, written)
 
 

@@ -3,16 +3,19 @@
 Problem: LRU lets every new key in, at the price of one that may be worth more. LFU is right about popularity and never
     forgets.
 Idea: a small *window* (LRU, 1 % of the cache) takes all new keys. Who reaches its end applies for the *main* cache: let
-    in only if a sketch has counted it more often, lately, than the one who would have to leave. In main, newcomers are
-    on *probation* (20 %); whoever is used there becomes *protected* (80 %), and who is protected and not used falls
-    back, for want of room.
-Guarantee: nobody in main is pushed out by a candidate who was estimated to be no more popular.
+    in only if it was asked for more often, lately, than the one who would have to leave. Those who are in are counted
+    up to 15; those who are out are remembered by a sketch. All counts are halved every 10 × `bound` counts. In main,
+    newcomers are on *probation* (20 %); whoever is used there becomes *protected* (80 %), and who is protected and not
+    used falls back, for want of room.
+Guarantee: nobody in main is pushed out by a candidate who was counted, or estimated, no higher.
 Not guaranteed: that the estimate is right: it is too high for a key that shares its counters with popular ones. A hot
     set that moves is admitted late, since the new keys must first outnumber the old ones.
-Cost: three counters and a move in a linked list for each hit; a hash for each new key. The sketch has 16 to 32 bytes
+Cost: a counter and a move in a linked list for each hit; two hashes for each new key. The sketch has 48 to 96 bytes
     for each entry of the bound.
 Source: Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission policy", ACM Transactions on Storage
-    13(4), 2017. Not in the paper but in Caffeine, its best-known user: a window that adapts its size.
+    13(4), 2017. Not in the paper but in Caffeine, its best-known user: a window that adapts its size. Not in either:
+    those who are in need no sketch, since each has a dict entry anyway, so they are counted on their own; halved, they
+    are rounded up, as each halving would favour the newcomers otherwise.
 """
 
 from __future__ import annotations
@@ -21,11 +24,13 @@ from collections import OrderedDict
 from typing import TypeVar
 
 from cachelab.eviction.policy import Policy
-from cachelab.eviction.sketch import Places, Sketch
+from cachelab.eviction.sketch import Sketch, digest
 
 __all__ = ["WTinyLFU"]
 
 K = TypeVar("K")
+
+FULL = 15  # a count of more would tell no more
 
 
 class WTinyLFU(Policy[K]):
@@ -33,15 +38,21 @@ class WTinyLFU(Policy[K]):
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
-        self.resident: dict[K, Places] = {}  # where each counts in the sketch
-        self._window: OrderedDict[K, None] = OrderedDict()  # in each segment the least recently used stands first
-        self._probation: OrderedDict[K, None] = OrderedDict()
+        self.resident: dict[K, int] = {}  # how often each was asked for lately
+        self._window: OrderedDict[K, int] = OrderedDict()  # with its digest: most of them leave from here
+        self._probation: OrderedDict[K, None] = OrderedDict()  # in each segment the least recently used stands first
         self._protected: OrderedDict[K, None] = OrderedDict()
-        self._sketch = Sketch(bound)
+        self._sketch = Sketch(bound)  # what those who are not here were counted
+        self._left = 10 * bound  # counts until all are halved
 
     def hit(self, key: K) -> None:
         """Count it; the most recently used of its segment, or, from probation, of the protected."""
-        self._sketch.count(self.resident[key])
+        count = self.resident[key]
+        if count < FULL:
+            self.resident[key] = count + 1
+            self._left -= 1
+            if not self._left:
+                self._halve()
         protected = self._protected
         if key in protected:
             protected.move_to_end(key)
@@ -55,36 +66,43 @@ class WTinyLFU(Policy[K]):
                 self._probation[demoted] = None
 
     def add(self, key: K) -> None:
-        """Count it, into the window."""
-        sketch = self._sketch
-        self.resident[key] = places = sketch.places(key)
-        sketch.count(places)
-        self._window[key] = None
+        """Into the window, counted once more than the sketch remembers."""
+        self._window[key] = its_digest = digest(key)
+        self.resident[key] = count = self._sketch.estimate(its_digest)
+        if count < FULL:
+            self.resident[key] = count + 1
+            self._left -= 1
+            if not self._left:
+                self._halve()
 
     def evict(self) -> K:
         """The window's candidate against main's victim: who is not the more popular leaves."""
-        window, probation, places, estimate = self._window, self._probation, self.resident, self._sketch.estimate
-        while len(window) > 1 and 100 * len(window) > len(places):  # more than its 1 %: there is room in main
+        window, probation, counts = self._window, self._probation, self.resident
+        while 100 * len(window) > len(counts) and len(window) > 1:  # more than its 1 %: there is room in main
             key, _ = window.popitem(last=False)
             probation[key] = None
         main = probation or self._protected
         if window and main:
-            candidate, _ = window.popitem(last=False)
+            loser, its_digest = window.popitem(last=False)
             victim = next(iter(main))
-            if estimate(places[candidate]) > estimate(places[victim]):
-                probation[candidate] = None
+            if counts[loser] > counts[victim]:
+                probation[loser] = None
                 del main[victim]
-                loser = victim
-            else:
-                loser = candidate
+                loser, its_digest = victim, digest(victim)
         else:
             loser, _ = (window or main).popitem(last=False)
-        del places[loser]
+            its_digest = digest(loser)
+        self._sketch.note(its_digest, counts.pop(loser))
         return loser
 
     def remove(self, key: K) -> None:
         """Out of its segment; the sketch remembers it."""
-        del self.resident[key]
+        self._sketch.note(digest(key), self.resident.pop(key))
         for segment in (self._window, self._probation, self._protected):
-            if key in segment:
-                del segment[key]
+            segment.pop(key, None)
+
+    def _halve(self) -> None:
+        self._left = 10 * self.bound
+        for key, count in self.resident.items():
+            self.resident[key] = (count + 1) // 2
+        self._sketch.halve()

@@ -63,7 +63,8 @@ class FakeRedis:
         self.commands = self.connections = 0
         self._faults = faults
         self._latency_s, self._timeout_s = latency_s, timeout_s
-        self._server = virtual_server(asyncio.get_running_loop().time)
+        self._now = asyncio.get_running_loop().time
+        self._server = virtual_server(self._now)
 
     def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
         """A node's client, a `redis.asyncio` one; `options` go to its connections: `decode_responses=True`, say."""
@@ -96,16 +97,15 @@ class FakeRedis:
         return any(isinstance(fault, Hanging) for fault in self._active())
 
     def _active(self) -> Iterator[Down | Hanging | Slow]:
-        now = asyncio.get_running_loop().time()
-        return (fault for fault in self._faults if fault.start <= now < fault.end)
+        return (fault for fault in self._faults if fault.start <= self._now() < fault.end)
 
 
 class _Connection(FakeAsyncRedisConnection):
     """A connection whose two directions take time; in each, what was sent first arrives first."""
 
-    def __init__(self, *, network: FakeRedis, **options: Any) -> None:
-        super().__init__(**options)
-        self._network = network
+    def __init__(self, *, network: FakeRedis, socket_timeout: float | None = None, **options: Any) -> None:
+        super().__init__(**options)  # without the time-out, for which redis-py would make a task for each sending
+        self._network, self._limit = network, socket_timeout
         self._greeting = False
 
     async def _connect(self) -> None:
@@ -130,7 +130,7 @@ class _Connection(FakeAsyncRedisConnection):
 
     async def read_response(self, *args: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109, as redis-py has it
         """The next reply. Raises redis-py's TimeoutError after `timeout` or the socket's own, and closes then."""
-        limit = self.socket_timeout if timeout is None else timeout
+        limit = self._limit if timeout is None else timeout
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
                 reply = await super().read_response(*args, **options)

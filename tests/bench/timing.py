@@ -10,15 +10,17 @@ Round = Callable[[], Awaitable[float]]
 """One round of one competitor: seconds per operation."""
 
 
-async def interleaved(ways: Mapping[str, Round], rounds: int) -> dict[str, float]:
-    """The median seconds of each way over so many rounds, in turns; one round before that does not count."""
+async def interleaved(
+    ways: Mapping[str, Round], rounds: int, typical: Callable[[list[float]], float] = statistics.median
+) -> dict[str, float]:
+    """The `typical` seconds of each way over so many rounds, in turns; one round before that does not count."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
             seconds = await way()
             if number:
                 times[name].append(seconds)
-    return {name: statistics.median(seconds) for name, seconds in times.items()}
+    return {name: typical(seconds) for name, seconds in times.items()}
 
 
 def report(medians: Mapping[str, float], yardstick: str) -> None:

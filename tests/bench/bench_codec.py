@@ -1,0 +1,75 @@
+"""What the envelope adds to the serializer: `Codec` beside bare msgspec, json and pickle, for values of several sizes.
+
+An envelope has a key, a checksum, a version and four durations, whatever it contains: about a constant, which for three
+short fields is several times the cost of the fields, and for larger values is little.
+"""
+
+import asyncio
+import json
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cachelab.codec import Codec, Kept
+from tests.bench.timing import Round, interleaved, report
+
+__all__ = ["BARE", "JSON", "OURS", "PICKLE", "PROFILES", "Profile", "measure"]
+
+OURS, BARE, JSON, PICKLE = "Codec", "msgspec, bare", "json, bare", "pickle, bare"
+KEY = "user:v1:42"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A user profile, as large as its lists."""
+
+    id: int
+    username: str
+    email: str
+    bio: str = ""
+    tags: list[str] = field(default_factory=list)
+    visits: list[int] = field(default_factory=list)
+
+
+def _profile(items: int) -> Profile:
+    tags = [f"a tag, number {number}" for number in range(items)]
+    return Profile(
+        42, "ada", "ada@example.org", "About me. " * items, tags, [10**6 + number for number in range(items)]
+    )
+
+
+PROFILES = {name: _profile(items) for name, items in (("tiny", 0), ("1 kB", 30), ("10 kB", 300), ("100 kB", 3_000))}
+
+
+def _rounds_of(step: Callable[[], Any], calls: int) -> Round:
+    async def one_round() -> float:
+        start = time.process_time()
+        for _ in range(calls):
+            step()
+        return (time.process_time() - start) / calls
+
+    return one_round
+
+
+async def measure(profile: Profile, rounds: int = 15) -> dict[str, float]:
+    """Least processor seconds to encode and decode once, for each."""
+    codec, kept = Codec(Profile, version=1), Kept(profile, 60.0)
+    encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Profile).decode
+    ways: dict[str, Callable[[], Any]] = {
+        OURS: lambda: codec.decode(KEY, codec.encode(KEY, kept)),
+        BARE: lambda: decode(encode(profile)),
+        JSON: lambda: Profile(**json.loads(json.dumps(vars(profile)))),
+        PICKLE: lambda: pickle.loads(pickle.dumps(profile)),
+    }
+    calls = 10 + 1_000_000 // (100 + len(encode(profile)))
+    return await interleaved({name: _rounds_of(way, calls) for name, way in ways.items()}, rounds, min)
+
+
+if __name__ == "__main__":
+    for label, each in PROFILES.items():
+        print(f"{label}: {len(msgspec.msgpack.encode(each)):,} bytes")
+        report(asyncio.run(measure(each)), BARE)
