@@ -97,7 +97,6 @@ async def test_a_failed_read_stops_no_fill_of_another_key() -> None:
     assert (tally(cache), cache.store_errors) == ((5, 0, 15, 0), 10)
 
 
-@pytest.mark.xfail(strict=True, reason="redis_client waits for its time-out at each step of a connection anew")
 def test_a_slow_new_connection_costs_one_time_out() -> None:
     """To connect and to ask are several round trips; together they may take no longer than the time-out allows."""
 
