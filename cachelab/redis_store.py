@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from cachelab.clock import Clock, OneLoopsClock
-from cachelab.codec import Codec, Kept, Undecodable
+from cachelab.codec import Codec, Undecodable
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.events import Fact, FactKind, Listener, tell
 from cachelab.round_trips import SEATS, Answer, RoundTrips
@@ -124,15 +124,17 @@ class RedisStore:
         """
         self._clock.check_loop()
         name, now = self.key(key), self._clock()
-        end = now + ENDLESS_S if entry.expires == inf else entry.expires
+        endless = entry.expires == inf
+        end = now + ENDLESS_S if endless else entry.expires
         life_ms = int(min(end - now, ENDLESS_S) * 1000)
-        stale_s, due_s = max(0.0, end - entry.fresh_until), max(0.0, end - entry.due)
-        kept = Kept(entry.value, life_ms / 1000, stale_s, due_s, entry.load_s, entry.expires == inf)
         if life_ms < 1:
             await self._redis.delete(name)
             return
+        life_s, stale_s, due_s = life_ms / 1000, max(0.0, end - entry.fresh_until), max(0.0, end - entry.due)
         try:
-            data = self._codec.encode(name, kept)
+            data = self._codec.encode(
+                name, entry.value, life_s=life_s, stale_s=stale_s, due_s=due_s, load_s=entry.load_s, endless=endless
+            )
         except Exception:
             await self._redis.delete(name)  # the old value must not stay in its place
             raise
