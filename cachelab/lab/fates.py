@@ -37,6 +37,8 @@ def plot_fates(fates: Mapping[str, Sequence[str]], title: str) -> Picture:
         ax.set_ylim(rows, -1)
         ax.axis("off")
         words.append(f"{label}: " + ", ".join(f"{counts[fate]:,} {fate}" for fate in LOOKS if counts[fate]))
-    handles = [Line2D([], [], marker=m, color=c, linestyle="", label=fate) for fate, (c, m) in LOOKS.items()]
+    found = set().union(*fates.values())
+    looks = {fate: look for fate, look in LOOKS.items() if fate in found}
+    handles = [Line2D([], [], marker=m, color=c, linestyle="", label=fate) for fate, (c, m) in looks.items()]
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(words) + ".")

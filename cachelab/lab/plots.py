@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from matplotlib.ticker import LogLocator, NullFormatter
+
 from cachelab.lab.show import COLOURS, PALETTE, Picture, axes, finish, label_ends, ms, short
 from cachelab.lab.trace import Trace
 
@@ -104,12 +106,12 @@ def plot_curve(
         words.append(f"{label}: {values}" if label else values)
     for note, px, py in zip(notes, *next(iter(dots.values())), strict=False):
         ax.annotate(note, (px, py), xytext=(7, 7), textcoords="offset points", fontsize=9)
-    if "x" in log:
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter("{x:g}")
-    if "y" in log:
-        ax.set_yscale("log")
-        ax.yaxis.set_major_formatter("{x:g}")
+    for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
+        if name in log:
+            ax.set(**{f"{name}scale": "log"})
+            axis.set_major_locator(LogLocator(subs=(1, 3)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     ax.margins(x=0.14, y=0.1)
     if y_range:
         ax.set_ylim(*y_range)

@@ -105,7 +105,9 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     below = -math.inf
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
         below = max(scale(y), below + apart)
-        note = ax.annotate(text, (x, back(below)), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5)
+        note = ax.annotate(
+            text, (x, back(below)), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5
+        )
         note.set(va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=5)
 
 
