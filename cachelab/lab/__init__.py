@@ -142,6 +142,7 @@ __all__ = [
     "zipf_trace",
 ]
 
+
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"cachelab.lab has no {name!r}; it has {', '.join(__all__)}.")

@@ -103,9 +103,9 @@ class FakeRedis:
 class _Connection(FakeAsyncRedisConnection):
     """A connection whose two directions take time; in each, what was sent first arrives first."""
 
-    def __init__(self, *, network: FakeRedis, socket_timeout: float | None = None, **options: Any) -> None:
-        super().__init__(**options)  # without the time-out, for which redis-py would make a task for each sending
-        self._network, self._limit = network, socket_timeout
+    def __init__(self, *, network: FakeRedis, **options: Any) -> None:
+        super().__init__(**options)
+        self._network = network
         self._greeting = False
 
     async def _connect(self) -> None:
@@ -130,7 +130,7 @@ class _Connection(FakeAsyncRedisConnection):
 
     async def read_response(self, *args: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109, as redis-py has it
         """The next reply. Raises redis-py's TimeoutError after `timeout` or the socket's own, and closes then."""
-        limit = self._limit if timeout is None else timeout
+        limit = self.socket_timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
                 reply = await super().read_response(*args, **options)

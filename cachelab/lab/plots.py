@@ -144,5 +144,5 @@ def plot_ladder(seconds: Mapping[str, float], title: str) -> Picture:
     ax.minorticks_off()
     ax.margins(x=0.12)
     ax.set_ylim(0.6 - len(names), 0.6)
-    ax.set_xlabel(f"cost of a hit, as a multiple of {names[0]}'s")
+    ax.set_xlabel(f"as a multiple of {names[0]}")
     return finish(figure, title, ", ".join(f"{name} {seconds[name] / least:.3g} times" for name in names) + ".")

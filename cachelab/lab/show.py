@@ -99,12 +99,13 @@ def finish(figure: Figure, title: str, words: str) -> Picture:
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Write each (x, y, text, colour) to the right of its point, moved apart where two would overlap."""
-    low, high = ax.get_ylim()
+    scale, back = (math.log10, lambda y: 10**y) if ax.get_yscale() == "log" else (float, float)
+    low, high = map(scale, ax.get_ylim())
     apart = 0.062 * (high - low)
     below = -math.inf
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
-        below = max(y, below + apart)
-        note = ax.annotate(text, (x, below), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5)
+        below = max(scale(y), below + apart)
+        note = ax.annotate(text, (x, back(below)), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5)
         note.set(va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=5)
 
 

@@ -52,6 +52,7 @@ ABSENT_KEY = 30
 
 
 def examine_page(page: Any) -> str:
+    """Raises `Wrong` with what happened to the page; returns what was right."""
     if page is ... or (inspect.iscoroutinefunction(page) and run(_stub, page)):
         raise NotYet("write the body of page(store, load, keys).")
 
