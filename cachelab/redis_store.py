@@ -182,8 +182,8 @@ def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50)
 
     Nothing is tried again: a retry only doubles the wait, and the load is there. Callers wait for a free connection;
     with the default pool they fail at once. A `RedisStore` waits `timeout_s` seconds for that, for connecting and for
-    the answer together, the client by itself for each. For a cluster: `RedisCluster.from_url(url, retry=Retry(NoBackoff(),
-    0), socket_timeout=timeout_s, socket_connect_timeout=timeout_s)`. It follows keys that have moved all the same.
+    the answer together, the client by itself for each. For a cluster, where moved keys are still followed: RedisCluster
+    `.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))`.
     """
     from redis.asyncio import BlockingConnectionPool, Redis  # loads when first used: `import cachelab` stays quick
     from redis.asyncio.retry import Retry

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cachelab import MISS, Cache, Entry, Flight
+from cachelab import Cache, Entry, Flight
 from cachelab.lab.fake_redis import FakeRedis, Hanging
 from cachelab.lab.proxy import FaultyProxy
 from cachelab.redis_store import RedisStore, redis_client
@@ -122,14 +122,12 @@ def test_a_slow_new_connection_costs_a_write_one_time_out(write: str) -> None:
     async def scenario(server: Path) -> None:
         async with (
             FaultyProxy(f"unix://{server}") as proxy,
-            redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=1.0) as redis,
+            redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=0.3) as redis,
         ):
             store = RedisStore(redis, str, namespace="test", version=1)
-            proxy.delay(0.6)
+            proxy.delay(0.2)
             with pytest.raises(RedisTimeoutError):
                 await (store.delete(1) if write == "delete" else store.set(1, Entry("value", now() + 60.0)))
-            proxy.heal()
-            assert await store.get(1) is MISS
 
     with real_server() as (server, _):
         asyncio.run(scenario(server))
