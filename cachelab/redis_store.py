@@ -9,8 +9,8 @@ Guarantee: every key begins with `namespace:vN:` and has a life in Redis; differ
     sent, and a value that was written between PTTL and GET is given no more than the life it was written with. Bytes
     that are no entry are a miss, counted in `undecodable`.
 Not guaranteed: that Redis keeps anything. That a life is not lengthened on the way there: it begins when the SET
-    arrives, so a server that hangs and then goes on may begin it late. Errors of redis reach the caller; a `Cache`
-    counts them. The time-outs are the client's business: `redis_client` sets short ones.
+    arrives. A write may arrive late, also after it has failed or was cancelled. Errors of redis reach the caller; a
+    `Cache` counts them. Nobody waits for more than one `socket_timeout` of the client; on a cluster a step has one.
 Cost: a round trip of one command a write, and of two for each key of all reads that travel together. One reader alone
     takes about a fifth more processor time than a bare GET; ten at once read twice as much as ten bare GETs.
 Source: SET, PTTL and pipelining at https://redis.io/docs/latest/commands; escaped keys as in URLs, RFC 3986.
@@ -128,7 +128,7 @@ class RedisStore:
         end = now + ENDLESS_S if endless else entry.expires
         life_ms = int(min(end - now, ENDLESS_S) * 1000)
         if life_ms < 1:
-            await self._redis.delete(name)
+            await self.delete(key)
             return
         life_s, stale_s, due_s = life_ms / 1000, max(0.0, end - entry.fresh_until), max(0.0, end - entry.due)
         try:
@@ -136,18 +136,18 @@ class RedisStore:
                 name, entry.value, life_s=life_s, stale_s=stale_s, due_s=due_s, load_s=entry.load_s, endless=endless
             )
         except Exception:
-            await self._redis.delete(name)  # the old value must not stay in its place
+            await self.delete(key)  # the old value must not stay in its place
             raise
         if len(data) > self._codec.max_bytes:
-            await self._redis.delete(name)
+            await self.delete(key)
             self.refused += 1
             self._tell(key, "refused")
             return
-        await self._redis.set(name, data, px=life_ms)
+        await self._trips.alone(self._redis.set(name, data, px=life_ms))
 
     async def delete(self, key: Hashable) -> None:
         """Forget the key; nothing happens if it is not there. Raises what the client raises."""
-        await self._redis.delete(self.key(key))
+        await self._trips.alone(self._redis.delete(self.key(key)))
 
     def key(self, key: Hashable) -> str:
         """The key's name in Redis: 42 is `namespace:vN:42`, ("eu", 42) is `namespace:vN:'eu':42`."""
@@ -180,10 +180,10 @@ def escaped(key: Hashable) -> str:
 def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50) -> Redis:
     """A client for the path of a cache: a store that is slow must not be slower than no store.
 
-    Connecting, an answer and a free connection are each waited for `timeout_s` seconds. Nothing is tried again: a retry
-    only doubles the wait, and the load is there. Callers wait for one of `max_connections` instead of failing at once,
-    as they do with the default pool. For a cluster: `RedisCluster.from_url(url, socket_timeout=timeout_s,
-    socket_connect_timeout=timeout_s)`, whose retries follow keys that have moved.
+    Nothing is tried again: a retry only doubles the wait, and the load is there. Callers wait for a free connection;
+    with the default pool they fail at once. A `RedisStore` waits `timeout_s` seconds for that, for connecting and for
+    the answer together, the client by itself for each. For a cluster, where moved keys are still followed: RedisCluster
+    `.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))`.
     """
     from redis.asyncio import BlockingConnectionPool, Redis  # loads when first used: `import cachelab` stays quick
     from redis.asyncio.retry import Retry

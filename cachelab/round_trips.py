@@ -17,7 +17,7 @@ Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -65,6 +65,17 @@ class RoundTrips:
             task.add_done_callback(partial(self._end, trip))
         return waiter
 
+    async def alone(self, command: Awaitable[object]) -> None:
+        """Await a command of the client's that shares no trip, a write: here too one time-out is for all its steps."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await command
+        except TimeoutError:
+            raise self._too_late() from None
+
+    def _too_late(self) -> RedisTimeoutError:
+        return RedisTimeoutError(f"Redis gave no answer within {self._limit_s} seconds.")
+
     def _leave(self, trip: _Trip) -> None:
         if self._boarding is trip:
             self._boarding = None  # who comes from here on takes the next
@@ -91,7 +102,7 @@ class RoundTrips:
             if connection is not None:
                 await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
             if isinstance(error, TimeoutError):
-                raise RedisTimeoutError(f"Redis gave no answer within {self._limit_s} seconds.") from None
+                raise self._too_late() from None
             raise
         finally:
             if connection is not None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cachelab import Cache, Flight
+from cachelab import Cache, Entry, Flight
 from cachelab.lab.fake_redis import FakeRedis, Hanging
 from cachelab.lab.proxy import FaultyProxy
 from cachelab.redis_store import RedisStore, redis_client
@@ -112,3 +113,21 @@ def test_a_slow_new_connection_costs_one_time_out() -> None:
 
     with real_server() as (server, _):
         assert asyncio.run(scenario(server)) < 2 * TIMEOUT_S  # four round trips of 80 ms, if nobody ends them
+
+
+@pytest.mark.parametrize("write", ["set", "delete"])
+def test_a_slow_new_connection_costs_a_write_one_time_out(write: str) -> None:
+    """Each round trip is quicker than the time-out, all together are not, and that is an error of redis."""
+
+    async def scenario(server: Path) -> None:
+        async with (
+            FaultyProxy(f"unix://{server}") as proxy,
+            redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=0.3) as redis,
+        ):
+            store = RedisStore(redis, str, namespace="test", version=1)
+            proxy.delay(0.2)
+            with pytest.raises(RedisTimeoutError):
+                await (store.delete(1) if write == "delete" else store.set(1, Entry("value", now() + 60.0)))
+
+    with real_server() as (server, _):
+        asyncio.run(scenario(server))
