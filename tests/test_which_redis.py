@@ -74,7 +74,7 @@ def test_fake_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
             assert await redis.client(decode_responses=True).get(redis.prefix + "k") == "v"
 
     asyncio.run(scenario())
-    assert capsys.readouterr().out == "Redis: none on this machine, so fakeredis inside this process.\n"
+    assert capsys.readouterr().out == "Redis: fakeredis, inside this process.\n"
 
 
 @posix_only

