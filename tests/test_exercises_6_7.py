@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -144,11 +145,16 @@ def decoded(*caught: type[Exception], shape: bool = True, whose: bool = True) ->
         except caught:
             return None
         strings = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in ("username", "email"))
-        if (shape and not strings) or (whose and found["id"] != key):
+        if (shape and not strings) or (whose and found.get("id") != key):
             return None
         return found
 
     return decode
+
+
+def dies_without_an_id(data: bytes, key: int) -> Any:
+    found = decoded(ValueError, RecursionError, whose=False)(data, key)
+    return found if found and found["id"] == key else None
 
 
 everything = decoded(ValueError, RecursionError)
@@ -195,6 +201,29 @@ def unpack_without_checksum(key: str, data: bytes) -> bytes | None:
     return unpack(key, crc(data) + data)
 
 
+def pack_by_pickle(key: str, value: bytes) -> bytes:
+    body = pickle.dumps((key, value))
+    return crc(body) + body
+
+
+def unpack_by_pickle(key: str, data: bytes) -> bytes | None:
+    if len(data) < 4 or crc(data[4:]) != data[:4]:
+        return None
+    found = pickle.loads(data[4:])
+    return found[1] if isinstance(found, tuple) and found[0] == key else None
+
+
+def pack_by_nul(key: str, value: bytes) -> bytes:
+    body = key.encode() + b"\0" + value
+    return crc(body) + body
+
+
+def unpack_by_nul(key: str, data: bytes) -> bytes | None:
+    head = key.encode() + b"\0"
+    whole = len(data) >= 4 and crc(data[4:]) == data[:4] and data[4:].startswith(head)
+    return data[4 + len(head) :] if whole else None
+
+
 def unpack_that_raises(key: str, data: bytes) -> bytes | None:
     assert data[0] >= 0
     return unpack(key, data)
@@ -227,6 +256,8 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("7.pill", reader(decoded(ValueError)), "JSONDecodeError is one of many"),
     ("7.pill", reader(decoded(ValueError, RecursionError, shape=False, whose=False)), "it is JSON, but no profile"),
     ("7.pill", reader(decoded(ValueError, RecursionError, whose=False)), "another user's profile"),
+    ("7.pill", reader(dies_without_an_id), "JSONDecodeError is one of many"),
+    ("7.pill", reader(lambda data, key: list(json.loads(data))), "not another shape"),
     ("7.pill", reader(everything, counts_it=False), "count it, once"),
     ("7.pill", reader(everything, heals=False), "write over it"),
     ("7.pill", never_stores, "load, put it there as JSON"),
@@ -235,6 +266,8 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("7.envelope", (pack, unpack), "Correct."),
     ("7.envelope", (pack_without_length, unpack_without_length), "Where does the key end?"),
     ("7.envelope", (pack_without_checksum, unpack_without_checksum), "the checksum must cover all"),
+    ("7.envelope", (pack_by_pickle, unpack_by_pickle), "a pickle is a program"),
+    ("7.envelope", (pack_by_nul, unpack_by_nul), "Where does the key end?"),
     ("7.envelope", (pack, unpack_that_raises), "and not an error"),
     ("7.envelope", (lambda key, value: value, lambda key, data: data), "put the key inside"),
     ("7.envelope", (lambda key, value: b"", lambda key, data: None), "What was packed must come back"),

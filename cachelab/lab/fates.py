@@ -31,12 +31,13 @@ def plot_fates(fates: Mapping[str, Sequence[str]], title: str) -> Picture:
         place = 0
         for fate, (colour, marker) in LOOKS.items():
             places = range(place, place + counts[fate])
-            ax.plot([p % columns for p in places], [p // columns for p in places], marker, color=colour, markersize=2.6)
+            ax.plot([p % columns for p in places], [p // columns for p in places], marker, color=colour, markersize=3)
             place += counts[fate]
-        ax.set_title(label, loc="left", fontsize=10)
+        told = ", ".join(f"{counts[fate]:,} {fate}" for fate in LOOKS if counts[fate])
+        ax.set_title(f"{label}\n{told}", loc="left", fontsize=9.5)
         ax.set_ylim(rows, -1)
         ax.axis("off")
-        words.append(f"{label}: " + ", ".join(f"{counts[fate]:,} {fate}" for fate in LOOKS if counts[fate]))
+        words.append(f"{label}: {told}")
     found = set().union(*fates.values())
     looks = {fate: look for fate, look in LOOKS.items() if fate in found}
     handles = [Line2D([], [], marker=m, color=c, linestyle="", label=fate) for fate, (c, m) in looks.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import zlib
 from collections import Counter
 from random import Random
 from typing import Any
@@ -26,6 +27,7 @@ PILLS: dict[str, bytes] = {
     "a number for a name": b'{"id": 7, "username": 5, "email": "ana@example.com"}',
     "nested too deep": b"[" * 100_000,
     "somebody else's": json.dumps(BEN).encode(),
+    "no id": b'{"username": "ana", "email": "ana@example.com"}',
 }
 
 
@@ -37,6 +39,8 @@ def _examine_pill(read: Any) -> str:
         words = "With nothing in Redis: load, put it there as JSON, return it; and that is no undecodable entry."
         raise Wrong(words, _facts(*plain))
     good = run(_one_read, read, GOOD)
+    if good[1:3] == (0, 0) and good[0] != ANA:
+        raise Wrong("Return the dict as it was stored, and not another shape of it.", _facts(*good))
     if good[:3] != (ANA, 0, 0):
         raise Wrong("What is right must be served from Redis, without a load, and not be counted.", _facts(*good))
     rows: list[list[object]] = []
@@ -108,33 +112,52 @@ def _examine_envelope(codec: Any) -> str:
             raise Wrong("pack makes bytes.", f"pack({key[:9]!r}, …) → {data!r}")
         if unpack(key, data) != VALUES[key]:
             raise Wrong("What was packed must come back.", f"unpack({key[:9]!r}, pack({key[:9]!r}, …)) is not")
-    for key in VALUES:
-        for other, data in packed.items():
-            if key != other and unpack(key, data) is not None:
-                words = "A reply that belongs to another key must be a miss: put the key inside and compare it."
-                raise Wrong(words, f"unpack({key[:9]!r}, what was packed for {other[:9]!r}) → {unpack(key, data)!r}")
-    for first, second in (("an", b"ab"), ("ana", b"b"), ("anab", b"")):
-        for key in ("an", "ana", "anab"):
-            if key != first and unpack(key, pack(first, second)) is not None:
+    foreign = [(key, other, VALUES[other]) for key in VALUES for other in VALUES if other != key]
+    for key, other, value in foreign:
+        found = _opened(unpack, key, pack(other, value), f"what was packed for {other[:9]!r}")
+        if found is not None:
+            words = "A reply that belongs to another key must be a miss: put the key inside and compare it."
+            raise Wrong(words, f"unpack({key[:9]!r}, what was packed for {other[:9]!r}) → {found!r}")
+    for first, second in (("an", b"ab"), ("ana", b"b"), ("anab", b""), ("a", b"b\0c"), ("a\0b", b"c")):
+        for key in ("an", "ana", "anab", "a", "a\0b"):
+            found = _opened(unpack, key, pack(first, second), f"pack({first!r}, {second!r})")
+            if key != first and found is not None:
                 words = "Where does the key end? Without its length, 'an' + 'ab' is 'ana' + 'b'."
-                raise Wrong(
-                    words, f"unpack({key!r}, pack({first!r}, {second!r})) → {unpack(key, pack(first, second))!r}"
-                )
+                raise Wrong(words, f"unpack({key!r}, pack({first!r}, {second!r})) → {found!r}")
     draw = Random(7)
     for trial in range(3_000):
         key = "ana"
         what, data = _damaged(packed[key], draw)
-        try:
-            found = unpack(key, data)
-        except Exception as error:
-            words = "Damaged bytes must be a miss (None), and not an error, however short they are."
-            raise Wrong(words, f"{what}: {type(error).__name__}: {error}") from error
+        found = _opened(unpack, key, data, what)
         if found not in (None, VALUES[key]):
             words = "A wrong value came back: the checksum must cover all that can be damaged."
             raise Wrong(words, f"trial {trial + 1}, {what}: {found!r}")
         if found is not None and data != packed[key]:
             raise Wrong("Damaged bytes were taken for whole ones.", f"trial {trial + 1}, {what}")
+    body = b"ccachelab.lab.exercises.chapter_07\n_spring\n(tR."  # a pickle that calls _spring()
+    for data in (body, zlib.crc32(body).to_bytes(4, "big") + body):
+        _opened(unpack, "ana", data, "a pickle")
+        if SPRUNG:
+            SPRUNG.clear()
+            raise Wrong(
+                "The bytes chose what to run: a pickle is a program.", "unpack('ana', a pickle) ran code from it"
+            )
     return "Every value comes back, to its own key only; 3,000 damaged envelopes, 0 wrong values and 0 errors."
+
+
+def _opened(unpack: Any, key: str, data: bytes, what: str) -> Any:
+    try:
+        return unpack(key, data)
+    except Exception as error:
+        words = "Bytes that do not fit must be a miss (None), and not an error, however short they are."
+        raise Wrong(words, f"{what}: {type(error).__name__}: {error}") from error
+
+
+SPRUNG: list[str] = []
+
+
+def _spring() -> None:
+    SPRUNG.append("loaded")
 
 
 def _damaged(data: bytes, draw: Random) -> tuple[str, bytes]:
