@@ -34,7 +34,8 @@ def plot_fates(fates: Mapping[str, Sequence[str]], title: str) -> Picture:
             ax.plot([p % columns for p in places], [p // columns for p in places], marker, color=colour, markersize=3)
             place += counts[fate]
         told = ", ".join(f"{counts[fate]:,} {fate}" for fate in LOOKS if counts[fate])
-        ax.set_title(f"{label}\n{told}", loc="left", fontsize=9.5)
+        brief = told.replace("counted ", "").replace(" value", "")
+        ax.set_title(f"{label}\n{brief}", loc="left", fontsize=9.5)
         ax.set_ylim(rows, -1)
         ax.axis("off")
         words.append(f"{label}: {told}")
