@@ -28,13 +28,14 @@ __all__ = ["Fence", "Fences"]
 class Fence:
     """One load's fence: `with fence:` around the load and its fill; `broken` tells whether a delete came between."""
 
-    __slots__ = ("_filling", "_key", "_standing", "_unread", "broken")
+    __slots__ = ("_filling", "_key", "_standing", "_unread", "_waiter", "broken")
 
     def __init__(self, standing: dict[Hashable, list[Fence]], unread: set[Hashable], key: Hashable) -> None:
         self._standing = standing
         self._unread = unread
         self._key = key
         self._filling: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self.broken = False
 
     def __enter__(self) -> Fence:
@@ -51,7 +52,8 @@ class Fence:
     async def stand_until_done(self, filling: Coroutine[Any, Any, None]) -> None:
         """Await the fill, unless the key is unread: then nothing is sent.
 
-        It goes on behind this fence if its caller is cancelled: nobody else would take it back.
+        It goes on behind this fence if its caller is cancelled: nobody else would take it back. Nor does the caller
+        wait for that, if the fence breaks: the store may hang, and would be waited for twice.
         """
         if self._key in self._unread:
             filling.close()
@@ -59,7 +61,17 @@ class Fence:
         self.__enter__()
         self._filling = asyncio.ensure_future(filling)  # the loop itself holds tasks only weakly
         self._filling.add_done_callback(self.__exit__)
-        await asyncio.shield(self._filling)
+        self._waiter = self._filling.get_loop().create_future()
+        self._filling.add_done_callback(self._release)
+        await self._waiter
+
+    def _break(self) -> None:
+        self.broken = True
+        self._release()
+
+    def _release(self, *_: object) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Fences:
@@ -76,7 +88,7 @@ class Fences:
     def break_all(self, key: Hashable) -> None:
         """Break every fence that stands around a load of `key` now."""
         for fence in self._standing.get(key, ()):
-            fence.broken = True
+            fence._break()
 
     def unread(self, key: Hashable) -> None:
         """A read of `key` has failed: whoever reports it loads now, or waits for a load, and that one does not fill."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cachelab import Cache, Entry, Flight
+from cachelab import Cache, Entry, Flight, InvalidationFailed
 from cachelab.lab.fake_redis import FakeRedis, Hanging
 from cachelab.lab.proxy import FaultyProxy
 from cachelab.redis_store import RedisStore, redis_client
@@ -131,3 +131,18 @@ def test_a_slow_new_connection_costs_a_write_one_time_out(write: str) -> None:
 
     with real_server() as (server, _):
         asyncio.run(scenario(server))
+
+
+@in_virtual_time
+async def test_a_delete_lets_the_caller_go_whose_fill_hangs() -> None:
+    """The fill waits for its time-out, and taking it back for another; the caller, who has the value, for neither."""
+    cache = over(FakeRedis(Hanging(0.01, 10), timeout_s=TIMEOUT_S))
+    reading = asyncio.create_task(timed(cache, 1))  # the read is answered before, and the fill is not
+    await asyncio.sleep(0.1)
+    deleting = asyncio.create_task(cache.delete(1))
+    assert await reading == 0.1
+    assert len(cache._fences) == 1  # the fill is still on its way, and then to be taken back
+    with pytest.raises(InvalidationFailed):
+        await deleting
+    await cache.aclose()
+    assert len(cache._fences) == 0

@@ -153,13 +153,14 @@ async def measure_hit(rounds: int = 201, calls: int = 50) -> dict[str, float]:
 
 
 async def measure_reads(callers: int, rounds: int = 31, calls: int = 1_000) -> dict[str, float]:
-    """Median seconds a read of Zipf traffic, of so many callers together."""
+    """The least seconds a read of Zipf traffic took, of so many callers together."""
     async with _filled(connections=callers) as (redis, _):
         ways: dict[str, Read] = {RAW: lambda key: redis.get(f"profile:v1:{key}"), OURS: _cache(redis).get}
         for name, store in ((STORE, RedisStore), (ONE_BY_ONE, OneByOne)):
             ways[name] = store(redis, Profile, namespace="profile", version=1).get
         keys = cycle(zipf_trace(10 * calls, KEYS))
-        return await interleaved({name: _rounds_of(read, keys, calls, callers) for name, read in ways.items()}, rounds)
+        reads = {name: _rounds_of(read, keys, calls, callers) for name, read in ways.items()}
+        return await interleaved(reads, rounds, typical=min)
 
 
 async def measure_levels(callers: int, rounds: int = 41, calls: int = 500) -> dict[str, float]:

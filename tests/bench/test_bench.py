@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.bench import bench_flight, bench_hit, bench_import, bench_simulation, bench_store, bench_virtual_redis
-from tests.bench.timing import missing
+from tests.bench.timing import in_a_fresh_process, missing
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
 def hit() -> dict[str, float]:
     """One run with all competitors in turns; the peers are an extra that the long tests need."""
     try:
-        return asyncio.run(bench_hit.measure())
+        return in_a_fresh_process(bench_hit.measure)
     except ModuleNotFoundError as error:
         pytest.fail(missing(error), pytrace=False)
 
@@ -38,7 +38,7 @@ def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None
 @pytest.fixture(scope="module")
 def peek() -> dict[str, float]:
     """A synchronous hit with each policy and each peer, in one run."""
-    return asyncio.run(bench_store.measure())
+    return in_a_fresh_process(bench_store.measure)
 
 
 @pytest.mark.parametrize("policy", bench_store.POLICIES)

@@ -1,10 +1,16 @@
 """How the benchmarks measure: competitors in turns, several rounds, the median of each, and a table of ratios."""
 
+import asyncio
 import statistics
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
 
-__all__ = ["interleaved", "missing", "report"]
+__all__ = ["in_a_fresh_process", "interleaved", "missing", "report"]
+
+Measure = Callable[[], Coroutine[Any, Any, dict[str, float]]]
 
 Round = Callable[[], Awaitable[float]]
 """One round of one competitor: seconds per operation."""
@@ -28,6 +34,16 @@ def report(medians: Mapping[str, float], yardstick: str) -> None:
     width = max(map(len, medians))
     for name, seconds in medians.items():
         print(f"{name:<{width}}  {seconds * 1e9:>12,.0f} ns  {seconds / medians[yardstick]:>8.2f} x")
+
+
+def in_a_fresh_process(measure: Measure) -> dict[str, float]:
+    """What `measure`, a function of a module, finds where no test has been before; raises what it raises."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_run, measure).result()
+
+
+def _run(measure: Measure) -> dict[str, float]:
+    return asyncio.run(measure())
 
 
 def missing(error: ModuleNotFoundError) -> str:
