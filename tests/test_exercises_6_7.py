@@ -30,6 +30,11 @@ async def two_moments(client: Any, user: str) -> bool:
     return bool(count <= 10)
 
 
+async def two_commands(client: Any, user: str) -> bool:
+    await client.set(f"rate:{user}", 0, ex=60, nx=True)
+    return bool(await client.incr(f"rate:{user}") <= 10)
+
+
 async def in_a_finally(client: Any, user: str) -> bool:
     count = 1
     try:
@@ -72,6 +77,8 @@ def a_page(
     stores: bool = True,
     absent_too: bool = False,
     survives: bool = True,
+    guards_set: bool = True,
+    in_the_past: bool = False,
     order: Callable[[list[int]], list[int]] = list,
 ) -> Any:
     """The solution, or, with one thing left out, one of its flaws."""
@@ -90,9 +97,9 @@ def a_page(
             values[key] = value = await load(key)
             if stores and (absent_too or value is not ABSENT):
                 try:
-                    await store.set(key, Entry(value, clock() + 60))
+                    await store.set(key, Entry(value, 60 if in_the_past else clock() + 60))
                 except ConnectionError:
-                    if not survives:
+                    if not guards_set:
                         raise
 
         missing = [key for key in (dict.fromkeys(keys) if once else keys) if key not in values]
@@ -232,6 +239,7 @@ def unpack_that_raises(key: str, data: bytes) -> bytes | None:
 ANSWERS: list[tuple[str, Any, str]] = [
     ("6.window", atomic, "Correct."),
     ("6.window", two_moments, "leaves a counter without an end"),
+    ("6.window", two_commands, "Between your two commands the counter can come to its end"),
     ("6.window", in_a_finally, "leaves a counter without an end"),
     ("6.window", renews, "a window that each call makes longer never ends"),
     ("6.window", reads_first, "let Redis count (INCR)"),
@@ -245,6 +253,8 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("6.page", a_page(stores=False), "must get into the store"),
     ("6.page", a_page(absent_too=True), "ABSENT is no value"),
     ("6.page", a_page(survives=False), "must not break the page"),
+    ("6.page", a_page(guards_set=False), "goes down halfway"),
+    ("6.page", a_page(in_the_past=True), "with a moment in the future"),
     ("6.page", a_page(order=sorted), "in the order of the keys"),
     ("6.page", entries, "a value for each key"),
     ("6.page", found_ones, "a value for each key"),

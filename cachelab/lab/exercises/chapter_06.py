@@ -13,6 +13,7 @@ from cachelab.lab.simulation import run
 
 __all__ = ["EXERCISES"]
 
+STRADDLES_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
 DEATHS_MS = [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
 
 
@@ -69,6 +70,13 @@ def _after_a_death(allow: Any, after_ms: float) -> list[bool]:
     return run(scenario)
 
 
+async def _across_the_end(allow: Any, second_s: float) -> list[bool]:
+    """A call that begins in the last moments of a window, and 19 calls in the hours after."""
+    client = FakeRedis().client()
+    hours = [3_600.0] * 9 + [7_200.0] * 9 + [10_800.0]
+    return (await _calls(allow, client, "ana", [0.0, second_s, *hours]))[2:]
+
+
 def _examine_window(allow: Any) -> str:
     if allow is ...:
         raise NotYet("write the name of your function in place of the ...")
@@ -83,6 +91,17 @@ def _examine_window(allow: Any) -> str:
                 "ana is locked out. The counter must never be there without its life."
             )
             raise Wrong(words, evidence_table(["the pod dies after", "then"], rows, wrong_row=len(rows) - 1))
+    for late_ms in STRADDLES_MS:
+        refused = run(_across_the_end, allow, 60 - late_ms / 1_000).count(False)
+        if refused:
+            words = (
+                "Between your two commands the counter can come to its end; the second then makes a new one, which has "
+                "none. Let both happen at once."
+            )
+            raise Wrong(
+                words,
+                f"a second call {60 - late_ms / 1_000:.4f} s after the first; then {refused} of 19 calls are refused",
+            )
     return f"It counts, it forgets, and a pod may die at any of {len(DEATHS_MS)} moments."
 
 
