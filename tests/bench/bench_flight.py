@@ -74,11 +74,11 @@ def _peers() -> dict[str, Callable[[Load], Call]]:
 
 
 async def measure(rounds: int = 41, *, peers: bool = True) -> dict[str, float]:
-    """Median seconds per caller for each competitor, in turns."""
+    """Seconds per caller for each competitor, in turns: the least of the rounds."""
     ways = {BARE: _crowd(lambda load: load, most=CALLERS), OURS: _crowd(_ours)}
     if peers:
         ways |= {name: _crowd(decorate) for name, decorate in _peers().items()}
-    return await interleaved(ways, rounds)
+    return await interleaved(ways, rounds, typical=min)
 
 
 if __name__ == "__main__":
