@@ -113,8 +113,8 @@ class RedisStore:
         # written after `asked`, and lives for life_s from then on at least. The smaller is right in either case.
         end = asked + min((life_ms - 1) / 1000, kept.life_s)  # Redis may round up by almost a millisecond
         expires = inf if kept.endless else end
-        fresh_until = end - kept.stale_s if kept.stale_s else inf
-        due = end - kept.due_s if kept.due_s else inf
+        fresh_until = end - kept.stale_s if kept.stale_s else expires
+        due = end - kept.due_s if kept.due_s else fresh_until
         return Entry(kept.value, expires, fresh_until, due, kept.load_s)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:

@@ -26,7 +26,7 @@ def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None
     """Against the library's Redis back end with pickles, where it is installed and runs."""
     if peer not in hit:
         pytest.skip(f"{peer} is not installed, or does not run with this redis-py")
-    assert hit[OURS] < 1.1 * hit[peer]  # less by 2 to 7 % as a rule, which a busy neighbour can hide
+    assert hit[OURS] < hit[peer]
 
 
 @pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 3.5)])
