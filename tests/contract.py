@@ -26,7 +26,9 @@ FOREVER = math.inf
 
 
 class StoreContract:
-    """For any store."""
+    """For any store. `last_s` is the last moment of a life of 60 s that it can tell from the end."""
+
+    last_s = math.nextafter(60.0, 0.0)
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> Any:
         """A new, empty store; without a clock it takes the running loop's."""
@@ -50,7 +52,7 @@ class StoreContract:
         """The last moment of a life is still a part of it."""
         store = self.make()
         await store.set(1, Entry("value", 60.0))
-        await asyncio.sleep(math.nextafter(60.0, 0.0))
+        await asyncio.sleep(self.last_s)
         assert await store.get(1) is not MISS
 
     @in_virtual_time
@@ -61,14 +63,14 @@ class StoreContract:
         await asyncio.sleep(60.0)
         assert await store.get(1) is MISS
 
-    @pytest.mark.parametrize("second", [5.0, 10.0, 20.0, math.nextafter(60.0, 0.0)])
+    @pytest.mark.parametrize("second", [5.0, 10.0, 20.0, 60.0])
     @in_virtual_time
     async def test_an_entry_that_is_due_or_stale_is_still_there(self, second: float) -> None:
         """Until it expires `get` hands it out as it was set, with all its moments and the seconds its load took."""
         store = self.make()
         entry = Entry("value", 60.0, fresh_until=20.0, due=5.0, load_s=0.25)
         await store.set(1, entry)
-        await asyncio.sleep(second)
+        await asyncio.sleep(min(second, self.last_s))
         got = await store.get(1)
         assert (got, got is not MISS and got.load_s) == (entry, 0.25)
 

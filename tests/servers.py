@@ -1,4 +1,4 @@
-"""Redis for tests: a real private server, and fakeredis on the running loop's clock."""
+"""Redis for tests: a real private server, fakeredis on the running loop's clock, and a store with rounded moments."""
 
 import asyncio
 import os
@@ -7,15 +7,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
+from cachelab.clock import Clock
+from cachelab.entry import MISS, Entry, Miss
 from cachelab.lab.fake_redis import virtual_server
 from cachelab.lab.private_server import server_binaries
+from cachelab.redis_store import RedisStore
 
 GUARD = """
 import subprocess, sys
@@ -111,3 +115,25 @@ def loops_server() -> FakeServer:
 def fake_redis(server: FakeServer | None = None) -> FakeAsyncRedis:
     """A client of `server`, or of a server of its own; lives end on the clock of the loop that is running."""
     return FakeAsyncRedis(server=server or loops_server())
+
+
+Plain: TypeAlias = bool | int | str | tuple[()] | None
+"""What the contract of stores puts into one."""
+
+
+class RoundedStore(RedisStore):
+    """The store, for a contract that compares moments exactly: they are rounded to so many digits of a second."""
+
+    def __init__(self, digits: int, redis: Any, *, namespace: str = "test", clock: Clock | None = None) -> None:
+        super().__init__(redis, Plain, namespace=namespace, version=1, clock=clock)
+        self._digits = digits
+
+    async def get(self, key: Hashable) -> Entry[Any] | Miss:
+        """The entry with moments that can be compared."""
+        entry = await super().get(key)
+        if entry is MISS:
+            return MISS
+        expires, fresh_until, due = (
+            round(moment, self._digits) for moment in (entry.expires, entry.fresh_until, entry.due)
+        )
+        return Entry(entry.value, expires, fresh_until, due, entry.load_s)

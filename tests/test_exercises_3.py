@@ -12,6 +12,7 @@ import pytest
 from cachelab import lab
 from cachelab.eviction import FIFO, LRU, OPT, S3FIFO, SIEVE, WTinyLFU
 from cachelab.lab.exercises.sieve import MISTAKEN
+from tests.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
 Clock = Callable[[], float]
 
@@ -185,21 +186,16 @@ ANSWERS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "answer", "words"), ANSWERS, ids=[f"{n}-{i}" for i, (n, _, _) in enumerate(ANSWERS)])
+@each_answer(ANSWERS)
 def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each misconception is called by its name."""
-    lab.check(name, answer)
-    assert words in " ".join(capsys.readouterr().out.split())
+    assert_verdict(name, answer, words, capsys)
 
 
 @pytest.mark.parametrize("name", ["3.sieve", "3.copied", "3.size"])
 def test_every_misconception_comes_with_its_evidence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong answer to this exercise is followed by a table or a line of what happened."""
-    wrong = next(answer for exercise, answer, words in ANSWERS if exercise == name and "Correct" not in words)
-    lab.check(name, wrong)
-    sentence, _, evidence = capsys.readouterr().out.partition("\n\n")
-    assert sentence.startswith("Not yet.")
-    assert evidence.strip()
+    """Whatever is wrong, the sentence is followed by what happened."""
+    assert_evidence_follows(name, ANSWERS, capsys)
 
 
 def test_the_mistaken_are_all_different(capsys: pytest.CaptureFixture[str]) -> None:

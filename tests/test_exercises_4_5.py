@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import lab
+from tests.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
 
 class Shared:
@@ -278,21 +278,13 @@ ANSWERS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "answer", "words"), ANSWERS, ids=[f"{n}-{i}" for i, (n, _, _) in enumerate(ANSWERS)])
+@each_answer(ANSWERS)
 def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each misconception is called by its name."""
-    lab.check(name, answer)
-    verdict = " ".join(capsys.readouterr().out.split())
-    assert words in verdict
-    assert verdict.startswith("Correct.") == (words == "Correct.")
+    assert_verdict(name, answer, words, capsys)
 
 
 @pytest.mark.parametrize("name", ["4.survive", "4.lock", "5.slo", "5.leak"])
 def test_every_misconception_comes_with_its_evidence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is wrong, the sentence is followed by what happened."""
-    for exercise, answer, words in ANSWERS:
-        if exercise == name and words[:7] not in ("Correct", "Nothing"):
-            lab.check(name, answer)
-            sentence, _, evidence = capsys.readouterr().out.partition("\n\n")
-            assert sentence.startswith("Not yet.")
-            assert evidence.strip()
+    assert_evidence_follows(name, ANSWERS, capsys)

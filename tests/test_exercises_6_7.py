@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, MISS, Entry, lab
+from cachelab import ABSENT, MISS, Entry
+from tests.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
 # 6.window: how many calls in 60 s
 
@@ -287,21 +288,13 @@ ANSWERS: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "answer", "words"), ANSWERS, ids=[f"{n}-{i}" for i, (n, _, _) in enumerate(ANSWERS)])
+@each_answer(ANSWERS)
 def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each misconception is called by its name."""
-    lab.check(name, answer)
-    verdict = " ".join(capsys.readouterr().out.split())
-    assert words.lower() in verdict.lower()
-    assert verdict.startswith("Correct.") == (words == "Correct.")
+    assert_verdict(name, answer, words, capsys)
 
 
 @pytest.mark.parametrize("name", ["6.window", "6.page", "7.pill", "7.envelope"])
 def test_every_misconception_comes_with_its_evidence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is wrong, the sentence is followed by what happened."""
-    for exercise, answer, words in ANSWERS:
-        if exercise == name and words[:7] not in ("Correct", "Nothing"):
-            lab.check(name, answer)
-            sentence, _, evidence = capsys.readouterr().out.partition("\n\n")
-            assert sentence.startswith("Not yet.")
-            assert evidence.strip()
+    assert_evidence_follows(name, ANSWERS, capsys)

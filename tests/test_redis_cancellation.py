@@ -69,7 +69,7 @@ async def cancel_many(path: Path, count: int, seed: int = 1) -> dict[str, Any]:
                     seen["answered"] += 1
                     seen["wrong"] += call.result() != key
 
-            while seen["cancelled"] < count:
+            while seen["cancelled"] < count or seen["answered"] <= count / 4:  # on a busy machine few are quick enough
                 proxy.delay(chance.choice([0.0, 0.001, 0.003]))
                 await asyncio.gather(*(caller() for _ in range(AT_ONCE)))
             proxy.heal()
@@ -102,7 +102,6 @@ def test_callers_who_leave_spoil_nobodys_answer(count: int) -> None:
     """No wrong answer, no bytes of an answer left in a connection, no error, no task, and the client works on."""
     with real_server() as (path, _):
         seen = asyncio.run(cancel_many(path, count))
-    assert seen["answered"] > count / 4
     assert seen["connections"] > 0
     assert {what: seen[what] for what in ("wrong", "unread", "undecodable", "store errors", "left", "reported")} == {
         "wrong": 0,

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,41 +18,27 @@ from typing import Any
 import pytest
 
 from cachelab.clock import Clock
-from cachelab.entry import MISS, Entry, Miss
 from cachelab.redis_store import RedisStore, redis_client
 from tests import contract
 from tests.cluster import RealCluster, cluster_client, real_cluster
 from tests.contract import StoreContract
-from tests.servers import real_server
+from tests.servers import RoundedStore, real_server
 
-Plain = bool | int | str | tuple[()] | None
 _numbers = count()
-
-
-class WholeSeconds(RedisStore):
-    """The store, for a contract that compares moments exactly."""
-
-    async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        entry = await super().get(key)
-        if entry is MISS:
-            return MISS
-        expires, fresh_until, due = (
-            moment if moment == math.inf else round(moment) for moment in (entry.expires, entry.fresh_until, entry.due)
-        )
-        return Entry(entry.value, expires, fresh_until, due, entry.load_s)
 
 
 class Leaping(StoreContract):
     """Each test of the contract in real time, with a client and keys of its own."""
 
     redis: Any
+    last_s = 59.0
 
     def client(self) -> Any:
         """A new client of an empty or a shared Redis."""
         raise NotImplementedError
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore:
-        return WholeSeconds(self.redis, Plain, namespace=self.namespace, version=1, clock=self.now)
+        return RoundedStore(0, self.redis, namespace=self.namespace, clock=self.now)
 
     def begin(self) -> None:
         """Second 0."""
@@ -68,23 +54,6 @@ class Leaping(StoreContract):
         self.leapt += seconds
         async for key in self.redis.scan_iter(f"{self.namespace}:*"):
             await self.redis.pexpire(key, await self.redis.pttl(key) - math.ceil(seconds * 1000))
-
-    async def test_an_entry_is_there_just_before_it_expires(self) -> None:  # type: ignore[override]
-        """A second before its end it is there."""
-        store = self.make()
-        await store.set(1, Entry("value", 60.0))
-        await self.sleep(59.0)
-        assert await store.get(1) is not MISS
-
-    @pytest.mark.parametrize("second", [5.0, 10.0, 20.0, 59.0])
-    async def test_an_entry_that_is_due_or_stale_is_still_there(self, second: float) -> None:  # type: ignore[override]
-        """Until it expires `get` hands it out as it was set, with all its moments and the seconds its load took."""
-        store = self.make()
-        entry = Entry("value", 60.0, fresh_until=20.0, due=5.0, load_s=0.25)
-        await store.set(1, entry)
-        await self.sleep(second)
-        got = await store.get(1)
-        assert (got, got is not MISS and got.load_s) == (entry, 0.25)
 
 
 def leaping(test: Callable[..., Any]) -> Callable[..., None]:

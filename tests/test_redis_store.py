@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 from cachelab.cache import Cache
 from cachelab.clock import Clock
 from cachelab.codec import Undecodable
-from cachelab.entry import ABSENT, MISS, Entry, Miss
+from cachelab.entry import ABSENT, MISS, Entry
 from cachelab.events import Fact, InvalidationFailed
 from cachelab.flight import Flight
 from cachelab.lab.simulation import run
@@ -35,11 +35,20 @@ from tests import servers
 from tests.contract import StoreContract
 from tests.fakes import PROPERTY, Heard, Origin, facts, in_virtual_time, now, tally
 from tests.notebooks import ROOT
-from tests.servers import fake_redis, guarded, loops_server, need_server, real_server, runs, soon, wait_for
+from tests.servers import (
+    Plain,
+    RoundedStore,
+    fake_redis,
+    guarded,
+    loops_server,
+    need_server,
+    real_server,
+    runs,
+    soon,
+    wait_for,
+)
 
 FOREVER = math.inf
-Plain = bool | int | str | tuple[()] | None
-"""What the contract puts into a store."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,41 +114,13 @@ class SpiedPipeline:
         return answers
 
 
-class Hundredths(RedisStore):
-    """The store, for a contract that compares moments exactly: Redis counts milliseconds, so they are rounded."""
-
-    async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        entry = await super().get(key)
-        if entry is MISS:
-            return MISS
-        expires, fresh_until, due = (round(moment, 2) for moment in (entry.expires, entry.fresh_until, entry.due))
-        return Entry(entry.value, expires, fresh_until, due, entry.load_s)
-
-
 class TestOnFakeredis(StoreContract):
-    """The contract in virtual time; what it asks of the last instant is asked here of the last milliseconds."""
+    """The contract in virtual time; Redis counts milliseconds, so the last instant is that of two before the end."""
+
+    last_s = 59.998
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore:
-        return Hundredths(fake_redis(), Plain, namespace="test", version=1, clock=clock)
-
-    @in_virtual_time
-    async def test_an_entry_is_there_just_before_it_expires(self) -> None:
-        """Two milliseconds before its end it is there."""
-        store = self.make()
-        await store.set(1, Entry("value", 60.0))
-        await asyncio.sleep(59.998)
-        assert await store.get(1) is not MISS
-
-    @pytest.mark.parametrize("second", [5.0, 10.0, 20.0, 59.0])
-    @in_virtual_time
-    async def test_an_entry_that_is_due_or_stale_is_still_there(self, second: float) -> None:
-        """Until it expires `get` hands it out as it was set, with all its moments and the seconds its load took."""
-        store = self.make()
-        entry = Entry("value", 60.0, fresh_until=20.0, due=5.0, load_s=0.25)
-        await store.set(1, entry)
-        await asyncio.sleep(second)
-        got = await store.get(1)
-        assert (got, got is not MISS and got.load_s) == (entry, 0.25)
+        return RoundedStore(2, fake_redis(), clock=clock)
 
 
 class TestLife:

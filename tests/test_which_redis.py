@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from cachelab import lab
 from cachelab.lab import which_redis
-from cachelab.lab.private_server import PrivateServer
+from cachelab.lab.private_server import DidNotStart, PrivateServer
 from cachelab.lab.redis_url import VARIABLE, NoRedis
 from cachelab.lab.which_redis import connect
 from tests.fakes import in_virtual_time
@@ -72,6 +73,19 @@ def test_fake_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
             assert "no redis-server" in redis.detail
             await redis.client().set(redis.prefix + "k", "v")
             assert await redis.client(decode_responses=True).get(redis.prefix + "k") == "v"
+
+    asyncio.run(scenario())
+    assert capsys.readouterr().out == "Redis: fakeredis, inside this process.\n"
+
+
+def test_fakeredis_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the quick tests and whole workshops do, whatever the machine has."""
+    monkeypatch.setenv(VARIABLE, "fake")
+
+    async def scenario() -> None:
+        async with await connect() as redis:
+            assert (redis.rung, redis.url) == ("fake", None)
+            assert f"{VARIABLE} asks for it" in redis.detail
 
     asyncio.run(scenario())
     assert capsys.readouterr().out == "Redis: fakeredis, inside this process.\n"
@@ -242,6 +256,16 @@ def test_broken_program_falls_to_the_next_rung(tmp_path: Path, monkeypatch: pyte
     assert "ended at once with code 3: no luck today." in detail
     assert "Permission denied." in detail
     assert "No such file or directory." in detail
+
+
+@posix_only
+def test_a_guard_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that lets us start no process gets a sentence, and keeps no folder of ours."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+    with pytest.raises(DidNotStart, match="redis-server cannot be started: No such file or directory"):
+        asyncio.run(PrivateServer.start(Path("redis-server")))
+    assert list(tmp_path.iterdir()) == []
 
 
 @in_virtual_time

@@ -47,14 +47,15 @@ class PrivateServer:
         self.path = self.folder / "s"
         command = [str(binary), "--port", "0", "--unixsocket", str(self.path), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(self.folder), *options]
-        with (self.folder / "log").open("wb") as log:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", server_guard.__file__, str(self.folder), *command],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        guard = [sys.executable, "-I", "-S", server_guard.__file__, str(self.folder), *command]
+        try:
+            with (self.folder / "log").open("wb") as log:
+                self._guard = subprocess.Popen(
+                    guard, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                )
+        except OSError:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         self.pid = self._guard.pid
         self._end = weakref.finalize(self, _end, self._guard, self.folder, os.getpid())
 

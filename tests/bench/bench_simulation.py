@@ -1,11 +1,13 @@
 """How many requests of Zipf traffic through a `Cache` the lab simulates in a second of real time."""
 
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from cachelab import Cache, MemoryStore, lab
 
-__all__ = ["measure", "measure_workload"]
+__all__ = ["TRAFFIC", "measure", "measure_workload"]
 
 TRAFFIC = lab.Workload(rate=200.0, seconds=300.0, keys=1_000, zipf=1.0, write_rate=1.0, seed=1)
 
@@ -16,13 +18,15 @@ async def _scenario() -> lab.Trace:
     return await lab.replay(TRAFFIC, cache, db=db)
 
 
-def measure(rounds: int = 3) -> float:
+def measure(
+    scenario: Callable[[], Coroutine[Any, Any, lab.Trace]] = _scenario, traffic: lab.Workload = TRAFFIC, rounds: int = 3
+) -> float:
     """The best rate of so many runs, in requests per second of real time; making the workload is not counted."""
-    requests = len(TRAFFIC.requests())
+    requests = len(traffic.requests())
     best = float("inf")
     for _ in range(rounds):
         start = time.perf_counter()
-        lab.run(_scenario)
+        lab.run(scenario)
         best = min(best, time.perf_counter() - start)
     return requests / best
 

@@ -1,12 +1,13 @@
 """How many requests through a `Cache` over Redis in virtual time the lab simulates in a second of real time."""
 
-import time
+from dataclasses import replace
 
 from cachelab import Cache, RedisStore, lab
+from tests.bench import bench_simulation
 
 __all__ = ["measure"]
 
-TRAFFIC = lab.Workload(rate=200.0, seconds=50.0, keys=1_000, zipf=1.0, write_rate=1.0, seed=1)
+TRAFFIC = replace(bench_simulation.TRAFFIC, seconds=50.0)
 
 
 async def _scenario() -> lab.Trace:
@@ -16,15 +17,9 @@ async def _scenario() -> lab.Trace:
     return await lab.replay(TRAFFIC, cache, db=db)
 
 
-def measure(rounds: int = 3) -> float:
-    """The best rate of so many runs, in requests per second of real time; making the workload is not counted."""
-    requests = len(TRAFFIC.requests())
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.process_time()
-        lab.run(_scenario)
-        best = min(best, time.process_time() - start)
-    return requests / best
+def measure() -> float:
+    """Requests per second of real time, as `bench_simulation` measures them over memory."""
+    return bench_simulation.measure(_scenario, TRAFFIC)
 
 
 if __name__ == "__main__":
