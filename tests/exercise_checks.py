@@ -10,7 +10,7 @@ from cachelab import lab
 __all__ = ["Answers", "assert_evidence_follows", "assert_verdict", "each_answer"]
 
 Answers: TypeAlias = Sequence[tuple[str, Any, str]]
-"""The name of an exercise, an answer to it, and words of the verdict: they begin with "Correct." for right ones only."""
+"""The name of an exercise, an answer to it, and words of the verdict, "Correct. …" for right ones only."""
 
 
 def each_answer(answers: Answers) -> pytest.MarkDecorator:
