@@ -15,7 +15,7 @@ pytest.importorskip("libcachesim", reason="libcachesim, the yardstick, is not in
 @pytest.fixture(scope="module")
 def seconds() -> dict[str, float]:
     """One run with all competitors in turns, room for a tenth of the keys."""
-    return asyncio.run(bench_eviction.measure(KEYS // 10, rounds=6))
+    return asyncio.run(bench_eviction.measure(KEYS // 10, rounds=4))
 
 
 @pytest.mark.parametrize(
