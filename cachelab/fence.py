@@ -96,7 +96,8 @@ class Fences:
 
     def overtaken(self, key: Hashable) -> bool:
         """Whether a delete may have overtaken a fill of `key` that is still on its way: the store may show it."""
-        return any(fence.broken and fence._filling for fence in self._standing.get(key, ()))
+        standing = self._standing.get(key)  # as a rule none: every read that awaits its store asks this
+        return standing is not None and any(fence.broken and fence._filling for fence in standing)
 
     async def fills(self) -> None:
         """Wait for the end of every fill that is on its way."""

@@ -5,11 +5,12 @@ Problem: a hundred callers read from Redis at the same time, and a hundred packe
 Idea: a bus stop. Who finds no bus calls one; who comes before it leaves gets on, on the same seat if he asks for the
     same key. It leaves as soon as it has a connection, as a rule in the next turn of the loop: it waits for nobody.
 Guarantee: the question is sent after its caller has asked it, so after each write that he has seen acknowledged. To
-    cancel a caller harms no other. Each gets one answer or one error; what is refused for one key reaches only those
-    who ask for it. Nobody waits longer than the client's `socket_timeout`, which is for all together: a free
-    connection, connecting, and the answers. A connection with answers that nobody has read is closed.
-Not guaranteed: that anything is tried again. On a cluster, whose pipeline finds the nodes, time-outs and retries are
-    the client's. All callers on a trip get the same error object: do not change it.
+    cancel a caller harms no other. Each gets one answer or one error. Nobody waits longer than the client's
+    `socket_timeout`, which is for all together: a free connection, connecting, and the answers. A connection with
+    answers that nobody has read is closed.
+Not guaranteed: that anything is tried again. That a refusal of one key spares the others: an MGET that Redis refuses is
+    everybody's error on that trip, and the same object: do not change it. On a cluster, whose pipeline finds the nodes,
+    a value is asked for by its own GET, and time-outs and retries are the client's.
 Cost: a trip takes a task and one time-out, a caller a future and a turn of the loop.
 Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
 """
@@ -17,7 +18,7 @@ Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,8 +33,8 @@ __all__ = ["Answer", "RoundTrips", "SEATS"]
 
 SEATS = 100  # keys on a trip: more would save little, and the first answer waits for the last
 
-Answer: TypeAlias = tuple[Any, Any]
-"""What Redis replied to PTTL and to GET, in this order; an error reply is an exception."""
+Answer: TypeAlias = tuple[int, "bytes | None"]
+"""What Redis replied to PTTL and, after that, to the question for the value: None for a key that holds none."""
 
 _Trip: TypeAlias = dict[str, list["asyncio.Future[Answer]"]]
 
@@ -87,7 +88,7 @@ class RoundTrips:
             self._leave(trip)  # it may not have come to that
             _arrive(trip, [error] * len(trip))
 
-    async def _by_connection(self, trip: _Trip) -> list[Answer]:
+    async def _by_connection(self, trip: _Trip) -> Sequence[Answer | Exception]:
         connection: Any = None
         try:
             async with asyncio.timeout(self._limit_s) as limit:
@@ -96,8 +97,9 @@ class RoundTrips:
                 if limit.expired():  # on Python 3.11 a step before may have lost its signal
                     raise TimeoutError
                 self._leave(trip)
-                await connection.send_packed_command(b"".join(map(_question, trip)))
-                return await _answers(connection, len(trip))
+                await connection.send_packed_command(_question(trip))
+                *lives, values = await _replies(connection, len(trip) + 1)
+                return [values] * len(trip) if isinstance(values, ResponseError) else _answers(lives, values)
         except BaseException as error:
             if connection is not None:
                 await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
@@ -109,14 +111,14 @@ class RoundTrips:
                 connection.socket_timeout = self._limit_s
                 await self._pool.release(connection)
 
-    async def _by_pipeline(self, trip: _Trip) -> list[Answer]:
+    async def _by_pipeline(self, trip: _Trip) -> Sequence[Answer | Exception]:
         self._leave(trip)
         pipe = self._redis.pipeline(transaction=False)
         for name in trip:
             pipe.pttl(name)
             pipe.get(name)
         replies = await pipe.execute(raise_on_error=False)
-        return list(zip(replies[::2], replies[1::2], strict=True))
+        return _answers(replies[::2], replies[1::2])
 
     def _end(self, trip: _Trip, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -137,16 +139,30 @@ def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
     trip.clear()  # the error's traceback holds it: a circle
 
 
-def _question(name: str) -> bytes:
-    key = name.encode()
-    return b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(key), key, len(key), key)
+def _question(names: Iterable[str]) -> bytes:
+    """A PTTL for each, then one MGET for all: a value is read after its life, and its reply costs less than a GET's."""
+    keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
+    lives = [b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys]
+    return b"".join([*lives, b"*%d\r\n$4\r\nMGET\r\n" % (1 + len(keys)), *keys])
 
 
-async def _answers(connection: Any, count: int) -> list[Answer]:
+async def _replies(connection: Any, count: int) -> list[Any]:
     replies: list[Any] = []
-    for _ in range(2 * count):
+    for _ in range(count):
         try:
             replies.append(await connection.read_response())
         except ResponseError as error:
             replies.append(error)
-    return list(zip(replies[::2], replies[1::2], strict=True))
+    return replies
+
+
+def _answers(lives: Iterable[Any], values: Iterable[Any]) -> list[Answer | Exception]:
+    answers: list[Answer | Exception] = []
+    for life, value in zip(lives, values, strict=True):
+        if isinstance(life, Exception):
+            answers.append(life)
+        elif isinstance(value, Exception):
+            answers.append((life, None) if str(value).startswith("WRONGTYPE") else value)
+        else:
+            answers.append((life, value))
+    return answers

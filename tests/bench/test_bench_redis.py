@@ -29,9 +29,12 @@ def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None
     assert hit[OURS] < hit[peer]
 
 
-@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 3.5)])
+@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 4.5)])
 def test_reads_that_travel_together_are_quick(callers: int, times: float) -> None:
-    """So many callers of the store read so many times what as many raw callers do; theirs is not even decoded."""
+    """So many callers of the store read so many times what as many raw callers do; theirs is not even decoded.
+
+    On an idle machine 2.4 to 2.6 times and 5.1 to 5.5 times.
+    """
     cost = asyncio.run(bench_redis.measure_reads(callers))
     assert cost[STORE] * times <= cost[RAW]
 
