@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import threading
 import time
@@ -359,6 +360,12 @@ class Spins(Right):
             await asyncio.sleep(1)
 
 
+class Yields(Right):
+    async def get(self, key: int) -> Any:
+        while True:
+            await asyncio.sleep(0)
+
+
 class Exits(Right):
     async def get(self, key: int) -> Any:
         raise SystemExit
@@ -367,9 +374,12 @@ class Exits(Right):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Awaits, "waits for something that never comes"),
-        (Sleeps, "did not come back"),
+        (Awaits, "waits for something that never comes. Nothing can happen any more: every task waits and no timer "),
+        (Awaits, "in get, line "),
+        (Sleeps, "It was at line "),
         (Spins, "did not come back"),
+        (Spins, "It was at line "),
+        (Yields, "It was at line "),
         (Exits, "Your code raised SystemExit"),
         (7, "Your code raised TypeError"),
     ],
@@ -377,10 +387,13 @@ class Exits(Right):
 def test_a_check_ends_in_a_sentence_whatever_the_code_does(
     answer: Any, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An endless loop, a deadlock, a blocking call and an exit each end in one sentence within seconds."""
+    """An endless loop, a deadlock, a blocking call and an exit each end in a sentence with the line, and no noise."""
     monkeypatch.setattr(checks, "guarded", partial(guarded, seconds=0.3))
     lab.check("1.make", answer)
-    assert words in " ".join(capsys.readouterr().out.split())
+    gc.collect()
+    said = capsys.readouterr()
+    assert words in " ".join(said.out.split())
+    assert not said.err
 
 
 @pytest.mark.parametrize("work", [_spin, _swallow_everything])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import pickle
 import zlib
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from cachelab import ABSENT, MISS, Entry
 from tests.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
@@ -59,6 +62,20 @@ async def reads_first(client: Any, user: str) -> bool:
     return count <= 10
 
 
+def for_so_long(seconds: int) -> Any:
+    async def allow(client: Any, user: str) -> bool:
+        pipe = client.pipeline(transaction=True)
+        pipe.set(f"rate:{user}", 0, ex=seconds, nx=True)
+        pipe.incr(f"rate:{user}")
+        return bool((await pipe.execute())[1] <= 10)
+
+    return allow
+
+
+async def by_the_clock(client: Any, user: str) -> bool:
+    return await atomic(client, f"{user}:{asyncio.get_running_loop().time() // 60}")
+
+
 async def for_everybody(client: Any, user: str) -> bool:
     return await atomic(client, "all")
 
@@ -79,7 +96,8 @@ def a_page(
     absent_too: bool = False,
     survives: bool = True,
     guards_set: bool = True,
-    in_the_past: bool = False,
+    life_s: float | None = 60,
+    caught: type[Exception] = RedisError,
     order: Callable[[list[int]], list[int]] = list,
 ) -> Any:
     """The solution, or, with one thing left out, one of its flaws."""
@@ -88,7 +106,7 @@ def a_page(
         clock, values = asyncio.get_running_loop().time, dict[int, Any]()
         try:
             found = await store.get_many(keys) if many else [await store.get(key) for key in keys]
-        except ConnectionError:
+        except caught:
             if not survives:
                 raise
             found = [MISS] * len(keys)
@@ -98,8 +116,8 @@ def a_page(
             values[key] = value = await load(key)
             if stores and (absent_too or value is not ABSENT):
                 try:
-                    await store.set(key, Entry(value, 60 if in_the_past else clock() + 60))
-                except ConnectionError:
+                    await store.set(key, Entry(value, 60 if life_s is None else clock() + life_s))
+                except caught:
                     if not guards_set:
                         raise
 
@@ -128,11 +146,15 @@ async def empty(store: Any, load: Any, keys: list[int]) -> None: ...
 # 7.pill: what the bytes in Redis may be
 
 
-def reader(decode: Callable[[bytes, int], Any], *, counts_it: bool = True, heals: bool = True) -> Any:
+def reader(
+    decode: Callable[[bytes, int], Any], *, counts_it: bool = True, heals: bool = True, empty_is_none: bool = False
+) -> Any:
     """A reader of JSON that takes None from `decode` for a miss."""
 
     async def read(client: Any, load: Any, key: int, counts: Any) -> Any:
         data = await client.get(f"user:{key}")
+        if empty_is_none:
+            data = data or None
         if data is not None:
             profile = decode(data, key)
             if profile is not None:
@@ -146,14 +168,22 @@ def reader(decode: Callable[[bytes, int], Any], *, counts_it: bool = True, heals
     return read
 
 
-def decoded(*caught: type[Exception], shape: bool = True, whose: bool = True) -> Callable[[bytes, int], Any]:
+def id_of(found: Any) -> Any:
+    return found.get("id")
+
+
+def decoded(
+    *caught: type[Exception],
+    strings: tuple[str, ...] = ("username", "email"),
+    whose: Callable[[Any], Any] | None = id_of,
+) -> Callable[[bytes, int], Any]:
     def decode(data: bytes, key: int) -> Any:
         try:
             found = json.loads(data)
         except caught:
             return None
-        strings = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in ("username", "email"))
-        if (shape and not strings) or (whose and found.get("id") != key):
+        fits = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in strings)
+        if (strings and not fits) or (whose is not None and whose(found) != key):
             return None
         return found
 
@@ -161,11 +191,12 @@ def decoded(*caught: type[Exception], shape: bool = True, whose: bool = True) ->
 
 
 def dies_without_an_id(data: bytes, key: int) -> Any:
-    found = decoded(ValueError, RecursionError, whose=False)(data, key)
+    found = decoded(ValueError, RecursionError, whose=None)(data, key)
     return found if found and found["id"] == key else None
 
 
-everything = decoded(ValueError, RecursionError)
+ALL = ValueError, RecursionError
+everything = decoded(*ALL)
 
 
 async def never_stores(client: Any, load: Any, key: int, counts: Any) -> Any:
@@ -221,6 +252,42 @@ def unpack_by_pickle(key: str, data: bytes) -> bytes | None:
     return found[1] if isinstance(found, tuple) and found[0] == key else None
 
 
+def pack_by_signed_pickle(key: str, value: bytes) -> bytes:
+    body = pickle.dumps((key, value))
+    return sha256(body).digest() + body
+
+
+def unpack_by_signed_pickle(key: str, data: bytes) -> bytes | None:
+    if sha256(data[32:]).digest() != data[:32]:
+        return None
+    found: tuple[str, bytes] = pickle.loads(data[32:])
+    return found[1] if found[0] == key else None
+
+
+def unpack_by_bare_pickle(key: str, data: bytes) -> bytes | None:
+    try:
+        found: tuple[str, bytes] = pickle.loads(data)
+        return found[1] if found[0] == key else None
+    except Exception:
+        return None
+
+
+def pack_by_letters(key: str, value: bytes) -> bytes:
+    body = len(key).to_bytes(4, "big") + key.encode() + value
+    return crc(body) + body
+
+
+def unpack_by_letters(key: str, data: bytes) -> bytes | None:
+    body = data[4:]
+    end = 4 + int.from_bytes(body[:4], "big")
+    whole = len(data) >= 8 and crc(body) == data[:4]
+    return body[end:] if whole and body[4:end] == key.encode() else None
+
+
+def pack_by_ascii(key: str, value: bytes) -> bytes:
+    return pack(key.encode("ascii", "replace").decode(), value)
+
+
 def pack_by_nul(key: str, value: bytes) -> bytes:
     body = key.encode() + b"\0" + value
     return crc(body) + body
@@ -242,6 +309,9 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("6.window", two_moments, "leaves a counter without an end"),
     ("6.window", two_commands, "Between your two commands the counter can come to its end"),
     ("6.window", in_a_finally, "leaves a counter without an end"),
+    ("6.window", for_so_long(5), "yours is shorter, or begins by the clock"),
+    ("6.window", by_the_clock, "yours is shorter, or begins by the clock"),
+    ("6.window", for_so_long(600), "yours is longer"),
     ("6.window", renews, "a window that each call makes longer never ends"),
     ("6.window", reads_first, "let Redis count (INCR)"),
     ("6.window", for_everybody, "Each user has a counter of their own"),
@@ -255,7 +325,11 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("6.page", a_page(absent_too=True), "ABSENT is no value"),
     ("6.page", a_page(survives=False), "must not break the page"),
     ("6.page", a_page(guards_set=False), "goes down halfway"),
-    ("6.page", a_page(in_the_past=True), "with a moment in the future"),
+    ("6.page", a_page(caught=ConnectionError), "other classes than redis's"),
+    ("6.page", a_page(life_s=None), "with a moment in the future"),
+    ("6.page", a_page(life_s=1), "kept for 60 s"),
+    ("6.page", a_page(life_s=365 * 86_400), "kept for 60 s"),
+    ("6.page", a_page(life_s=math.inf), "kept for 60 s"),
     ("6.page", a_page(order=sorted), "in the order of the keys"),
     ("6.page", entries, "a value for each key"),
     ("6.page", found_ones, "a value for each key"),
@@ -265,8 +339,11 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("7.pill", reader(decoded()), "One bad entry and every reader fails"),
     ("7.pill", reader(decoded(json.JSONDecodeError)), "JSONDecodeError is one of many"),
     ("7.pill", reader(decoded(ValueError)), "JSONDecodeError is one of many"),
-    ("7.pill", reader(decoded(ValueError, RecursionError, shape=False, whose=False)), "it is JSON, but no profile"),
-    ("7.pill", reader(decoded(ValueError, RecursionError, whose=False)), "another user's profile"),
+    ("7.pill", reader(decoded(ValueError, RecursionError, strings=(), whose=None)), "it is JSON, but no profile"),
+    ("7.pill", reader(decoded(ValueError, RecursionError, whose=None)), "another user's profile"),
+    ("7.pill", reader(decoded(*ALL, strings=("username",))), "it is JSON, but no profile"),
+    ("7.pill", reader(decoded(*ALL, whose=lambda found: int(found.get("id", 0)))), "it is JSON, but no profile"),
+    ("7.pill", reader(everything, empty_is_none=True), "count it, once"),
     ("7.pill", reader(dies_without_an_id), "JSONDecodeError is one of many"),
     ("7.pill", reader(lambda data, key: list(json.loads(data))), "not another shape"),
     ("7.pill", reader(everything, counts_it=False), "count it, once"),
@@ -278,6 +355,10 @@ ANSWERS: list[tuple[str, Any, str]] = [
     ("7.envelope", (pack_without_length, unpack_without_length), "Where does the key end?"),
     ("7.envelope", (pack_without_checksum, unpack_without_checksum), "the checksum must cover all"),
     ("7.envelope", (pack_by_pickle, unpack_by_pickle), "a pickle is a program"),
+    ("7.envelope", (pack_by_signed_pickle, unpack_by_signed_pickle), "a pickle is a program"),
+    ("7.envelope", (lambda key, value: pickle.dumps((key, value)), unpack_by_bare_pickle), "a pickle is a program"),
+    ("7.envelope", (pack_by_letters, unpack_by_letters), "count the bytes of its UTF-8"),
+    ("7.envelope", (pack_by_ascii, unpack), "What was packed must come back"),
     ("7.envelope", (pack_by_nul, unpack_by_nul), "Where does the key end?"),
     ("7.envelope", (pack, unpack_that_raises), "and not an error"),
     ("7.envelope", (lambda key, value: value, lambda key, data: data), "put the key inside"),

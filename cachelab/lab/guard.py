@@ -14,6 +14,7 @@ import linecache
 import sys
 import sysconfig
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -67,10 +68,15 @@ def _end(thread: threading.Thread) -> None:
 
 
 def _position(thread: threading.Thread) -> str:
-    frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
-    while frame is not None and not _is_learners(frame.f_code.co_filename):
-        frame = frame.f_back
-    return "" if frame is None else _line(frame.f_code.co_filename, frame.f_lineno)
+    """Where the learner's code is. In a loop that awaits it is at moments the event loop's turn: look again, then."""
+    for _ in range(100):
+        frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
+        while frame is not None:
+            if _is_learners(frame.f_code.co_filename):
+                return _line(frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        time.sleep(0.001)
+    return ""
 
 
 def explain(error: BaseException) -> str:

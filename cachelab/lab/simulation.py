@@ -33,6 +33,7 @@ def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
             _run_slice(loop)
     finally:
         loop.close()
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # if it was interrupted, the caller knows
     return task.result()
 
 

@@ -4,8 +4,7 @@ Problem: an experiment with real sleeps takes as long as what it is about and co
 Idea: run the experiment on a loop of its own. When nothing can run now, set its clock to the next timer and go on.
 Guarantee: the same program and the same seeds give the same events in the same order in every process. If every task
     waits for something that cannot come any more, `Deadlock` is raised.
-Not guaranteed: anything about code that blocks, reads a real clock, opens a socket or starts a thread: a loop without
-    I/O has none of these.
+Not guaranteed: anything about code that blocks, reads a real clock, opens a socket or starts a thread.
 Cost: a few microseconds of real time for each callback.
 Source: trio's MockClock with autojump; the interface is asyncio.AbstractEventLoop.
 """
@@ -13,13 +12,14 @@ Source: trio's MockClock with autojump; the interface is asyncio.AbstractEventLo
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import heapq
 import sys
 import time
+from asyncio import TimerHandle
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -40,7 +40,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
     def __init__(self) -> None:
         self._now = 0.0
         self._ready: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # the number keeps equal times in order
+        self._timers: list[tuple[float, int, TimerHandle]] = []  # the number keeps equal times in order
         self._timers_made = self._tasks_made = self._generators_made = 0
         self._generators: WeakValueDictionary[int, AsyncGenerator[Any, None]] = WeakValueDictionary()  # begun, in order
         self._closers: set[asyncio.Task[Any]] = set()
@@ -52,24 +52,20 @@ class VirtualLoop(_Base):  # type: ignore[misc]
             raise RuntimeError("This simulation has ended: build caches and stores inside the scenario that uses them.")
         return self._now
 
-    def call_soon(self, callback: Callback, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+    def call_soon(self, callback: Callback, *args: Any, context: Context | None = None) -> asyncio.Handle:
         """Run `callback` in this same instant, after what is already waiting."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    def call_at(
-        self, when: float, callback: Callback, *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callback, *args: Any, context: Context | None = None) -> TimerHandle:
         """Run `callback` at the virtual second `when`; equal times in the order in which they were asked for."""
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = TimerHandle(when, callback, args, self, context)
         self._timers_made += 1
         heapq.heappush(self._timers, (when, self._timers_made, handle))
         return handle
 
-    def call_later(
-        self, delay: float, callback: Callback, *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
+    def call_later(self, delay: float, callback: Callback, *args: Any, context: Context | None = None) -> TimerHandle:
         """Run `callback` in `delay` virtual seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
@@ -82,7 +78,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         coro: Coroutine[Any, Any, T],
         *,
         name: object = None,
-        context: contextvars.Context | None = None,
+        context: Context | None = None,
         **_: Any,  # 3.14 adds some
     ) -> asyncio.Task[T]:
         """A task of this loop, by default named by its number in this simulation."""
@@ -159,7 +155,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         """Always False."""
         return False
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+    def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         pass  # it stays in the heap until its time comes
 
     def run_in_executor(self, *_: Any) -> Any:
@@ -167,12 +163,11 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         raise NotImplementedError("There are no threads in virtual time: call the function directly.")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Print what nobody else can receive, to stderr; an interrupt has been received."""
+        """Print what nobody else can receive, to stderr; what ends the simulation has been received."""
         error = context.get("exception")
-        if isinstance(error, KeyboardInterrupt):
-            return
-        reason = "" if error is None else f" {type(error).__name__}: {error}"
-        print(f"In the simulation: {context['message']}{reason}", file=sys.stderr)
+        if error is None or isinstance(error, Exception):
+            reason = "" if error is None else f" {type(error).__name__}: {error}"
+            print(f"In the simulation: {context['message']}{reason}", file=sys.stderr)
 
     def _begun(self, generator: AsyncGenerator[Any, None]) -> None:
         self._generators_made += 1
@@ -196,5 +191,10 @@ class VirtualLoop(_Base):  # type: ignore[misc]
 
 
 def _where(task: asyncio.Task[Any]) -> str:
-    frames = task.get_stack(limit=1)
-    return f"{task.get_name()} in {frames[0].f_code.co_name}, line {frames[0].f_lineno}" if frames else task.get_name()
+    where = task.get_name()
+    coroutine: Any = task.get_coro()
+    while frame := getattr(coroutine, "cr_frame", None):
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("asyncio", "cachelab"):
+            where = f"{task.get_name()} in {frame.f_code.co_name}, line {frame.f_lineno}"
+        coroutine = coroutine.cr_await
+    return where

@@ -13,6 +13,7 @@ from cachelab.lab.simulation import run
 
 __all__ = ["EXERCISES"]
 
+TEN_CALLS = [0.1 * n for n in range(10)]
 STRADDLES_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
 DEATHS_MS = [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
 
@@ -38,10 +39,19 @@ def _limits(allow: Any) -> None:
             raise Wrong("The first 10 calls of a minute are allowed, the 11th is not.", shown)
         if not await allow(client, "ben"):
             raise Wrong("Each user has a counter of their own.", "ana has used her 10 calls; ben's first call: no")
+        silent = await _calls(allow, client, "liz", [*TEN_CALLS, 62.0])
+        if not silent[-1]:
+            words = "The window ends 60 s after its first call, and a new one begins: yours is longer."
+            raise Wrong(words, "10 calls at once, and none for a minute; the call after 62 s: no")
         steady = await _calls(allow, client, "eva", [8.0 * n for n in range(30)])
         if not all(steady):
             words = "Seven calls a minute are never too many: a window that each call makes longer never ends."
             raise Wrong(words, f"a call every 8 s for 4 minutes: call {steady.index(False) + 1} is refused")
+        await asyncio.sleep(60 - asyncio.get_running_loop().time() % 60 + 30)  # half past a minute
+        early = (await _calls(allow, client, "zoe", [*TEN_CALLS, 31.0, 58.0]))[-2:]
+        if any(early):
+            words = "The window begins with the first call and takes 60 s: yours is shorter, or begins by the clock."
+            raise Wrong(words, f"10 calls at once; the call after {31 if early[0] else 58} s: yes")
         crowd = await asyncio.gather(*(allow(client, "kim") for _ in range(30)))
         if sum(map(bool, crowd)) != 10:
             words = "Between a GET and the SET that follows, others read the same number: let Redis count (INCR)."

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import zlib
 from collections import Counter
-from random import Random
 from typing import Any
 
 from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.envelope import examine_envelope
 from cachelab.lab.fake_redis import FakeRedis
 from cachelab.lab.simulation import run
 
@@ -25,8 +23,11 @@ PILLS: dict[str, bytes] = {
     "null": b"null",
     "a field is missing": b'{"id": 7, "username": "ana"}',
     "a number for a name": b'{"id": 7, "username": 5, "email": "ana@example.com"}',
+    "a number for an email": b'{"id": 7, "username": "ana", "email": 5}',
+    "no bytes at all": b"",
     "nested too deep": b"[" * 100_000,
     "somebody else's": json.dumps(BEN).encode(),
+    "the id as a text": b'{"id": "7", "username": "ana", "email": "ana@example.com"}',
     "no id": b'{"username": "ana", "email": "ana@example.com"}',
 }
 
@@ -95,83 +96,6 @@ def _whose(value: Any) -> str:
     return {json.dumps(ANA): "ana's profile", json.dumps(BEN): "ben's profile"}.get(json.dumps(value), f"{value!r}")
 
 
-VALUES = {"ana": b"ana@example.com", "ben": b"", "k" * 300: bytes(range(256))}
-
-
-def _examine_envelope(codec: Any) -> str:
-    if codec is ... or not (isinstance(codec, tuple) and len(codec) == 2 and all(map(callable, codec))):
-        raise NotYet("give the check both of your functions: lab.check(..., (pack, unpack)).")
-    pack, unpack = codec
-    if any(inspect.iscoroutinefunction(one) for one in codec):
-        raise Wrong("pack and unpack are plain functions.", "one of them is async")
-    packed = {key: pack(key, value) for key, value in VALUES.items()}
-    if all(data is None for data in packed.values()):
-        raise NotYet("write the bodies of pack(key, value) and unpack(key, data).")
-    for key, data in packed.items():
-        if not isinstance(data, bytes):
-            raise Wrong("pack makes bytes.", f"pack({key[:9]!r}, …) → {data!r}")
-        if unpack(key, data) != VALUES[key]:
-            raise Wrong("What was packed must come back.", f"unpack({key[:9]!r}, pack({key[:9]!r}, …)) is not")
-    foreign = [(key, other, VALUES[other]) for key in VALUES for other in VALUES if other != key]
-    for key, other, value in foreign:
-        found = _opened(unpack, key, pack(other, value), f"what was packed for {other[:9]!r}")
-        if found is not None:
-            words = "A reply that belongs to another key must be a miss: put the key inside and compare it."
-            raise Wrong(words, f"unpack({key[:9]!r}, what was packed for {other[:9]!r}) → {found!r}")
-    for first, second in (("an", b"ab"), ("ana", b"b"), ("anab", b""), ("a", b"b\0c"), ("a\0b", b"c")):
-        for key in ("an", "ana", "anab", "a", "a\0b"):
-            found = _opened(unpack, key, pack(first, second), f"pack({first!r}, {second!r})")
-            if key != first and found is not None:
-                words = "Where does the key end? Without its length, 'an' + 'ab' is 'ana' + 'b'."
-                raise Wrong(words, f"unpack({key!r}, pack({first!r}, {second!r})) → {found!r}")
-    draw = Random(7)
-    for trial in range(3_000):
-        key = "ana"
-        what, data = _damaged(packed[key], draw)
-        found = _opened(unpack, key, data, what)
-        if found not in (None, VALUES[key]):
-            words = "A wrong value came back: the checksum must cover all that can be damaged."
-            raise Wrong(words, f"trial {trial + 1}, {what}: {found!r}")
-        if found is not None and data != packed[key]:
-            raise Wrong("Damaged bytes were taken for whole ones.", f"trial {trial + 1}, {what}")
-    body = b"ccachelab.lab.exercises.chapter_07\n_spring\n(tR."  # a pickle that calls _spring()
-    for data in (body, zlib.crc32(body).to_bytes(4, "big") + body):
-        _opened(unpack, "ana", data, "a pickle")
-        if SPRUNG:
-            SPRUNG.clear()
-            raise Wrong(
-                "The bytes chose what to run: a pickle is a program.", "unpack('ana', a pickle) ran code from it"
-            )
-    return "Every value comes back, to its own key only; 3,000 damaged envelopes, 0 wrong values and 0 errors."
-
-
-def _opened(unpack: Any, key: str, data: bytes, what: str) -> Any:
-    try:
-        return unpack(key, data)
-    except Exception as error:
-        words = "Bytes that do not fit must be a miss (None), and not an error, however short they are."
-        raise Wrong(words, f"{what}: {type(error).__name__}: {error}") from error
-
-
-SPRUNG: list[str] = []
-
-
-def _spring() -> None:
-    SPRUNG.append("loaded")
-
-
-def _damaged(data: bytes, draw: Random) -> tuple[str, bytes]:
-    """One accident: a flipped bit, a lost end, bytes too many."""
-    place = int(draw.random() * len(data))
-    kind = int(draw.random() * 3)
-    if kind == 0:
-        bit = int(draw.random() * 8)
-        return f"bit {bit} of byte {place} flipped", data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
-    if kind == 1:
-        return f"cut after {place} bytes", data[:place]
-    return f"{place + 1} bytes too many", data + data[: place + 1]
-
-
 EXERCISES = {
     "7.pill": Exercise(
         _examine_pill,
@@ -182,7 +106,7 @@ EXERCISES = {
         ],
     ),
     "7.envelope": Exercise(
-        _examine_envelope,
+        examine_envelope,
         [
             "What has to be inside, so that unpack can tell whose bytes these are, and that they are whole?",
             "body = the key's length, the key, the value; in front of it zlib.crc32(body) as four bytes.",

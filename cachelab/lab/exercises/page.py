@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from redis import exceptions
+
 from cachelab.entry import ABSENT, MISS, Entry, Miss
 from cachelab.lab.checks import NotYet, Wrong
 from cachelab.lab.simulation import run
@@ -28,7 +30,7 @@ class _Shelf:
         self.trips[name] += 1
         await asyncio.sleep(0.001)
         if name in self.broken:
-            raise ConnectionError("the store is down")
+            raise DOWN[name]("the store is down")
 
     async def get(self, key: int) -> Entry[Any] | Miss:
         await self._travel("get")
@@ -47,6 +49,8 @@ class _Shelf:
         self.inside.remove(key)
 
 
+DOWN = {"get": exceptions.ConnectionError, "get_many": exceptions.ConnectionError, "set": exceptions.TimeoutError}
+"""What a client of Redis raises. The names are Python's, the classes are not."""
 WANTED = [3, 1, 4, 1, 5, 9, 2, 6, 5, 30]
 KEPT = (1, 2, 3, 4)
 ABSENT_KEY = 30
@@ -57,7 +61,7 @@ def examine_page(page: Any) -> str:
     if page is ... or (inspect.iscoroutinefunction(page) and run(_stub, page)):
         raise NotYet("write the body of page(store, load, keys).")
 
-    async def scenario(*broken: str) -> tuple[Any, _Shelf, Counter[int], float, set[int]]:
+    async def scenario(*broken: str) -> tuple[Any, _Shelf, Counter[int], float, dict[int, float]]:
         loop, shelf, loads = asyncio.get_running_loop(), _Shelf(broken), Counter[int]()
         await asyncio.sleep(1_000)  # so that 60 is no moment in the future
 
@@ -71,10 +75,12 @@ def examine_page(page: Any) -> str:
         began = loop.time()
         answer = await page(shelf, load, list(WANTED))
         took = loop.time() - began
-        return answer, shelf, loads, took, {key for key in WANTED if shelf.inside.find(key) is not MISS}
+        found = {key: shelf.inside.find(key) for key in WANTED}
+        lives = {key: entry.expires - loop.time() for key, entry in found.items() if entry is not MISS}
+        return answer, shelf, loads, took, lives
 
     right = [ABSENT if key == ABSENT_KEY else f"user {key}" for key in WANTED]
-    answer, shelf, loads, took, kept = run(scenario)
+    answer, shelf, loads, took, lives = run(scenario)
     facts = f"trips: {dict(shelf.trips)}; loads: {dict(loads)}; {took * 1000:.0f} ms"
     if not isinstance(answer, list) or len(answer) != len(WANTED) or any(one is MISS for one in answer):
         raise Wrong("The page needs a list with a value for each key it was asked for.", f"{WANTED} → {answer!r}")
@@ -90,20 +96,26 @@ def examine_page(page: Any) -> str:
         raise Wrong("A key that is on the page twice is loaded once.", facts)
     if took > 0.15:
         raise Wrong("The loads wait for each other: let them run at the same time.", facts)
-    if not {5, 6, 9} <= kept:
+    if not {5, 6, 9} <= set(lives):
         words = (
             "What was loaded must get into the store, for a while: Entry(value, expires) with a moment in the future."
         )
-        raise Wrong(words, f"after the page only these are there: {sorted(kept)}")
-    if ABSENT_KEY in kept:
+        raise Wrong(words, f"after the page only these are there: {sorted(lives)}")
+    if ABSENT_KEY in lives:
         words = "ABSENT is no value: kept for the TTL of a value, a new user would not be seen for that long."
         raise Wrong(words, f"the load of {ABSENT_KEY} says ABSENT, and the store holds it")
+    if not all(59 < lives[key] < 61 for key in (5, 6, 9)):
+        words = "What was loaded is kept for 60 s: expires is the moment of its end, 60 s from now."
+        raise Wrong(words, f"a moment after the page, user 5 still has {lives[5]:.1f} s to live")
     for broken in (("get", "get_many", "set"), ("set",)):
         try:
             answer, *_ = run(scenario, *broken)
-        except ConnectionError as error:
-            words = "A store that is down must not break the page, nor one that goes down halfway: the origin is there."
-            raise Wrong(words, f"{' and '.join(broken)} raise {error!r}") from error
+        except exceptions.RedisError as error:
+            words = (
+                "A store that is down must not break the page, nor one that goes down halfway: the origin is there. "
+                "(Python's own ConnectionError and TimeoutError are other classes than redis's.)"
+            )
+            raise Wrong(words, f"{' and '.join(broken)} raise: {type(error).__module__}.{error!r}") from error
         if answer != right:
             raise Wrong("With the store down, the page is not the same.", f"{WANTED} → {answer!r}")
     return (
