@@ -1,6 +1,7 @@
 """What the pictures of eviction say in words, and the instruments behind them."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def test_the_ladder_is_in_multiples_of_the_cheapest() -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
 def test_measure_times_plain_and_async_functions(kind: str) -> None:
-    """Each way is called with every key in every round, and costs more than nothing."""
+    """Each way is called with every key in every round and once before, and costs more than nothing."""
     called: list[int] = []
 
     async def later(key: int) -> None:
@@ -92,5 +93,16 @@ def test_measure_times_plain_and_async_functions(kind: str) -> None:
 
     way: Any = called.append if kind == "plain" else later
     took = asyncio.run(lab.measure({"it": way}, [1, 2, 3], rounds=4))
-    assert called == [1, 2, 3] * 4
+    assert called == [1, 2, 3] * 5
     assert took["it"] > 0
+
+
+def test_what_is_measured_does_not_pay_for_old_objects() -> None:
+    """A notebook's past is frozen meanwhile, so that the collector does not look at it, and is not afterwards."""
+    frozen = []
+    asyncio.run(lab.measure({"it": lambda key: frozen.append(gc.get_freeze_count())}, [1], rounds=1))
+    assert min(frozen) > 10_000
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(lab.measure({"it": lambda key: 1 / key}, [0], rounds=1))
+    assert gc.get_freeze_count() == 0

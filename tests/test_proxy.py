@@ -171,7 +171,7 @@ async def test_fake_redis_is_shared() -> None:
     assert await ask(one, "SET", "k", "v") == (True, 0.004)
     assert await ask(two, "GET", "k") == ("v", 0.004)
     assert await ask(two, "GET", "k") == ("v", 0.002)
-    assert (redis.commands, redis.connections) == (3, 2)
+    assert (redis.packets, redis.connections) == (3, 2)
 
 
 @in_virtual_time

@@ -34,7 +34,7 @@ async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
     store = store_on(server.client(**options))
     for key in range(keys):
         await store.set(key, Entry(key, FOREVER))
-    server.commands = 0
+    server.packets = 0
     return store
 
 
@@ -76,7 +76,7 @@ class TestTogether:
         store = await filled(server, 99)
         began = now()
         assert await values(*map(store.get, range(100))) == [*range(99), MISS]
-        assert server.commands == 1
+        assert server.packets == 1
         assert now() - began == pytest.approx(0.01)
 
     @in_virtual_time
@@ -94,11 +94,11 @@ class TestTogether:
         server = FakeRedis(latency_s=0.02)
         store = await filled(server, 2)
         await values(store.get(0), client_of(store).get("x"))  # opens two connections
-        server.commands, began = 0, now()
+        server.packets, began = 0, now()
         first = asyncio.create_task(store.get(0))
         await asyncio.sleep(0.01)
         await store.get(1)
-        assert server.commands == 2
+        assert server.packets == 2
         assert now() - began == pytest.approx(0.03)
         assert await first == Entry(0, FOREVER)
 
@@ -112,7 +112,7 @@ class TestTogether:
             readers.append(asyncio.create_task(store.get(key)))
             await asyncio.sleep(0.004)
         assert await values(*readers) == [*range(5)]
-        assert server.commands == 2
+        assert server.packets == 2
 
     @in_virtual_time
     async def test_a_trip_has_a_hundred_seats(self) -> None:
@@ -120,12 +120,12 @@ class TestTogether:
         server = FakeRedis(latency_s=0.06, timeout_s=0.15)
         store = await filled(server, 250)
         await values(*map(store.get, range(100)))
-        assert server.commands == 1
+        assert server.packets == 1
         await values(*map(store.get, range(101)))
-        assert server.commands == 3
+        assert server.packets == 3
         began = now()
         assert await store.get_many(range(250)) == [Entry(key, FOREVER) for key in range(250)]
-        assert server.commands == 6
+        assert server.packets == 6
         assert now() - began == pytest.approx(0.18)
 
     @in_virtual_time
@@ -134,7 +134,7 @@ class TestTogether:
         server = FakeRedis()
         store = await filled(server, 1)
         assert await values(*map(store.get, [0] * 250)) == [0] * 250
-        assert server.commands == 1
+        assert server.packets == 1
 
     @in_virtual_time
     async def test_a_read_after_a_write_sees_it(self) -> None:

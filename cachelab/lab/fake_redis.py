@@ -48,7 +48,7 @@ class FakeRedis:
     a reply, and for a free connection; None is for ever. Nothing is retried. The faults follow the loop's clock: while
     it is `Down`, connections break; while it is `Hanging`, what is sent is lost; `Slow` lengthens the round trip.
 
-    `commands`, `connections`   how many packets (a pipeline is one) and connections have reached the server
+    `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class FakeRedis:
         for fault in faults:
             if not 0 <= fault.start < fault.end:
                 raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
-        self.commands = self.connections = 0
+        self.packets = self.connections = 0
         self._faults = faults
         self._latency_s, self._timeout_s = latency_s, timeout_s
         self._now = asyncio.get_running_loop().time
@@ -163,7 +163,7 @@ def _delay(connection: Any, network: FakeRedis) -> None:
         if network.is_down():
             send("back", put, _Broken())
         elif not network.is_hanging():
-            network.commands += not connection._greeting
+            network.packets += not connection._greeting
             for part in data:
                 sock.sendall(part)
 

@@ -26,12 +26,15 @@ FELT: dict[str, tuple[str, str, Callable[[Row], bool]]] = {
 }
 
 
-def plot_timelines(traces: Mapping[str, Trace], title: str, *, bin_s: float = 0.5) -> Picture:
-    """A strip for each trace: the queries at the origin, in bins of `bin_s` seconds, and a mark per unhappy read."""
+def plot_timelines(traces: Mapping[str, Trace], title: str, *, bin_s: float = 0.5, top: float | None = None) -> Picture:
+    """A strip for each trace: the queries at the origin, in bins of `bin_s` seconds, and a mark per unhappy read.
+
+    `top`, in queries per second, ends the axis; give it to pictures that are to be compared.
+    """
     figure = Figure(figsize=(8.6, max(2.7, 1.0 + 1.15 * len(traces))), dpi=150, layout="constrained")
     strips = figure.subplots(len(traces), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     loads = {label: trace.queries_per_second(bin_s) for label, trace in traces.items()}
-    top = max(max(load) for load in loads.values())
+    top = top or max(max(load) for load in loads.values())
     words, felt = [], set[str]()
     for ax, (label, trace) in zip(strips, traces.items(), strict=True):
         load = loads[label]

@@ -98,7 +98,7 @@ def _examine_window(allow: Any) -> str:
         if refused:
             words = (
                 "A pod that dies between your two commands leaves a counter without an end: it counts on for ever, and "
-                "ana is locked out. The counter must never be there without its life."
+                "ana is locked out. The counter must never be there without its TTL."
             )
             raise Wrong(words, evidence_table(["the pod dies after", "then"], rows, wrong_row=len(rows) - 1))
     for late_ms in STRADDLES_MS:
@@ -120,7 +120,7 @@ EXERCISES = {
         _examine_window,
         [
             "Where can the pod die? What is in Redis then, and what will ever remove it?",
-            "Create the counter together with its life: SET key 0 with EX and NX does nothing if it is there.",
+            "Create the counter together with its TTL: SET key 0 with EX and NX does nothing if it is there.",
             "pipe = client.pipeline(); pipe.set(name, 0, ex=60, nx=True); pipe.incr(name); _, n = await pipe.execute()",
         ],
     ),
