@@ -6,11 +6,12 @@ Idea: MessagePack, decoded to a declared type. Before the bytes a format marker 
     bytes one array of the schema version, the key, the entry's times as durations, and the value, which is missing if
     the key is known to be absent. Size, marker and checksum are looked at first, and what does not fit is refused as
     `Undecodable`.
-Guarantee: `decode` returns what `encode` was given for this key and version, or raises `Undecodable`; it runs no code
-    that the bytes name, and looks at no more than `max_bytes`. ABSENT is not None, and None is a value if the declared
-    type takes it.
+Guarantee: `decode` returns what `encode` was given of the declared type for this key and version, or raises
+    `Undecodable`; it runs no code that the bytes name, and looks at no more than `max_bytes`. ABSENT is not None, and
+    None is a value if the declared type takes it.
 Not guaranteed: anything against somebody who may write to the store: the checksum finds accidents, not forgery. That a
-    value is of the declared type when it is encoded: if it isn't, it is refused when it is read.
+    value is of the declared type when it is encoded: if it isn't, it is refused when it is read, or comes back as that
+    type (a tuple as a list, a subclass as its base, a Decimal as a str).
 Cost: about 50 bytes and the key for each entry, and a microsecond or two each way for a small value.
 Source: msgspec, https://jcristharif.com/msgspec; MessagePack, https://msgpack.org.
 """
@@ -64,11 +65,15 @@ class Kept(msgspec.Struct, Generic[T], array_like=True, forbid_unknown_fields=Tr
 class Codec:
     """To bytes and back, for values of `value_type`: whatever msgspec knows, as `User` or `User | None`.
 
-    `version`    of the shape of that type: raise it when the shape or its meaning changes
+    `version`    of the shape of that type, an int: raise it when the shape or its meaning changes
     `max_bytes`  of a whole envelope; more is refused before it is looked at
+
+    Raises TypeError for another version.
     """
 
     def __init__(self, value_type: Any, *, version: int, max_bytes: int = 1_000_000) -> None:
+        if type(version) is not int:
+            raise TypeError(f"version must be an int, not {version!r}.")
         self.version = version
         self.max_bytes = max_bytes
         self._pack = msgspec.msgpack.Encoder().encode

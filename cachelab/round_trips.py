@@ -9,8 +9,10 @@ Guarantee: the question is sent after its caller has asked it, so after each wri
     `socket_timeout`, which is for all together: a free connection, connecting, and the answers. A connection with
     answers that nobody has read is closed.
 Not guaranteed: that anything is tried again. That a refusal of one key spares the others: an MGET that Redis refuses is
-    everybody's error on that trip, and the same object: do not change it. On a cluster, whose pipeline finds the nodes,
-    a value is asked for by its own GET, and time-outs and retries are the client's.
+    everybody's error on that trip, and the same object: do not change it. Room for large values: what a hundred keys
+    hold must arrive within that one time-out. A time-out of one's own: who gets on late has what is left of it; and if
+    the client has none, a trip ends when Redis answers. (On Python 3.11 a loop that was blocked may add another.) On a
+    cluster, whose pipeline finds the nodes, each value has a GET, and time-outs and retries are the client's.
 Cost: a trip takes a task and one time-out, a caller a future and a turn of the loop.
 Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
 """
@@ -22,8 +24,8 @@ from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from redis.exceptions import ClusterCrossSlotError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class RoundTrips:
         self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
         self._redis = redis
         self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has one for each node
+        self._by_mget = True
         self._limit_s = None if self._pool is None else self._pool.make_connection().socket_timeout
 
     def __len__(self) -> int:
@@ -93,13 +96,12 @@ class RoundTrips:
         try:
             async with asyncio.timeout(self._limit_s) as limit:
                 connection = await self._pool.get_connection()
+                own_limit_s = connection.socket_timeout
                 connection.socket_timeout = None  # one limit for the trip is cheaper than one for each step
                 if limit.expired():  # on Python 3.11 a step before may have lost its signal
                     raise TimeoutError
                 self._leave(trip)
-                await connection.send_packed_command(_question(trip))
-                *lives, values = await _replies(connection, len(trip) + 1)
-                return [values] * len(trip) if isinstance(values, ResponseError) else _answers(lives, values)
+                return await self._talk(connection, list(trip))
         except BaseException as error:
             if connection is not None:
                 await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
@@ -108,8 +110,23 @@ class RoundTrips:
             raise
         finally:
             if connection is not None:
-                connection.socket_timeout = self._limit_s
+                connection.socket_timeout = own_limit_s
                 await self._pool.release(connection)
+
+    async def _talk(self, connection: Any, names: list[str]) -> Sequence[Answer | Exception]:
+        keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
+        lives = b"".join([b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys])  # a value is read after its life
+        if self._by_mget:  # its one reply costs less than a GET's for each
+            await connection.send_packed_command(b"%b*%d\r\n$4\r\nMGET\r\n%b" % (lives, 1 + len(keys), b"".join(keys)))
+            *lived, values = await _replies(connection, len(keys) + 1)
+            if not isinstance(values, ResponseError):
+                return _answers(lived, values)
+            if not isinstance(values, ClusterCrossSlotError):
+                return [values] * len(keys)
+            self._by_mget = False  # a cluster's node, and a client that knows nothing of it
+        await connection.send_packed_command(lives + b"".join([b"*2\r\n$3\r\nGET\r\n%b" % key for key in keys]))
+        replies = await _replies(connection, 2 * len(keys))
+        return _answers(replies[: len(keys)], replies[len(keys) :])
 
     async def _by_pipeline(self, trip: _Trip) -> Sequence[Answer | Exception]:
         self._leave(trip)
@@ -137,13 +154,6 @@ def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
             else:
                 waiter.set_result(answer)
     trip.clear()  # the error's traceback holds it: a circle
-
-
-def _question(names: Iterable[str]) -> bytes:
-    """A PTTL for each, then one MGET for all: a value is read after its life, and its reply costs less than a GET's."""
-    keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
-    lives = [b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys]
-    return b"".join([*lives, b"*%d\r\n$4\r\nMGET\r\n" % (1 + len(keys)), *keys])
 
 
 async def _replies(connection: Any, count: int) -> list[Any]:

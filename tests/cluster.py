@@ -88,6 +88,19 @@ def real_cluster() -> Iterator[RealCluster]:
         yield RealCluster(tuple(nodes))
 
 
+@contextmanager
+def node_with_all_slots() -> Iterator[int]:
+    """The port of a cluster's only node: a client that knows of no clusters can speak with it, too."""
+    port = free_port_with_bus()
+    options = ["--bind", HOST, "--port", str(port), "--cluster-enabled", "yes", "--save", ""]
+    with tempfile.TemporaryDirectory() as folder, guarded(str(need_server()), *options, "--dir", folder):
+        wait_for((HOST, port))
+        _ask(port, "CLUSTER", "ADDSLOTS", *range(SLOTS))
+        while "cluster_state:ok" not in _ask(port, "CLUSTER", "INFO"):
+            time.sleep(0.01)
+        yield port
+
+
 def cluster_client(url: str, timeout_s: float = 5.0) -> RedisCluster:
     """A client for the path of a cache. Without retries of its own it still follows keys that have moved."""
     retry = Retry(NoBackoff(), 0)

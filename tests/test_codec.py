@@ -231,3 +231,10 @@ def test_a_types_own_check_that_raises_is_a_refusal() -> None:
     assert through(Codec(dict, version=1), {"n": 2}, Codec(Even, version=1)) == Even(2)
     with pytest.raises(Undecodable, match="odd"):
         through(Codec(dict, version=1), {"n": 3}, Codec(Even, version=1))
+
+
+@pytest.mark.parametrize("version", ["2", 1.5, True, None])
+def test_a_version_is_a_whole_number(version: Any) -> None:
+    """What could be written and not be read is refused at once."""
+    with pytest.raises(TypeError, match="version must be an int, not"):
+        Codec(int, version=version)

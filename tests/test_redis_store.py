@@ -7,11 +7,8 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis import Redis as SyncRedis
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisError
 
@@ -29,9 +25,11 @@ from cachelab.codec import Undecodable
 from cachelab.entry import ABSENT, MISS, Entry
 from cachelab.events import Fact, InvalidationFailed
 from cachelab.flight import Flight
+from cachelab.freshness import Freshness
 from cachelab.lab.simulation import run
 from cachelab.redis_store import RedisStore, escaped, redis_client
 from tests import servers
+from tests.cluster import node_with_all_slots
 from tests.contract import StoreContract
 from tests.fakes import PROPERTY, Heard, Origin, facts, in_virtual_time, now, tally
 from tests.notebooks import ROOT
@@ -39,13 +37,11 @@ from tests.servers import (
     Plain,
     RoundedStore,
     fake_redis,
-    guarded,
     loops_server,
     need_server,
     real_server,
     runs,
     soon,
-    wait_for,
 )
 
 FOREVER = math.inf
@@ -152,14 +148,15 @@ class TestLife:
         scenario()
 
     @pytest.mark.parametrize("way_s", [0.05, 1.0])
+    @pytest.mark.parametrize("many", [False, True])
     @in_virtual_time
-    async def test_the_way_of_the_answer_is_taken_off(self, way_s: float) -> None:
+    async def test_the_way_of_the_answer_is_taken_off(self, way_s: float, many: bool) -> None:
         """However long the answer takes, the end is not later than it was; by the way there it may be earlier."""
         spy = Spy(fake_redis())
         store = store_on(spy)
         await store.set(1, Entry("value", 60.0))
         spy.way_s = way_s
-        got = await store.get(1)
+        got = (await store.get_many([1]))[0] if many else await store.get(1)
         assert got is not MISS
         assert got.expires == pytest.approx(60.0 - way_s - 0.001)
 
@@ -179,6 +176,57 @@ class TestLife:
         await store.set(1, Entry("old", 60.0))
         await store.set(1, Entry("new", 0.0009))
         assert await store.get(1) is MISS
+
+    @pytest.mark.parametrize("expires", [-FOREVER, math.nan, 0.0])
+    @in_virtual_time
+    async def test_an_end_that_is_past_or_no_moment_deletes(self, expires: float) -> None:
+        """The old value does not stay in its place."""
+        store = store_on(fake_redis())
+        await store.set(1, Entry("old", FOREVER))
+        await store.set(1, Entry("new", expires))
+        assert await store.get(1) is MISS
+
+    @pytest.mark.parametrize("odd", [-FOREVER, FOREVER, math.nan, -1e-9])
+    @in_virtual_time
+    async def test_whatever_is_set_can_be_read(self, odd: float) -> None:
+        """Other moments and durations that are none do not make an entry undecodable."""
+        store = store_on(fake_redis())
+        await store.set(1, Entry("value", 60.0, odd, odd, odd))
+        got = await store.get(1)
+        assert got is not MISS
+        assert got.value == "value"
+        assert got.fresh_until <= got.expires <= 60.0
+
+    @pytest.mark.parametrize("stale_for", [1e10, 1e300])
+    @in_virtual_time
+    async def test_an_end_after_more_than_a_hundred_years_comes_back_earlier(self, stale_for: float) -> None:
+        """It is fresh for as long as it should be, and not stale from the beginning."""
+        store, origin = store_on(fake_redis()), Origin("value")
+        async with Cache(store, origin, ttl=60.0, freshness=Freshness(stale_for=stale_for)) as cache:
+            await cache.get(1)
+            assert await cache.get(1) == "value"
+            assert (cache.hits, origin.calls) == (1, 1)
+
+    @in_virtual_time
+    async def test_a_life_that_somebody_cut_short_ends(self) -> None:
+        """An entry without an end has one, if Redis has been told to forget it soon."""
+        redis = fake_redis()
+        store = store_on(redis)
+        await store.set(1, Entry("value", FOREVER))
+        await redis.pexpire(store.key(1), 50)
+        got = await store.get(1)
+        assert got is not MISS
+        assert got.expires <= 0.05
+
+    @in_virtual_time
+    async def test_the_last_millisecond_is_no_life(self) -> None:
+        """Redis may have rounded it up, and nothing would be left of it here."""
+        spy = Spy(fake_redis())
+        store = store_on(spy)
+        await store.set(1, Entry("value", FOREVER))
+        for life_ms, found in ((1, False), (2, True)):
+            spy.redis.pttl = lambda name, life_ms=life_ms: asyncio.sleep(0, life_ms)
+            assert (await store.get(1) is not MISS) == found
 
     @in_virtual_time
     async def test_a_key_without_a_life_is_a_miss(self) -> None:
@@ -417,7 +465,7 @@ class TestInACache:
         assert origin.calls == 1
 
     def test_a_second_loop_is_refused(self) -> None:
-        """A store belongs to the loop that uses it first."""
+        """A store belongs to the loop that uses it first, with each of its methods."""
         stores: list[RedisStore] = []
 
         async def first() -> None:
@@ -425,8 +473,16 @@ class TestInACache:
             await stores[0].get(1)
 
         run(first)
-        with pytest.raises(RuntimeError, match="belongs to another event loop"):
-            run(lambda: stores[0].get(1))
+        (store,) = stores
+        calls: list[Callable[[], Any]] = [
+            lambda: store.get(1),
+            lambda: store.get_many([1]),
+            lambda: store.set(1, Entry("value", FOREVER)),
+            lambda: store.delete(1),
+        ]
+        for call in calls:
+            with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                run(call)
 
 
 @pytest.fixture(scope="module")
@@ -560,15 +616,8 @@ class TestOnARealServer:
 
     def test_a_cluster_answers_as_one_server(self) -> None:
         """RedisCluster does as it is: set, many of several slots in one call, delete."""
-        binary = need_server()
-        port = 65_535
-        while port > 55_000:  # the bus between nodes has this number and 10,000
-            with socket.socket() as trial:
-                trial.bind(("127.0.0.1", 0))
-                port = trial.getsockname()[1]
-        options = ["--bind", "127.0.0.1", "--port", str(port), "--cluster-enabled", "yes", "--save", ""]
 
-        async def main() -> None:
+        async def main(port: int) -> None:
             async with RedisCluster.from_url(f"redis://127.0.0.1:{port}") as redis:
                 store = store_on(redis)
                 for key in range(20):
@@ -580,13 +629,8 @@ class TestOnARealServer:
                 await redis.pexpire(store.key(1), 60_000)
                 assert await store.get_many([1, 2]) == [MISS, Entry(2, FOREVER)]
 
-        with tempfile.TemporaryDirectory() as folder, guarded(str(binary), *options, "--dir", folder):
-            wait_for(("127.0.0.1", port))
-            with SyncRedis(port=port) as one:
-                one.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
-                while b"cluster_state:ok" not in str(one.execute_command("CLUSTER", "INFO")).encode():
-                    time.sleep(0.01)
-            asyncio.run(main())
+        with node_with_all_slots() as port:
+            asyncio.run(main(port))
 
 
 class TestOutages:

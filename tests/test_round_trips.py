@@ -6,6 +6,7 @@ import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from cachelab import MISS, Cache, Entry, Flight, MemoryStore, RedisStore, lab, r
 from cachelab.lab import FakeRedis, FaultyProxy
 from cachelab.lab.fake_redis import Hanging
 from cachelab.lab.faults import Down, Slow
+from tests.cluster import node_with_all_slots
 from tests.fakes import Origin, in_virtual_time, now, others, until
 from tests.servers import fake_redis, real_server
 
@@ -339,6 +341,16 @@ class TestFailures:
             await client_of(store).get("x")
         assert now() == pytest.approx(10.1)
 
+    @in_virtual_time
+    async def test_a_time_out_that_somebody_has_set_stays(self) -> None:
+        """It is the connection's own, and not the client's."""
+        store = await filled(FakeRedis(), 1, max_connections=1)
+        connection = await client_of(store).connection_pool.get_connection()
+        connection.socket_timeout = 7.0
+        await client_of(store).connection_pool.release(connection)
+        await store.get(0)
+        assert connection.socket_timeout == 7.0
+
 
 class TestOnARealServer:
     """What only a server, or a broken line, can show."""
@@ -371,6 +383,93 @@ class TestOnARealServer:
                 assert connection.is_connected
                 assert await values(store.get(1)) == [1]
                 assert [type(answer) for answer in await values(store.get(2))] == [NoPermissionError]
+
+        with real_server() as (path, _):
+            asyncio.run(main(f"unix://{path}"))
+
+    def test_a_refusal_of_all_lives_is_everybodys(self) -> None:
+        """NOPERM for PTTL: without its life no value is believed."""
+
+        async def main(url: str) -> None:
+            async with redis_client(url, timeout_s=5.0) as redis:
+                store = store_on(redis)
+                await store.set(1, Entry(1, FOREVER))
+                await client_of(store).execute_command("ACL", "SETUSER", "default", "-pttl")
+                assert [type(answer) for answer in await values(*map(store.get, range(2)))] == [NoPermissionError] * 2
+
+        with real_server() as (path, _):
+            asyncio.run(main(f"unix://{path}"))
+
+    def test_a_node_of_a_cluster_is_asked_without_mget(self) -> None:
+        """A client that knows of no clusters, as before a managed one of one shard: its keys have different slots."""
+
+        async def main(url: str) -> None:
+            async with redis_client(url, timeout_s=5.0) as redis:
+                store = store_on(redis)
+                for key in range(20):
+                    await store.set(key, Entry(key, FOREVER))
+                for _ in range(2):
+                    assert await values(*map(store.get, range(21))) == [*range(20), MISS]
+
+        with node_with_all_slots() as port:
+            asyncio.run(main(f"redis://127.0.0.1:{port}"))
+
+    def test_a_life_is_asked_for_before_its_value(self) -> None:
+        """Else a new value that comes in between would lend its long life to the old one."""
+
+        async def main(path: Path) -> None:
+            there = redis_client(f"unix://{path}", timeout_s=5.0)
+            other = store_on(there)
+
+            async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                up, down = await asyncio.open_unix_connection(str(path))
+
+                async def back() -> None:
+                    while data := await up.read(65_536):
+                        writer.write(data)
+
+                answers = asyncio.create_task(back())
+                while data := await reader.read(65_536):
+                    if b"MGET" in data:  # between the two questions somebody else writes
+                        half = max(data.index(b"*2\r\n$4\r\nPTTL"), data.index(b"*2\r\n$4\r\nMGET"))
+                        down.write(data[:half])
+                        await asyncio.sleep(0.02)
+                        await other.set(1, Entry(2, now() + 60))
+                        data = data[half:]
+                    down.write(data)
+                answers.cancel()
+                down.close()
+                writer.close()
+
+            async with await asyncio.start_server(forward, "127.0.0.1") as proxy, there:
+                port = proxy.sockets[0].getsockname()[1]
+                async with redis_client(f"redis://127.0.0.1:{port}", timeout_s=5.0) as redis:
+                    store, end = store_on(redis), now() + 2
+                    await other.set(1, Entry(1, end))
+                    got = await store.get(1)
+                    assert got is not MISS
+                    assert got.value == 2 or got.expires <= end
+                    assert (await other.get(1)) is not MISS
+
+        with real_server() as (path, _):
+            asyncio.run(main(path))
+
+    def test_nobody_boards_while_a_connection_is_tried(self) -> None:
+        """A client with health checks sends a PING before the question, and who came after that is on the next trip."""
+
+        async def main(url: str) -> None:
+            async with Redis.from_url(url, health_check_interval=0.001, socket_timeout=5.0) as redis:
+                store = store_on(redis)
+                for key in range(20):
+                    await store.set(key, Entry(key, FOREVER))
+                for gap in range(40):
+                    readers = []
+                    await asyncio.sleep(0.003)
+                    for key in range(20):
+                        readers.append(asyncio.ensure_future(store.get(key)))
+                        for _ in range(gap % 5):
+                            await asyncio.sleep(0)
+                    assert await asyncio.wait_for(values(*readers), 10) == [*range(20)]
 
         with real_server() as (path, _):
             asyncio.run(main(f"unix://{path}"))
