@@ -20,7 +20,7 @@ Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -95,7 +95,7 @@ class RoundTrips:
         connection: Any = None
         try:
             async with asyncio.timeout(self._limit_s) as limit:
-                connection = await self._pool.get_connection()
+                connection = await self._connection()
                 own_limit_s = connection.socket_timeout
                 connection.socket_timeout = None  # one limit for the trip is cheaper than one for each step
                 if limit.expired():  # on Python 3.11 a step before may have lost its signal
@@ -113,20 +113,42 @@ class RoundTrips:
                 connection.socket_timeout = own_limit_s
                 await self._pool.release(connection)
 
+    async def _connection(self) -> Any:
+        pool = self._pool
+        if getattr(pool, "_in_maintenance", True) or not pool.can_get_connection():
+            return await pool.get_connection()
+        connection = pool.get_available_connection()  # where one is free, the queue is a seventh of a lone read's cost
+        try:
+            await pool.ensure_connection(connection)
+        except BaseException:
+            await pool.release(connection)
+            raise
+        return connection
+
     async def _talk(self, connection: Any, names: list[str]) -> Sequence[Answer | Exception]:
         keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
-        lives = b"".join([b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys])  # a value is read after its life
-        if self._by_mget:  # its one reply costs less than a GET's for each
-            await connection.send_packed_command(b"%b*%d\r\n$4\r\nMGET\r\n%b" % (lives, 1 + len(keys), b"".join(keys)))
-            *lived, values = await _replies(connection, len(keys) + 1)
-            if not isinstance(values, ResponseError):
-                return _answers(lived, values)
-            if not isinstance(values, ClusterCrossSlotError):
+        questions = [b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys]  # a value is read after its life
+        by_mget = self._by_mget and len(keys) > 1  # its one reply costs less than a GET's for each
+        if by_mget:
+            questions += [b"*%d\r\n$4\r\nMGET\r\n" % (1 + len(keys)), *keys]
+        else:
+            questions += [b"*2\r\n$3\r\nGET\r\n%b" % key for key in keys]
+        await connection.send_packed_command(b"".join(questions))
+        replies: list[Any] = []
+        for _ in range(len(keys) + (1 if by_mget else len(keys))):
+            try:
+                replies.append(await connection.read_response())
+            except ResponseError as error:
+                replies.append(error)
+        lives, values = replies[: len(keys)], replies[len(keys) :]
+        if by_mget:
+            (values,) = values
+            if isinstance(values, ClusterCrossSlotError):  # a cluster's node, and a client that knows nothing of it
+                self._by_mget = False
+                return await self._talk(connection, names)
+            if isinstance(values, ResponseError):
                 return [values] * len(keys)
-            self._by_mget = False  # a cluster's node, and a client that knows nothing of it
-        await connection.send_packed_command(lives + b"".join([b"*2\r\n$3\r\nGET\r\n%b" % key for key in keys]))
-        replies = await _replies(connection, 2 * len(keys))
-        return _answers(replies[: len(keys)], replies[len(keys) :])
+        return list(map(_answer, lives, values))
 
     async def _by_pipeline(self, trip: _Trip) -> Sequence[Answer | Exception]:
         self._leave(trip)
@@ -135,7 +157,7 @@ class RoundTrips:
             pipe.pttl(name)
             pipe.get(name)
         replies = await pipe.execute(raise_on_error=False)
-        return _answers(replies[::2], replies[1::2])
+        return list(map(_answer, replies[::2], replies[1::2]))
 
     def _end(self, trip: _Trip, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -156,23 +178,9 @@ def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
     trip.clear()  # the error's traceback holds it: a circle
 
 
-async def _replies(connection: Any, count: int) -> list[Any]:
-    replies: list[Any] = []
-    for _ in range(count):
-        try:
-            replies.append(await connection.read_response())
-        except ResponseError as error:
-            replies.append(error)
-    return replies
-
-
-def _answers(lives: Iterable[Any], values: Iterable[Any]) -> list[Answer | Exception]:
-    answers: list[Answer | Exception] = []
-    for life, value in zip(lives, values, strict=True):
-        if isinstance(life, Exception):
-            answers.append(life)
-        elif isinstance(value, Exception):
-            answers.append((life, None) if str(value).startswith("WRONGTYPE") else value)
-        else:
-            answers.append((life, value))
-    return answers
+def _answer(life: Any, value: Any) -> Answer | Exception:
+    if isinstance(life, Exception):
+        return life
+    if isinstance(value, Exception):
+        return (life, None) if str(value).startswith("WRONGTYPE") else value
+    return life, value

@@ -58,7 +58,7 @@ def asked() -> dict[int, list[int]]:
 
 async def at_work(client: Any) -> int:
     """How many pods have asked the Redis for a key and are connected still."""
-    return sum(one["cmd"] == "mget" for one in await client.client_list())
+    return sum(one["cmd"] in ("get", "mget") for one in await client.client_list())
 
 
 async def soon(client: Any, condition: Callable[[int], bool], seconds: float = 20.0) -> bool:

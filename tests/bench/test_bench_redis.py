@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from redis.utils import HIREDIS_AVAILABLE
 
 from tests.bench import bench_redis
 from tests.bench.bench_redis import ALONE, OURS, PEERS, RAW, STORE, TWO_LEVELS
@@ -29,11 +30,11 @@ def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None
     assert hit[OURS] < hit[peer]
 
 
-@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 4.5)])
+@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 4.5 if HIREDIS_AVAILABLE else 3.5)])
 def test_reads_that_travel_together_are_quick(callers: int, times: float) -> None:
     """So many callers of the store read so many times what as many raw callers do; theirs is not even decoded.
 
-    On an idle machine 2.4 to 2.6 times and 5.1 to 5.5 times.
+    On idle machines 2.4 to 3.2 times and 5.3 to 8.3 times with hiredis, 2.1 to 2.6 and 4.2 to 5.5 without.
     """
     cost = asyncio.run(bench_redis.measure_reads(callers))
     assert cost[STORE] * times <= cost[RAW]
