@@ -1,9 +1,9 @@
 """The shared store: entries in Redis, which other processes read and write, too.
 
 Problem: each process has a memory of its own, so each asks the origin for the same things, and a new one starts cold.
-Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and MGET reads it, and those who
-    read at the same time share it (`cachelab.round_trips`). The life that Redis reports is turned back into moments on
-    this loop's clock, so that no two machines' clocks are compared.
+Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET or MGET reads it, and
+    those who read at the same time share it (`cachelab.round_trips`). The life that Redis reports is turned back into
+    moments on this loop's clock, so that no two machines' clocks are compared.
 Guarantee: every key begins with `namespace:vN:` and has a life in Redis; different keys never meet there. An entry is
     over here no later than in Redis, a millisecond earlier as a rule: its life counts from before the question was
     sent, and a value that was written between PTTL and MGET is given no more than the life it was written with. Bytes
@@ -12,8 +12,8 @@ Not guaranteed: that Redis keeps anything. That a life is not lengthened on the 
     arrives. A write may arrive late, also after it has failed or was cancelled. Errors of redis reach the caller; a
     `Cache` counts them. Nobody waits for more than one `socket_timeout` of the client; on a cluster a step has one.
 Cost: a round trip of one command a write; for all reads that travel together one trip, of a PTTL each and one MGET. One
-    reader alone takes about a fifth more processor time than a bare GET; ten at once read at twice the rate of as many
-    bare GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).
+    reader alone takes the processor time of a bare GET of redis-py; ten at once read at twice the rate of as many bare
+    GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).
 Source: SET, PTTL, MGET and pipelining at https://redis.io/docs/latest/commands; escaped keys as in URLs, RFC 3986.
 """
 

@@ -13,7 +13,8 @@ Not guaranteed: that anything is tried again. That a refusal of one key spares t
     hold must arrive within that one time-out. A time-out of one's own: who gets on late has what is left of it; and if
     the client has none, a trip ends when Redis answers. (On Python 3.11 a loop that was blocked may add another.) On a
     cluster, whose pipeline finds the nodes, each value has a GET, and time-outs and retries are the client's.
-Cost: a trip takes a task and one time-out, a caller a future and a turn of the loop.
+Cost: a trip takes a task and one time-out, a caller a future and a turn of the loop. What that costs is saved where a
+    connection is free: it is taken without the pool's queue (and is not in redis-py's metrics of waiting).
 Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
 """
 

@@ -344,6 +344,24 @@ class TestFailures:
         assert now() == pytest.approx(10.1)
 
     @in_virtual_time
+    async def test_a_pool_that_moves_is_asked_for_its_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """redis-py holds a lock while it rewrites the pool, and only get_connection waits for that."""
+        store = await filled(FakeRedis(), 1)
+        pool, asked = client_of(store).connection_pool, []
+        get_connection = pool.get_connection
+
+        async def spied() -> Any:
+            asked.append(now())
+            return await get_connection()
+
+        monkeypatch.setattr(pool, "get_connection", spied)
+        await store.get(0)
+        assert asked == []
+        pool._in_maintenance = True
+        await store.get(0)
+        assert len(asked) == 1
+
+    @in_virtual_time
     async def test_a_time_out_that_somebody_has_set_stays(self) -> None:
         """It is the connection's own, and not the client's."""
         store = await filled(FakeRedis(), 1, max_connections=1)
@@ -385,6 +403,21 @@ class TestOnARealServer:
                 assert connection.is_connected
                 assert await values(store.get(1)) == [1]
                 assert [type(answer) for answer in await values(store.get(2))] == [NoPermissionError]
+
+        with real_server() as (path, _):
+            asyncio.run(main(f"unix://{path}"))
+
+    def test_a_lone_key_has_a_get_and_several_have_an_mget(self) -> None:
+        """Whichever costs less; and no other command is sent for a read."""
+
+        async def main(url: str) -> None:
+            async with redis_client(url, timeout_s=5.0) as redis:
+                store = store_on(redis)
+                await store.get(1)
+                await store.get_many([1, 2, 3])
+                asked = await redis.info("commandstats")
+                calls = {name.removeprefix("cmdstat_"): asked[name]["calls"] for name in asked}
+                assert {name: calls[name] for name in ("get", "mget", "pttl")} == {"get": 1, "mget": 1, "pttl": 4}
 
         with real_server() as (path, _):
             asyncio.run(main(f"unix://{path}"))

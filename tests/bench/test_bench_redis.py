@@ -18,8 +18,11 @@ def hit() -> dict[str, float]:
 
 
 def test_a_hit_costs_little_more_than_a_get(hit: dict[str, float]) -> None:
-    """Key, two commands, checked and decoded bytes and the cache around them: at most 1.35 of a raw GET."""
-    assert hit[OURS] <= 1.35 * hit[RAW]
+    """Key, two commands, checked and decoded bytes and the cache around them: at most 1.2 of a raw GET.
+
+    On an idle machine 1.0, and 1.06 without hiredis.
+    """
+    assert hit[OURS] <= 1.2 * hit[RAW]
 
 
 @pytest.mark.parametrize("peer", PEERS)
