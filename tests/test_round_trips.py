@@ -355,6 +355,7 @@ class TestFailures:
             return await get_connection()
 
         monkeypatch.setattr(pool, "get_connection", spied)
+        pool._in_maintenance = False  # redis-py 7 has no such thing, and there it is always asked
         await store.get(0)
         assert asked == []
         pool._in_maintenance = True
