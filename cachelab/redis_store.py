@@ -128,7 +128,7 @@ class RedisStore:
             return
         life_ms = int((end - now) * 1000)
         durations = {"stale_s": end - entry.fresh_until, "due_s": end - entry.due, "load_s": entry.load_s}
-        bounded = {name: min(max(0.0, seconds), ENDLESS_S) for name, seconds in durations.items()}
+        bounded = {what: min(max(0.0, seconds), ENDLESS_S) for what, seconds in durations.items()}
         endless = entry.expires == inf
         try:
             data = self._codec.encode(name, entry.value, life_s=life_ms / 1000, endless=endless, **bounded)

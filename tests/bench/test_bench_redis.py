@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from redis.utils import HIREDIS_AVAILABLE
 
 from tests.bench import bench_redis
 from tests.bench.bench_redis import ALONE, OURS, PEERS, RAW, STORE, TWO_LEVELS
@@ -33,7 +32,7 @@ def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None
     assert hit[OURS] < hit[peer]
 
 
-@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 4.5 if HIREDIS_AVAILABLE else 3.5)])
+@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 4.5)])
 def test_reads_that_travel_together_are_quick(callers: int, times: float) -> None:
     """So many callers of the store read so many times what as many raw callers do; theirs is not even decoded.
 
