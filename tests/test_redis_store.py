@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import ConnectionPool, Redis, RedisCluster
 from redis.exceptions import RedisError
 
 from cachelab.cache import Cache
@@ -580,6 +581,12 @@ class TestOnARealServer:
             assert store.undecodable == 1
 
         on_real(server, scenario)
+
+    @pytest.mark.skipif(redis.__version__ < "8", reason="before version 8 it had no bound")
+    def test_redis_pys_own_pool_is_what_chapter_6_says(self) -> None:
+        """A hundred connections, and who finds none fails at once."""
+        pool = Redis().connection_pool
+        assert (type(pool), pool.max_connections) == (ConnectionPool, 100)
 
     def test_more_callers_than_connections_all_get_an_answer(self, server: Path) -> None:
         """With the recommended client 150 callers share 10 connections: they wait, and none fails."""
