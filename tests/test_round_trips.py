@@ -121,6 +121,21 @@ class TestTogether:
         assert server.packets == 2
 
     @in_virtual_time
+    async def test_nobody_boards_while_a_connection_is_tried(self) -> None:
+        """A client with health checks sends a PING before the question: who comes in that time takes the next trip."""
+        server = FakeRedis(latency_s=0.02)
+        store = await filled(server, 2)
+        await values(store.get(0), client_of(store).get("x"))  # opens two connections
+        for connection in client_of(store).connection_pool._available_connections:
+            connection.health_check_interval, connection.next_health_check = 1.0, 0.0
+        server.packets, began = 0, now()
+        first = asyncio.create_task(store.get(0))
+        await asyncio.sleep(0.01)
+        assert await values(first, store.get(1)) == [0, 1]
+        assert server.packets == 4
+        assert now() - began == pytest.approx(0.05)
+
+    @in_virtual_time
     async def test_a_trip_has_a_hundred_seats(self) -> None:
         """One more key, and two go; get_many sends one after the other, so each has the whole time-out."""
         server = FakeRedis(latency_s=0.06, timeout_s=0.15)
@@ -494,26 +509,6 @@ class TestOnARealServer:
 
         with real_server() as (path, _):
             asyncio.run(main(path))
-
-    def test_nobody_boards_while_a_connection_is_tried(self) -> None:
-        """A client with health checks sends a PING before the question, and who came after that is on the next trip."""
-
-        async def main(url: str) -> None:
-            async with Redis.from_url(url, health_check_interval=0.001, socket_timeout=5.0) as redis:
-                store = store_on(redis)
-                for key in range(20):
-                    await store.set(key, Entry(key, FOREVER))
-                for gap in range(40):
-                    readers = []
-                    await asyncio.sleep(0.003)
-                    for key in range(20):
-                        readers.append(asyncio.ensure_future(store.get(key)))
-                        for _ in range(gap % 5):
-                            await asyncio.sleep(0)
-                    assert await asyncio.wait_for(values(*readers), 10) == [*range(20)]
-
-        with real_server() as (path, _):
-            asyncio.run(main(f"unix://{path}"))
 
     def test_a_reply_that_is_cut_off_spoils_only_its_trip(self) -> None:
         """All on it get an error, and who comes later his own answer, over a new connection."""
