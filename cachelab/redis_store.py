@@ -10,7 +10,8 @@ Guarantee: every key begins with `namespace:vN:` and has a life in Redis; differ
     that are no entry are a miss, counted in `undecodable`; a list or a hash in their place is a plain one.
 Not guaranteed: that Redis keeps anything. That a life is not lengthened on the way there: it begins when the SET
     arrives. A write may arrive late, also after it has failed or was cancelled. Errors of redis reach the caller; a
-    `Cache` counts them. Nobody waits for more than one `socket_timeout` of the client; on a cluster a step has one.
+    `Cache` counts them. Nobody waits for more than one `socket_timeout` of the client, for a `set` half of one: a read
+    and a fill add one and a half to a request at most. On a cluster each step of a command has a whole one.
 Cost: a round trip of one command a write; for all reads that travel together one trip, of a PTTL each and one MGET. One
     reader alone takes the processor time of a bare GET of redis-py; ten at once read at twice the rate of as many bare
     GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisStore", "escaped", "redis_client"]
 
+FILL_SHARE = 0.5  # of a time-out: who waits for a fill may have waited for a read before
 ENDLESS_S = 100 * 365 * 86_400.0  # seconds: what has no end gets a hundred years, since every key of ours has a life
 
 
@@ -140,7 +142,7 @@ class RedisStore:
             self.refused += 1
             self._tell(key, "refused")
             return
-        await self._trips.alone(self._redis.set(name, data, px=life_ms))
+        await self._trips.alone(self._redis.set(name, data, px=life_ms), FILL_SHARE)
 
     async def delete(self, key: Hashable) -> None:
         """Forget the key; nothing happens if it is not there. Raises what the client raises."""

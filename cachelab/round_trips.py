@@ -70,16 +70,14 @@ class RoundTrips:
             task.add_done_callback(partial(self._end, trip))
         return waiter
 
-    async def alone(self, command: Awaitable[object]) -> None:
-        """Await a command of the client's that shares no trip, a write: here too one time-out is for all its steps."""
+    async def alone(self, command: Awaitable[object], share: float = 1.0) -> None:
+        """Await a command of the client's that shares no trip, a write: one time-out, or a share of it, is for all."""
+        limit_s = None if self._limit_s is None else share * self._limit_s
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(limit_s):
                 await command
         except TimeoutError:
-            raise self._too_late() from None
-
-    def _too_late(self) -> RedisTimeoutError:
-        return RedisTimeoutError(f"Redis gave no answer within {self._limit_s} seconds.")
+            raise _too_late(limit_s) from None
 
     def _leave(self, trip: _Trip) -> None:
         if self._boarding is trip:
@@ -107,7 +105,7 @@ class RoundTrips:
             if connection is not None:
                 await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
             if isinstance(error, TimeoutError):
-                raise self._too_late() from None
+                raise _too_late(self._limit_s) from None
             raise
         finally:
             if connection is not None:
@@ -165,6 +163,10 @@ class RoundTrips:
         self._leave(trip)
         if trip:  # it was cancelled or interrupted, and its callers were not
             _arrive(trip, [RedisConnectionError("This read was cancelled on its way.")] * len(trip))
+
+
+def _too_late(limit_s: float | None) -> RedisTimeoutError:
+    return RedisTimeoutError(f"Redis gave no answer within {limit_s} seconds.")
 
 
 def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:

@@ -138,16 +138,16 @@ class TestTogether:
     @in_virtual_time
     async def test_a_trip_has_a_hundred_seats(self) -> None:
         """One more key, and two go; get_many sends one after the other, so each has the whole time-out."""
-        server = FakeRedis(latency_s=0.06, timeout_s=0.15)
-        store = await filled(server, 250)
+        server = FakeRedis(latency_s=0.06, timeout_s=0.3)
+        store = await filled(server, 550)
         await values(*map(store.get, range(100)))
         assert server.packets == 1
         await values(*map(store.get, range(101)))
         assert server.packets == 3
         began = now()
-        assert await store.get_many(range(250)) == [Entry(key, FOREVER) for key in range(250)]
-        assert server.packets == 6
-        assert now() - began == pytest.approx(0.18)
+        assert await store.get_many(range(550)) == [Entry(key, FOREVER) for key in range(550)]
+        assert server.packets == 9
+        assert now() - began == pytest.approx(0.36)
 
     @in_virtual_time
     async def test_readers_of_one_key_share_a_seat(self) -> None:
@@ -359,6 +359,22 @@ class TestFailures:
         with pytest.raises(RedisTimeoutError):
             await client_of(store).get("x")
         assert now() == pytest.approx(10.1)
+
+    @in_virtual_time
+    async def test_a_fill_waits_for_half_a_time_out(self) -> None:
+        """So a request that finds the store slow, and then hanging, waits for one and a half at most."""
+        server, origin = FakeRedis(Slow(10, 10.05, 0.09), Hanging(10.05, 20), timeout_s=0.1), Origin(7, load_s=0.0)
+        store = await filled(server, 1)
+        async with Cache(store, origin, ttl=60.0) as cache:
+            await until(10)
+            assert await cache.get(99) == 7  # read in 91 ms, and filled in vain
+            assert (cache.misses, cache.store_errors) == (1, 1)
+            assert now() == pytest.approx(10.141)
+        for write, took in ((store.set(0, Entry(1, FOREVER)), 0.05), (store.delete(0), 0.1)):
+            began = now()
+            with pytest.raises(RedisTimeoutError):
+                await write
+            assert now() - began == pytest.approx(took)
 
     @in_virtual_time
     async def test_a_pool_that_moves_is_asked_for_its_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
