@@ -4,7 +4,7 @@ The strategies stand here; the instruments of the notebooks stand in `cachelab.l
 """
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if sys.version_info < (3, 11):  # before any import below, so that an old Python gets a sentence and not a traceback
     _sentence = (
@@ -14,55 +14,35 @@ if sys.version_info < (3, 11):  # before any import below, so that an old Python
     )
     raise SystemExit(_sentence) if sys.argv[0] == "-m" else ImportError(_sentence)
 
-from cachelab.cache import Cache
-from cachelab.cachetools_store import CachetoolsStore
-from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store
-from cachelab.events import CacheError, Fact, InvalidationFailed, Listener, LoadAbandoned, Record
-from cachelab.flight import Flight
-from cachelab.freshness import Freshness
-from cachelab.locked import Locked
-from cachelab.memory import MemoryStore
-from cachelab.thread_flight import ThreadFlight
+from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
-    from cachelab.codec import Codec, Undecodable
-    from cachelab.redis_store import RedisStore, redis_client
+    from cachelab.cache import Cache as Cache
+    from cachelab.entry import (
+        ABSENT as ABSENT,
+        MISS as MISS,
+        Absent as Absent,
+        Entry as Entry,
+        Loader as Loader,
+        Miss as Miss,
+        Store as Store,
+    )
+    from cachelab.events import (
+        CacheError as CacheError,
+        Fact as Fact,
+        InvalidationFailed as InvalidationFailed,
+        Listener as Listener,
+        LoadAbandoned as LoadAbandoned,
+        Record as Record,
+    )
+    from cachelab.flight import Flight as Flight
+    from cachelab.freshness import Freshness as Freshness
+    from cachelab.stores.cachetools_store import CachetoolsStore as CachetoolsStore
+    from cachelab.stores.codec import Codec as Codec, Undecodable as Undecodable
+    from cachelab.stores.locked import Locked as Locked
+    from cachelab.stores.memory import MemoryStore as MemoryStore
+    from cachelab.stores.redis_store import RedisStore as RedisStore, redis_client as redis_client
+    from cachelab.thread_flight import ThreadFlight as ThreadFlight
 
-_LAZY = {"Codec": "codec", "Undecodable": "codec", "RedisStore": "redis_store", "redis_client": "redis_store"}
-
-
-def __getattr__(name: str) -> Any:
-    """What needs redis or msgspec is loaded when it is first used: a service without them can copy the rest."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
-
-
-__all__ = [
-    "ABSENT",
-    "Absent",
-    "Cache",
-    "CacheError",
-    "CachetoolsStore",
-    "Codec",
-    "Entry",
-    "Fact",
-    "Flight",
-    "Freshness",
-    "InvalidationFailed",
-    "Listener",
-    "LoadAbandoned",
-    "Loader",
-    "Locked",
-    "MISS",
-    "MemoryStore",
-    "Miss",
-    "Record",
-    "RedisStore",
-    "Store",
-    "ThreadFlight",
-    "Undecodable",
-    "redis_client",
-]
+else:
+    __all__, __getattr__, __dir__ = lazy_names(__name__)

@@ -22,9 +22,9 @@ from typing import Generic, TypeVar
 from cachelab.clock import Clock, OneLoopsClock
 from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, ask, checked_lives, no_peek
 from cachelab.events import Counted, InvalidationFailed, Listener, Outcome
-from cachelab.fence import Fence, Fences
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
+from cachelab.level import Fence, Fences
 
 __all__ = ["Cache"]
 

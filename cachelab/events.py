@@ -3,7 +3,7 @@
     CacheError
       InvalidationFailed      a delete did not reach every level: somebody may still be served the old value
       LoadAbandoned           the load that this caller waited for was cancelled: there is no answer, ask again
-      Undecodable             (in cachelab.codec) what a shared store returned is not what was asked for: a counted miss
+      Undecodable             (in cachelab.stores.codec) what a shared store returned is not what was asked for: a counted miss
 
 An *outcome* says how the cache answered, a *result* what it answered (modelled on RFC 9211, Cache-Status):
 

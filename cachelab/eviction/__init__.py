@@ -33,59 +33,28 @@ one up in its entries, and no policy keeps a second dict for that. `hit` may be 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
-    from cachelab.eviction.che import che_hit_ratio, che_time
-    from cachelab.eviction.fifo import FIFO
-    from cachelab.eviction.lfu import LFU
-    from cachelab.eviction.lru import LRU
-    from cachelab.eviction.opt import OPT
-    from cachelab.eviction.policy import Policy
-    from cachelab.eviction.replay import Replay, lru_curve, miss_ratio_curve, simulate, stack_distances
-    from cachelab.eviction.s3fifo import S3FIFO
-    from cachelab.eviction.sieve import SIEVE
-    from cachelab.eviction.sketch import Sketch
-    from cachelab.eviction.wtinylfu import WTinyLFU
+    from cachelab.eviction.che import che_hit_ratio as che_hit_ratio, che_time as che_time
+    from cachelab.eviction.curves import (
+        Replay as Replay,
+        lru_curve as lru_curve,
+        miss_ratio_curve as miss_ratio_curve,
+        simulate as simulate,
+        stack_distances as stack_distances,
+    )
+    from cachelab.eviction.fifo import FIFO as FIFO
+    from cachelab.eviction.lfu import LFU as LFU
+    from cachelab.eviction.lru import LRU as LRU
+    from cachelab.eviction.opt import OPT as OPT
+    from cachelab.eviction.policy import Policy as Policy
+    from cachelab.eviction.s3fifo import S3FIFO as S3FIFO
+    from cachelab.eviction.sieve import SIEVE as SIEVE
+    from cachelab.eviction.sketch import Sketch as Sketch
+    from cachelab.eviction.wtinylfu import WTinyLFU as WTinyLFU
 
-_HOMES = {
-    "che": ["che_hit_ratio", "che_time"],
-    "fifo": ["FIFO"],
-    "lfu": ["LFU"],
-    "lru": ["LRU"],
-    "opt": ["OPT"],
-    "policy": ["Policy"],
-    "replay": ["Replay", "lru_curve", "miss_ratio_curve", "simulate", "stack_distances"],
-    "s3fifo": ["S3FIFO"],
-    "sieve": ["SIEVE"],
-    "sketch": ["Sketch"],
-    "wtinylfu": ["WTinyLFU"],
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "FIFO",
-    "LFU",
-    "LRU",
-    "OPT",
-    "Policy",
-    "Replay",
-    "S3FIFO",
-    "SIEVE",
-    "Sketch",
-    "WTinyLFU",
-    "che_hit_ratio",
-    "che_time",
-    "lru_curve",
-    "miss_ratio_curve",
-    "simulate",
-    "stack_distances",
-]
-
-
-def __getattr__(name: str) -> Any:
-    """A policy loads when it is first used, so that a store which needs one does not load all."""
-    if name not in _HOME:
-        raise AttributeError(f"cachelab.eviction has no {name!r}; it has {', '.join(__all__)}.")
-    return getattr(import_module(f"cachelab.eviction.{_HOME[name]}"), name)
+else:
+    __all__, __getattr__, __dir__ = lazy_names(__name__)

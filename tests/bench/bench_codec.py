@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from cachelab.codec import Codec
+from cachelab.stores.codec import Codec
 from tests.bench.timing import Round, interleaved, report
 
 __all__ = ["BARE", "CHECKSUMS", "JSON", "OURS", "PICKLE", "PROFILES", "Profile", "measure"]

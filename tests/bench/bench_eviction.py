@@ -19,7 +19,7 @@ import cachetools
 from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, lru_curve, simulate
 from cachelab.lab import zipf_trace
 from tests.bench.timing import Round, interleaved, missing
-from tests.referee import process_trace, write_trace
+from tests.support.referee import process_trace, write_trace
 
 __all__ = [
     "AT_DEFAULT",

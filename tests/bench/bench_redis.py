@@ -21,7 +21,7 @@ from cachelab import Cache, Entry, Flight, MemoryStore, Miss, RedisStore, redis_
 from cachelab.clock import Clock
 from cachelab.lab import zipf_trace
 from tests.bench.timing import Round, interleaved, report
-from tests.servers import real_server
+from tests.support.servers import real_server
 
 Read: TypeAlias = Callable[[int], Awaitable[Any]]
 __all__ = [
@@ -130,8 +130,7 @@ async def _aiocache(path: Path, closing: AsyncExitStack) -> Read:
 
 
 async def _cashews(path: Path, closing: AsyncExitStack) -> Read:
-    from cashews import Cache as Cashews
-    from cashews import register_backend
+    from cashews import Cache as Cashews, register_backend
     from cashews.backends.redis import Redis as BackEnd
     from cashews.picklers import PicklerType
 

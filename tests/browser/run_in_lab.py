@@ -20,11 +20,10 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from playwright.sync_api import TimeoutError as TookTooLong
+from playwright.sync_api import Browser, Locator, Page, TimeoutError as TookTooLong, sync_playwright
 
 from tests.browser.lab_server import LabServer, lab_server
-from tests.notebooks import NOTEBOOKS, paths
+from tests.support.notebooks import NOTEBOOKS, paths
 from tests.tools.store_notebooks import KERNELSPEC
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
-from cachelab.lab.database import SlowDatabase
-from cachelab.lab.driver import replay
-from cachelab.lab.show import ms
-from cachelab.lab.simulation import run
-from cachelab.lab.workload import Workload
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.plots.style import ms
+from cachelab.lab.sim.database import SlowDatabase
+from cachelab.lab.sim.simulation import run
+from cachelab.lab.traffic.replay import replay
+from cachelab.lab.traffic.workload import Workload
 
 __all__ = ["EXERCISES"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from cachelab.cache import Cache
 from cachelab.events import CacheError
-from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
-from cachelab.lab.races import Race, Run, World, race
-from cachelab.lab.simulation import run
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.sim.races import Race, Run, World, race
+from cachelab.lab.sim.simulation import run
 
 __all__ = ["EXERCISES"]
 

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from cachelab.eviction import OPT, Policy, lru_curve, simulate
-from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
 from cachelab.lab.exercises.sieve import examine_sieve
 from cachelab.lab.exercises.ttl_cache import LOAD_S, TTL_S, Step, examine_ttl_cache, origin_says
-from cachelab.lab.traces import scan_trace
+from cachelab.lab.keys.synthetic import scan_trace
 
 __all__ = ["EXERCISES"]
 

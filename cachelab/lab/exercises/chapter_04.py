@@ -7,9 +7,9 @@ import contextlib
 import io
 from typing import Any
 
-from cachelab.lab.checks import Exercise, NotYet, Wrong
-from cachelab.lab.exam_report import Report
-from cachelab.lab.exams import exam
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
+from cachelab.lab.flight_exam.exam import exam
+from cachelab.lab.flight_exam.report import Report
 
 __all__ = ["EXERCISES"]
 

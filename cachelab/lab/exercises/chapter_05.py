@@ -11,14 +11,14 @@ from typing import Any
 from cachelab.cache import Cache
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
-from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
-from cachelab.lab.database import SlowDatabase
-from cachelab.lab.driver import replay
-from cachelab.lab.observe import listen
-from cachelab.lab.simulation import run
-from cachelab.lab.trace import Trace
-from cachelab.lab.workload import Workload
-from cachelab.memory import MemoryStore
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.sim.database import SlowDatabase
+from cachelab.lab.sim.request_events import listen
+from cachelab.lab.sim.simulation import run
+from cachelab.lab.traffic.replay import replay
+from cachelab.lab.traffic.replay_result import Trace
+from cachelab.lab.traffic.workload import Workload
+from cachelab.stores.memory import MemoryStore
 
 __all__ = ["EXERCISES"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
 from cachelab.lab.exercises.page import examine_page
-from cachelab.lab.fake_redis import FakeRedis
-from cachelab.lab.faults import Down
-from cachelab.lab.simulation import run
+from cachelab.lab.sim.fake_redis import FakeRedis
+from cachelab.lab.sim.faults import Down
+from cachelab.lab.sim.simulation import run
 
 __all__ = ["EXERCISES"]
 

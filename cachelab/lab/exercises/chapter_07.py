@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from typing import Any
 
-from cachelab.lab.checks import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
 from cachelab.lab.exercises.envelope import examine_envelope
-from cachelab.lab.fake_redis import FakeRedis
-from cachelab.lab.simulation import run
+from cachelab.lab.sim.fake_redis import FakeRedis
+from cachelab.lab.sim.simulation import run
 
 __all__ = ["EXERCISES"]
 

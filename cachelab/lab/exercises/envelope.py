@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from cachelab.lab.checks import NotYet, Wrong
+from cachelab.lab.exercises.checking import NotYet, Wrong
 
 __all__ = ["examine_envelope"]
 

@@ -11,9 +11,9 @@ from typing import Any
 from redis import exceptions
 
 from cachelab.entry import ABSENT, MISS, Entry, Miss
-from cachelab.lab.checks import NotYet, Wrong
-from cachelab.lab.simulation import run
-from cachelab.memory import MemoryStore
+from cachelab.lab.exercises.checking import NotYet, Wrong
+from cachelab.lab.sim.simulation import run
+from cachelab.stores.memory import MemoryStore
 
 __all__ = ["examine_page"]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
 
-from cachelab.lab.checks import NotYet, Wrong, evidence_table
-from cachelab.lab.simulation import run
+from cachelab.lab.exercises.checking import NotYet, Wrong, evidence_table
+from cachelab.lab.sim.simulation import run
 
 __all__ = ["LOAD_S", "Step", "TTL_S", "examine_ttl_cache", "origin_says"]
 

@@ -1,0 +1,50 @@
+"""A package whose names load when they are first used, so that importing the package costs little.
+
+Type checkers read the names of such a package from its `if TYPE_CHECKING:` block. `lazy_names` reads them from there
+too, so that they are written once:
+
+    if TYPE_CHECKING:
+        from cachelab.flight import Flight as Flight
+
+    __all__, __getattr__, __dir__ = lazy_names(__name__)
+
+`Flight as Flight` tells a type checker that the name is meant to be imported from here.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+__all__ = ["lazy_names"]
+
+
+def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """`__all__`, `__getattr__` and `__dir__` for the package of this name, which is being imported."""
+    module = sys.modules[package]
+    home = dict(_names(ast.parse(module.__spec__.loader.get_source(package))))  # type: ignore[union-attr]
+    names = sorted(home)
+
+    def load(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"{package} has no {name!r}; it has {', '.join(names)}.")
+        found = getattr(import_module(home[name]), name)
+        setattr(module, name, found)  # the next time it is found without this function
+        return found
+
+    return names, load, names.copy
+
+
+def _names(source: ast.Module) -> list[tuple[str, str]]:
+    """Each name that the block `if TYPE_CHECKING:` imports, and the module where it is defined."""
+    return [
+        (alias.name, statement.module or "")
+        for block in source.body
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    ]

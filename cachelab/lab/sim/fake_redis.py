@@ -1,0 +1,199 @@
+"""Redis in virtual time: one fakeredis that several simulated nodes share, with latency, time-outs and faults.
+
+    redis = lab.FakeRedis(lab.Down(10, 20), latency_s=0.001, timeout_s=0.1)
+    node_a, node_b = redis.client(), redis.client()
+
+Build it inside the scenario. A command takes effect half a round trip after it was sent, also if its caller has given
+up by then, and the reply needs the other half. To connect takes one round trip more. Keys expire on the virtual clock.
+
+Not simulated: commands that block on the server (BLPOP, XREAD BLOCK) raise NotImplementedError, and TIME, streams and
+the life of single hash fields read the real clock, inside fakeredis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from fakeredis import FakeServer
+from fakeredis.aioredis import FakeAsyncRedisConnection
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
+
+from cachelab.lab.sim.faults import Down, Slow
+
+__all__ = ["FakeRedis", "Hanging", "virtual_server"]
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """The server takes every command and connection, and answers nothing, from `start` until before `end`."""
+
+    start: float
+    end: float
+
+
+class FakeRedis:
+    """One Redis for all nodes of a simulation.
+
+    `latency_s` is the round trip in seconds, or a function that draws one. `timeout_s` is how long a client waits for
+    a reply, and for a free connection; None is for ever. Nothing is retried. The faults follow the loop's clock: while
+    it is `Down`, connections break; while it is `Hanging`, what is sent is lost; `Slow` lengthens the round trip.
+
+    `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
+    """
+
+    def __init__(
+        self,
+        *faults: Down | Hanging | Slow,
+        latency_s: float | Callable[[], float] = 0.001,
+        timeout_s: float | None = 0.1,
+    ) -> None:
+        for fault in faults:
+            if not 0 <= fault.start < fault.end:
+                raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
+        self.packets = self.connections = 0
+        self._faults = faults
+        self._latency_s, self._timeout_s = latency_s, timeout_s
+        self._now = asyncio.get_running_loop().time
+        self._server = virtual_server(self._now)
+
+    def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
+        """A node's client, a `redis.asyncio` one; `options` go to its connections: `decode_responses=True`, say."""
+        pool = BlockingConnectionPool(
+            connection_class=_Connection,
+            max_connections=max_connections,
+            timeout=self._timeout_s,
+            network=self,
+            server=self._server,
+            client_class=Redis,
+            version=self._server.version,
+            server_type="redis",
+            lua_modules=None,
+            retry=Retry(NoBackoff(), 0),
+            **({"socket_timeout": self._timeout_s, "socket_connect_timeout": self._timeout_s} | options),
+        )
+        return Redis.from_pool(pool)
+
+    def half_trip(self) -> float:
+        """Seconds for one way at this moment."""
+        trip = self._latency_s() if callable(self._latency_s) else self._latency_s
+        return (trip + sum(fault.extra_s for fault in self._active() if isinstance(fault, Slow))) / 2
+
+    def is_down(self) -> bool:
+        """Whether it refuses at this moment."""
+        return any(isinstance(fault, Down) for fault in self._active())
+
+    def is_hanging(self) -> bool:
+        """Whether it answers nothing at this moment."""
+        return any(isinstance(fault, Hanging) for fault in self._active())
+
+    def _active(self) -> Iterator[Down | Hanging | Slow]:
+        return (fault for fault in self._faults if fault.start <= self._now() < fault.end)
+
+
+class _Connection(FakeAsyncRedisConnection):
+    """A connection whose two directions take time; in each, what was sent first arrives first."""
+
+    def __init__(self, *, network: FakeRedis, **options: Any) -> None:
+        super().__init__(**options)
+        self._network = network
+        self._greeting = False
+
+    async def _connect(self) -> None:
+        async with asyncio.timeout(self.socket_connect_timeout):
+            await asyncio.sleep(self._network.half_trip())
+            if self._network.is_hanging():
+                await asyncio.Event().wait()
+            await asyncio.sleep(self._network.half_trip())
+            if self._network.is_down():
+                raise RedisConnectionError("Connection refused.")
+            await super()._connect()
+        self._network.connections += 1
+        _delay(self, self._network)
+
+    async def on_connect_check_health(self, *args: Any, **options: Any) -> None:
+        """Greet the server; the greeting travels with the connection and takes no time of its own."""
+        self._greeting = True
+        try:
+            await super().on_connect_check_health(*args, **options)
+        finally:
+            self._greeting = False
+
+    async def read_response(self, *args: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109, as redis-py has it
+        """The next reply. Raises redis-py's TimeoutError after `timeout` or the socket's own, and closes then."""
+        limit = self.socket_timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(None if limit == math.inf else limit):
+                reply = await super().read_response(*args, **options)
+        except TimeoutError as error:
+            await self.disconnect(nowait=True)
+            raise RedisTimeoutError("Timeout reading from the server") from error
+        if isinstance(reply, _Broken):
+            await self.disconnect(nowait=True)
+            raise RedisConnectionError("Connection closed by server.")
+        return reply
+
+
+class _Broken:
+    """In the place of a reply: the connection broke."""
+
+
+def _delay(connection: Any, network: FakeRedis) -> None:
+    """Make both directions of a new connection take time, by wrapping this one socket and writer of fakeredis."""
+    loop, sock, put = asyncio.get_running_loop(), connection._sock, connection._sock.put_response
+    arrivals = {"there": 0.0, "back": 0.0}
+
+    def send(way: str, arrive: Callable[..., None], *what: Any) -> None:
+        if connection._greeting:
+            arrive(*what)
+        else:
+            arrivals[way] = max(arrivals[way], loop.time() + network.half_trip())
+            loop.call_at(arrivals[way], arrive, *what)
+
+    def reach(data: list[Any]) -> None:
+        if network.is_down():
+            send("back", put, _Broken())
+        elif not network.is_hanging():
+            network.packets += not connection._greeting
+            for part in data:
+                sock.sendall(part)
+
+    def writelines(data: Iterable[Any]) -> None:
+        send("there", reach, list(data))
+
+    sock.put_response = lambda reply: send("back", put, reply)
+    connection._writer.writelines = writelines
+
+
+def virtual_server(clock: Callable[[], float]) -> FakeServer:
+    """A FakeServer on this clock, which tells subscribers in the order in which they came."""
+    server: Any = FakeServer()
+    make = server.dbs.default_factory
+
+    class OnClock(type(make())):  # type: ignore[misc]
+        time = property(lambda _: clock(), lambda _, __: None)  # fakeredis sets it to the real time with each command
+
+    server.dbs = defaultdict(lambda: OnClock(server.lock))
+    for name in ("subscribers", "psubscribers", "ssubscribers"):
+        setattr(server, name, defaultdict(_InOrder))
+    return server  # type: ignore[no-any-return]
+
+
+class _InOrder(WeakKeyDictionary[Any, None]):
+    """A weak set that remembers the order; fakeredis' own follows addresses in memory."""
+
+    def add(self, item: Any) -> None:
+        self[item] = None
+
+    def discard(self, item: Any) -> None:
+        self.pop(item, None)
+
+    remove = discard

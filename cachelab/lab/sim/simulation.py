@@ -1,0 +1,110 @@
+"""Two ways to run a scenario in virtual time: `simulate` from a notebook, `run` from plain code.
+
+A notebook already has a running event loop, and it must stay able to stop the cell. So `simulate` runs the virtual
+loop in short slices, each from a plain callback of the notebook's loop (where no task is current, which every Python
+version accepts), and while a slice runs an interrupt raises at once, in an endless loop too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+from cachelab.lab.sim.virtual_loop import VirtualLoop
+
+__all__ = ["run", "simulate"]
+
+T = TypeVar("T")
+SLICE_S = 0.05  # real seconds a simulation runs before the notebook's own loop gets its turn
+
+
+def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+    """Run `scenario(*args)` in virtual time and return its result; for plain code, where no loop is running."""
+    loop = VirtualLoop()
+    task = loop.create_task(scenario(*args))
+    task.add_done_callback(lambda _: loop.stop())
+    try:
+        while not task.done():
+            _run_slice(loop)
+    finally:
+        loop.close()
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # if it was interrupted, the caller knows
+    return task.result()
+
+
+async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+    """Run `scenario(*args)` in virtual time from a notebook's `await`, and return its result.
+
+    Raises what the scenario raises, `Deadlock`, or CancelledError when interrupted.
+    """
+    outer = asyncio.get_running_loop()
+    result: asyncio.Future[T] = outer.create_future()
+    loop = VirtualLoop()
+    task = loop.create_task(scenario(*args))
+    task.add_done_callback(lambda _: loop.stop())
+
+    def drive() -> None:
+        error: BaseException | None = None
+        interrupted = False
+        try:
+            if not result.cancelled():
+                _run_slice(loop)
+                if not task.done():
+                    outer.call_soon(drive)
+                    return
+        except KeyboardInterrupt:
+            interrupted = True
+        except BaseException as raised:
+            error = raised
+        at = loop._now
+        loop.close()
+        if interrupted:
+            result.cancel(f"interrupted at {at:.3f} s of virtual time")
+            signal.raise_signal(signal.SIGINT)  # the notebook's own handler has its say as well
+        elif error is not None:
+            result.set_exception(error)
+        elif task.cancelled():
+            result.cancel()
+        elif not result.done():
+            failed = task.exception()
+            if failed is None:
+                result.set_result(task.result())
+            else:
+                result.set_exception(failed)
+
+    outer.call_soon(drive)
+    return await result  # if this is cancelled, `drive` is already queued before the wake-up, and closes the loop first
+
+
+def _run_slice(loop: VirtualLoop) -> None:
+    """One slice, in which Ctrl-C raises KeyboardInterrupt; Jupyter's own handler would wait for the slice to end.
+
+    It is raised inside a task's own code, where a `finally` can see it. Between two tasks it would make the loop lose
+    one of them, so there it only ends the slice, unless it is asked for twice.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        loop.run_slice(SLICE_S)
+        return
+    asked = 0
+
+    def interrupt(_signal: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        loop.stop()
+        while frame is not None and frame.f_code is not VirtualLoop.run_slice.__code__:
+            if asked > 1 or frame.f_code.co_flags & inspect.CO_COROUTINE:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    handler = signal.signal(signal.SIGINT, interrupt)
+    try:
+        loop.run_slice(SLICE_S)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if asked:
+        raise KeyboardInterrupt

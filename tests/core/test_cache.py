@@ -1,0 +1,563 @@
+"""The read path of one cache over one store: what it answers, what it keeps, what it counts and tells."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, InvalidationFailed, MemoryStore, Record
+from cachelab.lab.sim.simulation import run
+from tests.support.fakes import BrokenStore, Heard, RemoteStore, facts, in_virtual_time, now, records
+
+FOREVER = math.inf
+NewStore = Callable[[], Any]
+EVERY_STORE = pytest.mark.parametrize("new_store", [lambda: MemoryStore(10), RemoteStore], ids=["here", "remote"])
+
+
+class Origin:
+    """A loader that takes `load_s` seconds and answers with whatever stands in `answer`; it counts its calls."""
+
+    def __init__(self, answer: Any = "value", load_s: float = 1.0) -> None:
+        self.answer = answer
+        self.load_s = load_s
+        self.calls = 0
+
+    async def __call__(self, key: int) -> Any:
+        self.calls += 1
+        await asyncio.sleep(self.load_s)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def over(load: Any, **options: Any) -> Cache[int, Any]:
+    """A cache over `load` with a TTL of 60 s and a store in this process, unless `options` say otherwise."""
+    defaults: dict[str, Any] = {"store": MemoryStore(100), "ttl": 60.0}
+    return Cache(load=load, **defaults | options)
+
+
+# What it answers and what it remembers
+
+
+@pytest.mark.parametrize("value", ["value", None, 0, "", False, ()], ids=repr)
+@in_virtual_time
+async def test_a_value_is_loaded_once_and_then_remembered(value: object) -> None:
+    """The second `get` is answered from the store, for the falsy values too."""
+    origin = Origin(value)
+    cache = over(origin)
+    assert [await cache.get(1), await cache.get(1), origin.calls] == [value, value, 1]
+
+
+@in_virtual_time
+async def test_each_key_has_its_own_value() -> None:
+    """The loader is asked for the key that was asked for, and its answer is kept under it."""
+
+    async def load(key: int) -> int:
+        return key * 10
+
+    cache: Cache[int, int] = Cache(MemoryStore(100), load, ttl=60.0)
+    assert [await cache.get(key) for key in (1, 2, 1, 2)] == [10, 20, 10, 20]
+
+
+@pytest.mark.parametrize(("wait", "calls"), [(math.nextafter(60.0, 0.0), 1), (60.0, 2)], ids=["before", "at"])
+@in_virtual_time
+async def test_a_value_is_served_until_its_ttl_has_passed(wait: float, calls: int) -> None:
+    """Just before the end of its TTL a value is served, at that very instant it is loaded again."""
+    origin = Origin(load_s=0.0)
+    cache = over(origin)
+    await cache.get(1)
+    await asyncio.sleep(wait)
+    await cache.get(1)
+    assert origin.calls == calls
+
+
+@in_virtual_time
+async def test_the_ttl_begins_when_the_load_ends() -> None:
+    """A value that took a second to load is still served a TTL later, less a moment."""
+    origin = Origin(load_s=1.0)
+    cache = over(origin)
+    await cache.get(1)
+    await asyncio.sleep(59.5)
+    await cache.get(1)
+    assert (now(), origin.calls) == (60.5, 1)
+
+
+@EVERY_STORE
+@in_virtual_time
+async def test_a_hit_does_not_lengthen_a_life(new_store: NewStore) -> None:
+    """The TTL counts from the load, however often the value is used."""
+    origin = Origin(load_s=0.0)
+    cache = over(origin, store=new_store())
+    for _ in range(4):
+        await cache.get(1)
+        await asyncio.sleep(20.0)
+    assert origin.calls == 2
+
+
+@in_virtual_time
+async def test_an_infinite_ttl_keeps_a_value_for_ever() -> None:
+    """With ttl=math.inf only the store decides when a value leaves."""
+    origin = Origin()
+    cache = over(origin, ttl=FOREVER)
+    await cache.get(1)
+    await asyncio.sleep(1e9)
+    await cache.get(1)
+    assert origin.calls == 1
+
+
+@in_virtual_time
+async def test_an_absent_key_is_absent_to_the_caller() -> None:
+    """What the origin does not have comes back as `ABSENT`, which is neither `None` nor an error."""
+    assert await over(Origin(ABSENT)).get(1) is ABSENT
+
+
+@in_virtual_time
+async def test_an_absence_is_not_remembered_unless_asked_for() -> None:
+    """By default every `get` of an absent key asks the origin."""
+    origin = Origin(ABSENT)
+    cache = over(origin)
+    await cache.get(1)
+    await cache.get(1)
+    assert origin.calls == 2
+
+
+@pytest.mark.parametrize(("wait", "calls"), [(math.nextafter(5.0, 0.0), 1), (5.0, 2)], ids=["before", "at"])
+@in_virtual_time
+async def test_an_absence_is_remembered_for_its_own_ttl(wait: float, calls: int) -> None:
+    """`negative_ttl` holds to the instant, and `ttl` has no say in it."""
+    origin = Origin(ABSENT, load_s=0.0)
+    cache = over(origin, negative_ttl=5.0)
+    await cache.get(1)
+    await asyncio.sleep(wait)
+    assert await cache.get(1) is ABSENT
+    assert origin.calls == calls
+
+
+@in_virtual_time
+async def test_a_value_does_not_live_by_the_negative_ttl() -> None:
+    """A key that exists lives for `ttl`, however short absences are remembered."""
+    origin = Origin()
+    cache = over(origin, negative_ttl=5.0)
+    await cache.get(1)
+    await asyncio.sleep(30.0)
+    await cache.get(1)
+    assert origin.calls == 1
+
+
+@in_virtual_time
+async def test_an_entry_from_the_loader_brings_its_remaining_life() -> None:
+    """A loader that knows how long its answer is good for is believed, below the TTL."""
+    origin = Origin(Entry("value", 10.0), load_s=0.0)
+    cache = over(origin)
+    await cache.get(1)
+    await asyncio.sleep(10.0)
+    await cache.get(1)
+    assert origin.calls == 2
+
+
+@in_virtual_time
+async def test_an_entry_that_is_already_over_is_served_once_and_not_kept() -> None:
+    """The caller who waited for it gets it; nobody after him does."""
+    store = RemoteStore()
+    cache = over(Origin(Entry("value", 1.0)), store=store)
+    assert (await cache.get(1), store.entries) == ("value", {})
+
+
+@in_virtual_time
+async def test_calling_a_cache_gives_the_entry() -> None:
+    """This is what makes a cache a loader: the value comes with the moment it expires, on a miss and on a hit."""
+    cache = over(Origin())
+    assert [await cache(1), await cache(1)] == [Entry("value", 61.0), Entry("value", 61.0)]
+
+
+@in_virtual_time
+async def test_a_clock_of_ones_own_decides_what_is_fresh() -> None:
+    """With `clock=` the loop's time does not matter."""
+    time = 1000.0
+    origin = Origin()
+    cache = over(origin, store=MemoryStore(100, clock=lambda: time), clock=lambda: time)
+    await cache.get(1)
+    time += 59.0
+    await cache.get(1)
+    time += 1.0
+    await cache.get(1)
+    assert origin.calls == 2
+
+
+# Errors of the origin
+
+
+@in_virtual_time
+async def test_the_origins_error_reaches_the_caller_unchanged() -> None:
+    """It is the very exception, not one of ours around it."""
+    error = LookupError("the origin's own")
+    with pytest.raises(LookupError) as raised:
+        await over(Origin(error)).get(1)
+    assert raised.value is error
+
+
+@in_virtual_time
+async def test_an_error_is_not_remembered() -> None:
+    """The next `get` loads again, with absences remembered too."""
+    origin = Origin(LookupError())
+    cache = over(origin, negative_ttl=60.0)
+    with pytest.raises(LookupError):
+        await cache.get(1)
+    origin.answer = "value"
+    assert await cache.get(1) == "value"
+
+
+def not_async(key: int) -> Any:
+    """A loader that forgot its `async`."""
+    return "value"
+
+
+async def unknowing(key: int) -> Any:
+    """A loader that answers with the store's word."""
+    return MISS
+
+
+@pytest.mark.parametrize(
+    ("load", "sentence"),
+    [
+        (not_async, "load must be an async function, but it returned str at once"),
+        (unknowing, "load returned MISS, which means nobody knows; return ABSENT"),
+    ],
+)
+@in_virtual_time
+async def test_a_loader_that_breaks_its_socket_is_told_how(load: Any, sentence: str) -> None:
+    """The mistake is named in one sentence, when it is made."""
+    with pytest.raises(TypeError, match=sentence):
+        await over(load).get(1)
+
+
+# Errors of the store
+
+
+@pytest.mark.parametrize("operation", ["get", "set"])
+@in_virtual_time
+async def test_a_store_that_fails_costs_a_load_and_not_the_request(operation: str) -> None:
+    """Each `get` is answered by the origin for as long as the store can't be read or written."""
+    origin = Origin()
+    cache = over(origin, store=BrokenStore(operation))
+    assert [await cache.get(1), await cache.get(1), origin.calls] == ["value", "value", 2]
+
+
+@pytest.mark.parametrize("operation", ["get", "set"])
+@in_virtual_time
+async def test_a_failed_read_or_fill_is_a_counted_miss(operation: str) -> None:
+    """Nothing goes wrong in silence: a miss, a store error, a fact that holds the exception."""
+    heard: Heard = []
+    cache = over(Origin(), store=BrokenStore(operation), listen=heard.append)
+    await cache.get(1)
+    errors = [str(event.error) for event in heard if isinstance(event, Fact) and event.kind == "store error"]
+    assert (cache.misses, cache.store_errors, errors) == (1, 1, [f"no {operation} today"])
+
+
+@in_virtual_time
+async def test_a_store_that_recovers_is_used_again() -> None:
+    """Nothing about a failure is remembered."""
+    store, origin = BrokenStore("get", "set"), Origin()
+    cache = over(origin, store=store)
+    await cache.get(1)
+    store.broken.clear()
+    await cache.get(1)
+    await cache.get(1)
+    assert origin.calls == 2
+
+
+@in_virtual_time
+async def test_an_entry_that_expires_while_the_store_answers_is_not_a_hit() -> None:
+    """An entry is gone at the instant `expires`, also when it was still alive as the slow store looked."""
+    origin = Origin(load_s=0.0)
+    cache = over(origin, store=RemoteStore(latency_s=2.0))
+    await cache.get(1)  # lives until 62, since the store took 2 s to say no
+    await asyncio.sleep(61.0 - now())
+    await cache.get(1)
+    assert (now() >= 63.0, origin.calls) == (True, 2)
+
+
+# Deletes
+
+
+@in_virtual_time
+async def test_delete_forgets() -> None:
+    """After a delete the next `get` asks the origin."""
+    origin = Origin("old")
+    cache = over(origin)
+    await cache.get(1)
+    origin.answer = "new"
+    await cache.delete(1)
+    assert await cache.get(1) == "new"
+
+
+@in_virtual_time
+async def test_delete_touches_no_other_key() -> None:
+    """What was remembered of other keys stays."""
+    origin = Origin()
+    cache = over(origin)
+    await cache.get(1)
+    await cache.delete(2)
+    await cache.get(1)
+    assert origin.calls == 1
+
+
+@in_virtual_time
+async def test_a_failed_delete_raises() -> None:
+    """Silence would mean stale data: the error says which cache and key, and the store's own is its cause."""
+    cache = over(Origin(), store=BrokenStore("delete"), name="users")
+    with pytest.raises(InvalidationFailed, match="users could not delete 1") as raised:
+        await cache.delete(1)
+    assert isinstance(raised.value.__cause__, ConnectionError)
+
+
+@in_virtual_time
+async def test_a_failed_delete_below_still_deletes_above() -> None:
+    """The upper level is told all the same, and the caller hears of the failure."""
+    upper_store = RemoteStore()
+    lower = over(Origin(), store=BrokenStore("delete"))
+    upper = over(lower, store=upper_store)
+    await upper.get(1)
+    with pytest.raises(InvalidationFailed):
+        await upper.delete(1)
+    assert upper_store.entries == {}
+
+
+@in_virtual_time
+async def test_a_failed_delete_can_be_repeated() -> None:
+    """Once the store answers again, the same call succeeds."""
+    store = BrokenStore("delete")
+    cache = over(Origin(), store=store)
+    await cache.get(1)
+    with pytest.raises(InvalidationFailed):
+        await cache.delete(1)
+    store.broken.clear()
+    await cache.delete(1)
+    assert store.entries == {}
+
+
+@in_virtual_time
+async def test_every_store_error_that_is_told_is_also_counted() -> None:
+    """The counter and the facts agree, for a failed delete too."""
+    heard: Heard = []
+    cache = over(Origin(), store=BrokenStore("get", "set", "delete"), listen=heard.append)
+    await cache.get(1)
+    with pytest.raises(InvalidationFailed):
+        await cache.delete(1)
+    assert cache.store_errors == facts(heard).count("store error")
+
+
+# Records, facts and counters
+
+READS: dict[str, tuple[Any, float, list[tuple[str, str]]]] = {
+    "a value": ("value", 0.0, [("miss", "value"), ("hit", "value")]),
+    "None": (None, 0.0, [("miss", "value"), ("hit", "value")]),
+    "an absence": (ABSENT, 0.0, [("miss", "absent"), ("miss", "absent")]),
+    "an absence that is remembered": (ABSENT, 60.0, [("miss", "absent"), ("hit", "absent")]),
+    "an error": (LookupError(), 60.0, [("miss", "error"), ("miss", "error")]),
+}
+
+
+@EVERY_STORE
+@pytest.mark.parametrize(("answer", "negative_ttl", "expected"), READS.values(), ids=READS)
+@pytest.mark.parametrize("verb", ["get", "call"])
+@in_virtual_time
+async def test_each_get_leaves_one_record(
+    verb: str, new_store: NewStore, answer: Any, negative_ttl: float, expected: list[tuple[str, str]]
+) -> None:
+    """Two reads of one key leave two records, whatever the origin says, the store is, and the caller wants."""
+    heard: Heard = []
+    cache = over(Origin(answer), store=new_store(), negative_ttl=negative_ttl, listen=heard.append)
+    for _ in expected:
+        with suppress(LookupError):
+            await (cache.get(1) if verb == "get" else cache(1))
+    assert records(heard) == expected
+
+
+@in_virtual_time
+async def test_a_load_that_is_cancelled_from_elsewhere_leaves_a_record() -> None:
+    """A loader may wait for a task that somebody cancels; this `get` has ended in an error like any other."""
+    heard: Heard = []
+
+    async def load(key: int) -> str:
+        raise asyncio.CancelledError
+
+    cache: Cache[int, str] = Cache(MemoryStore(1), load, ttl=60.0, listen=heard.append)
+    with pytest.raises(asyncio.CancelledError):
+        await cache.get(1)
+    assert records(heard) == [("miss", "error")]
+
+
+@in_virtual_time
+async def test_a_record_names_the_cache_and_the_key() -> None:
+    """Ratios are per cache, so each record says which one it was."""
+    heard: Heard = []
+    cache = over(Origin(), name="users", listen=heard.append)
+    await cache.get(42)
+    assert [event for event in heard if isinstance(event, Record)] == [Record("users", 42, "miss", "value")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("value", ["load", "fill"]), (ABSENT, ["load"]), (LookupError(), ["load", "load error"])],
+    ids=["value", "absent", "error"],
+)
+@in_virtual_time
+async def test_a_miss_tells_what_it_did(answer: Any, expected: list[str]) -> None:
+    """Each load and each fill is a fact; what did not happen is none."""
+    heard: Heard = []
+    with suppress(LookupError):
+        await over(Origin(answer), listen=heard.append).get(1)
+    assert facts(heard) == expected
+
+
+@in_virtual_time
+async def test_a_hit_tells_no_facts() -> None:
+    """A hit is a record and nothing else."""
+    heard: Heard = []
+    cache = over(Origin(), listen=heard.append)
+    await cache.get(1)
+    heard.clear()
+    await cache.get(1)
+    assert heard == [Record("cache", 1, "hit", "value")]
+
+
+@in_virtual_time
+async def test_a_load_error_holds_the_origins_exception() -> None:
+    """Whoever listens learns what went wrong, not only that something did."""
+    heard: Heard = []
+    error = LookupError()
+    with pytest.raises(LookupError):
+        await over(Origin(error), listen=heard.append).get(1)
+    assert Fact("cache", 1, "load error", error) in heard
+
+
+@in_virtual_time
+async def test_a_delete_is_a_fact() -> None:
+    """Invalidation shows among the facts, under the name of the cache that did it."""
+    heard: Heard = []
+    await over(Origin(), listen=heard.append).delete(1)
+    assert heard == [Fact("cache", 1, "delete")]
+
+
+@EVERY_STORE
+@pytest.mark.parametrize("listen", [None, [].append], ids=["alone", "heard"])
+@pytest.mark.parametrize("verb", ["get", "__call__"])
+@in_virtual_time
+async def test_the_counters_count(verb: str, listen: Any, new_store: NewStore) -> None:
+    """Two hits, three misses, three loads, one of them an error; whether or not anybody listens."""
+    origin = Origin()
+    cache = over(origin, listen=listen, store=new_store())
+    for key in (1, 2, 1, 2):
+        await getattr(cache, verb)(key)
+    origin.answer = LookupError()
+    with pytest.raises(LookupError):
+        await getattr(cache, verb)(3)
+    assert (cache.hits, cache.misses, cache.loads, cache.load_errors, cache.store_errors) == (2, 3, 3, 1, 0)
+
+
+@in_virtual_time
+async def test_a_listener_that_raises_disturbs_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """The caller gets the value, the cache fills, and the loop's exception handler is told."""
+
+    def listen(event: Record | Fact) -> None:
+        raise ValueError("the listener's own")
+
+    origin = Origin()
+    cache = over(origin, name="users", listen=listen)
+    assert [await cache.get(1), await cache.get(1), origin.calls] == ["value", "value", 1]
+    assert "The listener of users raised on Record(cache='users', key=1, outcome='hit'" in capsys.readouterr().err
+
+
+# A store in another process
+
+
+@in_virtual_time
+async def test_a_store_without_peek_is_asked_once_per_get() -> None:
+    """One round trip for a hit, and none that was not needed."""
+    store, asked = RemoteStore(), []
+
+    class Counting(RemoteStore):
+        async def get(self, key: Any) -> Any:
+            asked.append(key)
+            return await store.get(key)
+
+        set = store.set
+
+    cache = over(Origin(), store=Counting())
+    await cache.get(1)
+    await cache.get(1)
+    assert asked == [1, 1]
+
+
+@in_virtual_time
+async def test_a_miss_costs_the_stores_answer_on_top_of_the_load() -> None:
+    """Look, load, fill: the caller waits for all three, as the module says."""
+    cache = over(Origin(load_s=1.0), store=RemoteStore(latency_s=0.25))
+    await cache.get(1)
+    assert now() == 1.5
+
+
+@in_virtual_time
+async def test_a_hit_in_this_process_awaits_nothing() -> None:
+    """A hit runs to its end in one step, so no other task can come between."""
+    cache = over(Origin())
+    await cache.get(1)
+    with pytest.raises(StopIteration, match="value"):
+        cache.get(1).send(None)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("ttl", [0.0, -1.0, math.nan])
+def test_a_ttl_must_be_above_zero(ttl: float) -> None:
+    """The sentence names the argument, the unit, the value given, and the way to keep values for ever."""
+    with pytest.raises(ValueError, match=f"ttl must be more than 0 seconds, not {ttl}; math.inf keeps values"):
+        over(Origin(), ttl=ttl)
+
+
+@pytest.mark.parametrize("negative_ttl", [-1.0, math.nan])
+def test_a_negative_ttl_must_be_zero_or_more(negative_ttl: float) -> None:
+    """The sentence names the argument, the unit, the value given, and what 0 means."""
+    with pytest.raises(ValueError, match=rf"negative_ttl must be 0 \(.*\) or more seconds, not {negative_ttl}"):
+        over(Origin(), negative_ttl=negative_ttl)
+
+
+def test_a_loader_must_be_callable() -> None:
+    """A value in the loader's place is refused when the cache is built, not at the first miss."""
+    with pytest.raises(TypeError, match="load must be an async function of the key, or a Cache, not 'value'"):
+        Cache(MemoryStore(1), "value", ttl=60.0)  # type: ignore[arg-type]
+
+
+def test_a_cache_refuses_another_loop() -> None:
+    """Deadlines of one loop's clock mean nothing on another's."""
+    cache = over(Origin(), store=RemoteStore(), name="users")
+    run(lambda: cache.get(1))
+    with pytest.raises(RuntimeError, match="users belongs to another event loop: build it inside the loop"):
+        run(lambda: cache.get(2))
+
+
+@pytest.mark.parametrize("key", [1, 2], ids=["remembered", "unknown"])
+def test_a_cache_of_an_ended_simulation_refuses_to_work(key: int) -> None:
+    """Neither what it remembers nor what it could load is served once its time has ended."""
+    cache = over(Origin())
+
+    async def scenario() -> None:
+        await cache.get(1)
+        await cache.get(1)
+
+    run(scenario)
+    with pytest.raises(RuntimeError, match=r"build .* inside the"):
+        asyncio.run(cache.get(key))
+
+
+def test_absent_survives_a_copy() -> None:
+    """`ABSENT` is one object, so `is` is the way to ask for it, in a copy of an answer too."""
+    import copy
+
+    answer: list[Absent] = copy.deepcopy([ABSENT])
+    assert answer[0] is ABSENT

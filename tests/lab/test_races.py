@@ -1,0 +1,117 @@
+"""The race enumerator: the shares of the literature, and what the real cache makes of the same orders."""
+
+import pytest
+
+from cachelab import Cache
+from cachelab.lab.sim.races import Race, World, race
+
+
+async def reader(w: World) -> None:
+    """Cache-aside by hand: look, load, fill."""
+    version = await w.look()
+    if version is None:
+        await w.fill(await w.load())
+
+
+async def write_then_set(w: World) -> None:
+    await w.fill(await w.write())
+
+
+async def write_then_delete(w: World) -> None:
+    await w.write()
+    await w.delete()
+
+
+async def delete_then_write(w: World) -> None:
+    await w.delete()
+    await w.write()
+
+
+async def double_delete(w: World) -> None:
+    await w.delete()
+    await w.write()
+    await w.delete()
+
+
+async def cached_reader(w: World) -> None:
+    await w.cache.get(42)
+
+
+async def cached_writer(w: World) -> None:
+    await w.write()
+    await w.cache.delete(42)
+
+
+def one_cache(w: World) -> Cache[int, int]:
+    return Cache(w, load=w.load, ttl=60.0)
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize(
+    ("writer", "steps", "expected"),
+    [
+        (write_then_set, 2, {False: (1, 10), True: (0, 10)}),
+        (write_then_delete, 2, {False: (1, 10), True: (0, 10)}),
+        (delete_then_write, 2, {False: (6, 10), True: (2, 10)}),
+        (double_delete, 3, {False: (3, 20), True: (1, 20)}),
+    ],
+    ids=["set", "delete", "delete-first", "double-delete"],
+)
+def test_the_shares_of_one_reader_and_one_writer(
+    writer: object, steps: int, expected: dict[bool, tuple[int, int]], warm: bool
+) -> None:
+    """Stale ends and orders, as counted by hand."""
+    result = race({"reader": reader, "writer": writer}, turns={"reader": 3, "writer": steps}, warm=warm)  # type: ignore[dict-item]
+    assert (len(result.stale), len(result.runs)) == expected[warm]
+
+
+def test_two_writers_that_set_end_stale_in_a_third_of_the_orders() -> None:
+    """The last to write need not be the last to set."""
+    actors = {"reader": reader, "A": write_then_set, "B": write_then_set}
+    assert race(actors, turns={"reader": 3, "A": 2, "B": 2}).share == pytest.approx(1 / 3, abs=0.02)
+
+
+def fenced(readers: int, writers: int, *, warm: bool) -> Race:
+    """All orders of the real cache."""
+    actors = {f"reader {n}": cached_reader for n in range(readers)} | {
+        f"writer {n}": cached_writer for n in range(writers)
+    }
+    turns = {name: 4 if name.startswith("reader") else 2 for name in actors}
+    return race(actors, turns=turns, warm=warm, cache=one_cache)
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize(("readers", "writers"), [(1, 1), (2, 1), (1, 2)])
+def test_behind_the_fence_no_order_ends_stale(readers: int, writers: int, warm: bool) -> None:
+    """Two and three actors on the real Cache: none of all the interleavings."""
+    assert fenced(readers, writers, warm=warm).stale == []
+
+
+def test_without_the_fence_the_same_orders_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above would see it: with fences that never break some orders end stale."""
+    monkeypatch.setattr("cachelab.level.Fences.break_all", lambda self, key: None)
+    assert fenced(1, 1, warm=False).stale
+
+
+def test_a_run_can_be_told_step_by_step() -> None:
+    """Each step says who did what, and what the cache and the origin held after it."""
+    bad = race({"reader": reader, "writer": write_then_delete}, turns={"reader": 3, "writer": 2}).stale[0]
+    assert [(step.actor, step.did, step.cached, step.origin) for step in bad.steps] == [
+        ("reader", "looks: nothing", None, 1),
+        ("reader", "loads 1", None, 1),
+        ("writer", "writes 2", None, 2),
+        ("writer", "deletes", None, 2),
+        ("reader", "fills 1", 1, 2),
+    ]
+
+
+def test_every_order_is_tried_once() -> None:
+    """Two and two turns have six orders."""
+    result = race({"a": write_then_delete, "b": write_then_delete}, turns={"a": 2, "b": 2})
+    assert len({run.order for run in result.runs}) == len(result.runs) == 6
+
+
+def test_an_actor_that_needs_more_turns_is_refused() -> None:
+    """A sentence says which one."""
+    with pytest.raises(RuntimeError, match="reader took more steps"):
+        race({"reader": reader}, turns={"reader": 2})

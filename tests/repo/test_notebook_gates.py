@@ -1,0 +1,207 @@
+"""What every stored notebook must be, whatever it teaches.
+
+Nothing is run here: nbval compares the outputs, test_notebooks_solved.py tries the solutions. The gates read files.
+"""
+
+import ast
+import itertools
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from tests.support.notebooks import (
+    FENCE,
+    NOTEBOOKS,
+    ROOT,
+    bold_numbers,
+    code_cells,
+    load,
+    local_links,
+    markdown_cells,
+    numbers,
+    output_text,
+    paths,
+    pictures,
+    solution,
+    tagged,
+    tags,
+    tree,
+)
+from tests.support.source import bare, definitions, imports, shipped
+from tests.tools.store_notebooks import stored_form
+
+MAX_BYTES = 1_000_000
+MAX_CELLS = 42
+MAX_SHOWN_LINES = 30
+FIGURE_WITHIN = 6
+FIGURE_WITHIN_FIRST = 12
+"""Chapter 0 has to say first what all this is, so its first figure may come later."""
+FORBIDDEN_IMPORTS = {"urllib", "requests", "socket", "http", "httpx", "aiohttp"}
+HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
+MACHINE_PATH = re.compile(r"(?<![\w.])(?:/(?:home|Users|root|tmp|private|usr|opt|var|mnt|etc)/\w|[A-Z]:\\\w)")
+UNSTABLE = {
+    "an address": re.compile(r"\b0x[0-9a-fA-F]{4,}"),
+    "a warning": re.compile(r"\w*Warning\b"),
+    "a URL": re.compile(r"\b\w+://\w"),
+}
+
+every_notebook = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+
+
+def headings(cell: NotebookNode) -> list[tuple[int, str]]:
+    """The headings of a cell, each with its level; in a code cell a `#` begins a comment."""
+    if cell.cell_type != "markdown":
+        return []
+    return [(len(marks), title) for marks, title in HEADING.findall(FENCE.sub("", cell.source))]
+
+
+@every_notebook
+def test_outputs_are_stored_in_order(path: Path) -> None:
+    """The file holds the outputs of one run from the top, in the form in which tools/store_notebooks.py writes."""
+    notebook = load(path)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    assert path.read_text(encoding="utf-8") == stored_form(notebook)
+
+
+@every_notebook
+def test_file_is_valid_and_small(path: Path) -> None:
+    """The file is a valid notebook of less than a megabyte with at least one figure."""
+    notebook = load(path)
+    nbformat.validate(notebook)
+    assert path.stat().st_size < MAX_BYTES
+    assert any(pictures(cell) for cell in notebook.cells)
+
+
+@every_notebook
+def test_only_announced_errors_are_stored(path: Path) -> None:
+    """An error among the outputs stands in a cell tagged raises-exception, and such a cell has one."""
+    for cell in code_cells(load(path)):
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        assert raised == ("raises-exception" in tags(cell)), cell.source
+
+
+@every_notebook
+def test_outputs_are_the_same_everywhere(path: Path) -> None:
+    """No output holds an address, a warning, standard error or a URL, and nothing names a folder of some machine."""
+    notebook = load(path)
+    for cell in notebook.cells:
+        for text in (cell.source, output_text(cell)):
+            assert not MACHINE_PATH.search(text), text
+            assert str(ROOT) not in text, text
+            assert sys.prefix not in text, text
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", output.text
+            said = "\n".join([output.get("text", ""), *map(str, text_forms(output))])
+            for what, pattern in UNSTABLE.items():
+                assert not pattern.search(said), f"{what} in the output of\n{cell.source}\n{said}"
+
+
+def text_forms(output: NotebookNode) -> list[str]:
+    """A display's data in all its forms but pictures."""
+    return [data for kind, data in output.get("data", {}).items() if not kind.startswith("image/")]
+
+
+@every_notebook
+def test_nothing_is_fetched(path: Path) -> None:
+    """No cell imports what could open a connection."""
+    for cell in code_cells(load(path)):
+        top_levels = {module.partition(".")[0] for module in imports(tree(cell)) if module != "urllib.parse"}
+        assert not top_levels & FORBIDDEN_IMPORTS, cell.source
+
+
+@every_notebook
+def test_bold_numbers_were_measured(path: Path) -> None:
+    """Each number in bold prose stands as a whole number in an output that nbval compares."""
+    notebook = load(path)
+    compared = [output_text(cell) for cell in code_cells(notebook) if "nbval-ignore-output" not in tags(cell)]
+    measured = set(numbers("\n".join(compared)))
+    for cell in markdown_cells(notebook):
+        for number in bold_numbers(cell.source):
+            assert number in measured, f"**{number}** stands in no compared output:\n{cell.source}"
+
+
+@every_notebook
+def test_uncompared_cells_assert_their_claim(path: Path) -> None:
+    """Every cell is run by nbval, and one whose output is not compared contains an assert."""
+    for cell in code_cells(load(path)):
+        assert "nbval-skip" not in tags(cell), cell.source
+        assert "NBVAL_" not in cell.source, "use a tag, which the other gates see"
+        if "nbval-ignore-output" in tags(cell):
+            assert any(isinstance(node, ast.Assert) for node in ast.walk(tree(cell))), cell.source
+
+
+@every_notebook
+def test_shown_code_is_shipped_code(path: Path) -> None:
+    """A function in a cell tagged shows:module:name is the package's own, and short enough to read."""
+    for where, cell in tagged(load(path), "shows").items():
+        ours = bare(shipped(where))
+        lengths = [
+            (shown.end_lineno or 0) - shown.lineno + 1
+            for shown in definitions(tree(cell), re.split(r"[:.]", where)[-1])
+            if bare(shown) == ours
+        ]
+        assert lengths, f"{where} is\n{ours}\nand the cell shows\n{cell.source}"
+        assert min(lengths) <= MAX_SHOWN_LINES
+
+
+@every_notebook
+def test_headings_form_an_outline(path: Path) -> None:
+    """The first cell has the only top heading, and no heading skips a level."""
+    notebook = load(path)
+    levels = [level for cell in markdown_cells(notebook) for level, _ in headings(cell)]
+    assert levels.count(1) == 1
+    assert notebook.cells[0].cell_type == "markdown"
+    assert headings(notebook.cells[0])[0][0] == 1
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), levels
+
+
+@every_notebook
+def test_main_loop_is_short(path: Path) -> None:
+    """What comes before "Going further" fits in the cells that a chapter may have."""
+    notebook = load(path)
+    further = [i for i, cell in enumerate(notebook.cells) if "Going further" in [title for _, title in headings(cell)]]
+    assert (further or [len(notebook.cells)])[0] <= MAX_CELLS
+
+
+@every_notebook
+def test_first_figure_comes_early(path: Path) -> None:
+    """A reader sees a figure within the first cells."""
+    within = FIGURE_WITHIN_FIRST if path.stem.startswith("00") else FIGURE_WITHIN
+    assert any(pictures(cell) for cell in load(path).cells[:within])
+
+
+@every_notebook
+def test_figures_have_a_text_twin(path: Path) -> None:
+    """A cell that draws also says in words what the figure shows."""
+    for cell in code_cells(load(path)):
+        if pictures(cell):
+            assert re.search(r"^In words: \w", output_text(cell), re.MULTILINE), cell.source
+
+
+@every_notebook
+def test_exercises_have_a_check_and_a_solution(path: Path) -> None:
+    """Each exercise is followed by a check of its own and, one click away, by a solution of one Python block."""
+    notebook = load(path)
+    exercises, checks, solutions = (tagged(notebook, kind) for kind in ("exercise", "check", "solution"))
+    assert list(exercises) == list(checks) == list(solutions)
+    for name, cell in exercises.items():
+        assert cell.cell_type == checks[name].cell_type == "code"
+        assert solutions[name].cell_type == "markdown"
+        assert "<details>" in solutions[name].source
+        assert solution(solutions[name])
+        assert notebook.cells.index(cell) < notebook.cells.index(checks[name])
+        assert notebook.cells.index(cell) < notebook.cells.index(solutions[name])
+
+
+@every_notebook
+def test_links_lead_somewhere(path: Path) -> None:
+    """A link to a file, such as the previous and the next chapter, leads to one that exists."""
+    for cell in markdown_cells(load(path)):
+        for target in local_links(cell.source):
+            assert (NOTEBOOKS / target).is_file(), target

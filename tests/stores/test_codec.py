@@ -1,0 +1,239 @@
+"""The codec gives back what it was given, and refuses everything else."""
+
+import dataclasses
+import math
+import random
+import zlib
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from cachelab.entry import ABSENT
+from cachelab.stores.codec import HEAD, MARKER, Codec, Kept, Undecodable
+from tests.support.fakes import PROPERTY
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """A user profile."""
+
+    id: int
+    username: str
+    email: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+KEY = "user:v2:42"
+CODEC = Codec(Profile | None, version=2)
+KEPT = Kept(2, KEY, 60.0, 40.0, 55.0, 0.25, False, Profile(42, "ada", None, ("a", "b")))
+
+profiles = st.builds(Profile, st.integers(-(2**63), 2**63 - 1), st.text(), st.none() | st.text(), st.just(()))
+seconds = st.floats(0, 1e9)
+values = st.none() | st.just(ABSENT) | profiles
+
+
+def encoded(kept: Kept[Any]) -> bytes:
+    """The envelope of all that is kept."""
+    _, key, life_s, stale_s, due_s, load_s, endless, value = msgspec.structs.astuple(kept)
+    return CODEC.encode(key, value, life_s=life_s, stale_s=stale_s, due_s=due_s, load_s=load_s, endless=endless)
+
+
+def through(codec: Codec, value: Any, reader: Codec | None = None) -> Any:
+    """What a value is when it comes back, through another codec if there is one."""
+    return (reader or codec).decode("k", codec.encode("k", value, life_s=1.0)).value
+
+
+def sealed(body: bytes) -> bytes:
+    """A body with the marker and its right checksum, as a forger would make it."""
+    return MARKER + zlib.crc32(body).to_bytes(4, "big") + body
+
+
+def forged(*values: bytes, **changes: Any) -> bytes:
+    """A well-formed envelope with other fields than the right ones, and as many values."""
+    fields = {
+        "version": 2,
+        "key": KEY,
+        "life_s": 60.0,
+        "stale_s": 0.0,
+        "due_s": 0.0,
+        "load_s": 0.0,
+        "endless": False,
+    }
+    return sealed(msgspec.msgpack.encode([*(fields | changes).values(), *map(msgspec.Raw, values)]))
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """The bytes with one to four of them changed, doubled or cut out, or the end cut off."""
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(changed))
+        kind = rng.randrange(4)
+        if kind == 0:
+            changed[at] ^= rng.randint(1, 255)
+        elif kind == 1:
+            changed[at:at] = changed[at : at + rng.randint(1, 8)]
+        elif kind == 2:
+            del changed[at : at + rng.randint(1, 8)]
+        else:
+            del changed[at + 1 :]
+        if not changed:
+            break
+    return bytes(changed)
+
+
+def reads_as_before_or_not_at_all(data: bytes, key: str = KEY) -> bool:
+    """Whether these bytes are refused, or are what was kept."""
+    try:
+        return CODEC.decode(key, data) == KEPT
+    except Undecodable:
+        return True
+
+
+@PROPERTY
+@given(st.text(), seconds, st.tuples(seconds, seconds), seconds, st.booleans(), values)
+def test_what_was_encoded_comes_back(
+    key: str, life_s: float, times: tuple[float, float], load_s: float, endless: bool, value: Any
+) -> None:
+    """Any value of the type, None and ABSENT come back with all their durations, under any key."""
+    kept = Kept(2, key, life_s, min(times), max(times), load_s, endless, value)
+    assert CODEC.decode(key, encoded(kept)) == kept
+
+
+def test_absent_and_none_are_two_things() -> None:
+    """ABSENT comes back as the one object that it is, also for a type that has no None."""
+    assert through(Codec(int, version=1), ABSENT) is ABSENT
+    assert through(CODEC, ABSENT) is ABSENT
+    assert through(CODEC, None) is None
+
+
+@pytest.mark.parametrize("value_type", [int, str, Profile, list[int], dict], ids=str)
+def test_a_type_without_none_refuses_it(value_type: Any) -> None:
+    """None is a value only of a type that takes it."""
+    with pytest.raises(Undecodable, match="no entry of this type"):
+        through(Codec(value_type, version=1), None)
+
+
+def test_no_value_reads_as_absent() -> None:
+    """The name of ABSENT is a word like any other, and for a type without words it is nothing."""
+    assert through(Codec(str, version=1), "ABSENT") == "ABSENT"
+    with pytest.raises(Undecodable, match="no entry of this type"):
+        through(Codec(int, version=1), "ABSENT")
+
+
+def test_a_struct_comes_back_as_its_own_type() -> None:
+    """A msgspec Struct does as well as a dataclass."""
+    point = msgspec.defstruct("Point", [("x", int), ("y", int)])
+    assert through(Codec(point, version=1), point(1, 2)) == point(1, 2)
+
+
+@PROPERTY
+@given(data=st.binary(max_size=300))
+def test_garbage_is_refused(data: bytes) -> None:
+    """Bytes that nobody encoded are no entry, bare or under a right marker and checksum."""
+    for each in (data, sealed(data)):
+        with pytest.raises(Undecodable):
+            CODEC.decode(KEY, each)
+
+
+@PROPERTY
+@given(seed=st.integers(0, 2**32))
+def test_damaged_bytes_are_refused(seed: int) -> None:
+    """Whatever bytes are changed: a refusal or the very same entry, never another one."""
+    assert reads_as_before_or_not_at_all(mutated(encoded(KEPT), random.Random(seed)))
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_damaged_envelopes_are_refused() -> None:
+    """As above, 100,000 times."""
+    rng, data = random.Random(1), encoded(KEPT)
+    assert all(reads_as_before_or_not_at_all(mutated(data, rng)) for _ in range(100_000))
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_forgeries_crash_nothing() -> None:
+    """Damage under a right checksum may give another value of the type, and nothing but that or a refusal."""
+    rng, body = random.Random(2), encoded(KEPT)[HEAD:]
+    for _ in range(100_000):
+        try:
+            kept = CODEC.decode(KEY, sealed(mutated(body, rng)))
+        except Undecodable:
+            continue
+        assert kept.value is None or kept.value is ABSENT or isinstance(kept.value, Profile)
+
+
+@pytest.mark.parametrize("length", range(0, 80, 7))
+def test_truncated_bytes_are_refused(length: int) -> None:
+    """An envelope that ends too early is none, wherever it ends."""
+    data = encoded(KEPT)
+    assert length < len(data)
+    for each in (data[:length], sealed(data[HEAD : HEAD + length])):
+        with pytest.raises(Undecodable):
+            CODEC.decode(KEY, each)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (forged(version=1), "Version 1 was found where 2 is read"),
+        (forged(key="user:v2:43"), "belongs to another key"),
+        (forged(life_s=-1.0), "no number of seconds"),
+        (forged(life_s=math.inf), "no number of seconds"),
+        (forged(life_s=math.nan), "no number of seconds"),
+        (forged(load_s=math.nan), "no number of seconds"),
+        (forged(stale_s=math.nan), "stale before it is due"),
+        (forged(stale_s=-1.0), "stale before it is due"),
+        (forged(stale_s=2.0, due_s=1.0), "stale before it is due"),
+        (forged(due_s=math.inf), "stale before it is due"),
+        (forged(b"\xc0", b"\xc0"), "no entry of this type in version 2"),
+        (forged(more=1), "no entry of this type"),
+        (forged(msgspec.msgpack.encode({"id": "no number", "username": "ada"})), "no entry of this type"),
+        (forged(msgspec.msgpack.encode({"id": 1})), "no entry of this type"),
+        (forged(b"\x91" * 100_000 + b"\xc0"), "no entry of this type"),
+        (forged(b"\x81\xa1x" * 100_000 + b"\xc0"), "no entry of this type"),
+        (forged() + b"\x00", "checksum differs"),
+        (b"\x80\x04\x95" + b"cos\nsystem\n", "no envelope of ours"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_a_well_formed_stranger_is_refused(data: bytes, reason: str) -> None:
+    """Another version, key, type or depth, or times that are none: each is refused for its own reason."""
+    with pytest.raises(Undecodable, match=reason):
+        CODEC.decode(KEY, data)
+
+
+def test_forged_is_otherwise_right() -> None:
+    """What the refusals above start from is accepted as it is: absent without a value, else with one."""
+    assert CODEC.decode(KEY, forged()).value is ABSENT
+    assert CODEC.decode(KEY, forged(b"\xc0")) == Kept(2, KEY, 60.0, 0.0, 0.0, 0.0, False, None)
+
+
+def test_too_many_bytes_are_refused_unread() -> None:
+    """The cap is on the whole envelope: at it all is well, one byte less is refused."""
+    size = len(encoded(KEPT))
+    assert Codec(Profile, version=2, max_bytes=size).decode(KEY, encoded(KEPT)) == KEPT
+    with pytest.raises(Undecodable, match="are more than"):
+        Codec(Profile, version=2, max_bytes=size - 1).decode(KEY, encoded(KEPT))
+
+
+def test_a_types_own_check_that_raises_is_a_refusal() -> None:
+    """An error from a type's own code, here its __post_init__, is one of the bytes and does not come through."""
+
+    class Even(msgspec.Struct):
+        n: int
+
+        def __post_init__(self) -> None:
+            if self.n % 2:
+                raise RuntimeError("odd")
+
+    assert through(Codec(dict, version=1), {"n": 2}, Codec(Even, version=1)) == Even(2)
+    with pytest.raises(Undecodable, match="odd"):
+        through(Codec(dict, version=1), {"n": 3}, Codec(Even, version=1))
+
+
+@pytest.mark.parametrize("version", ["2", 1.5, True, None])
+def test_a_version_is_a_whole_number(version: Any) -> None:
+    """What could be written and not be read is refused at once."""
+    with pytest.raises(TypeError, match="version must be an int, not"):
+        Codec(int, version=version)

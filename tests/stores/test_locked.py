@@ -1,0 +1,165 @@
+"""A store behind a lock: the contract of the store, and what threads may rely on."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from cachelab.cache import Cache
+from cachelab.clock import Clock
+from cachelab.entry import MISS, Entry
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU
+from cachelab.stores.locked import Locked
+from cachelab.stores.memory import MemoryStore
+from tests.support.contract import BoundedContract
+
+POLICIES = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
+FOREVER = float("inf")
+
+
+class TestLocked(BoundedContract):
+    """All that the store promises."""
+
+    dead_leave_first = True
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> Locked[object]:
+        return Locked(MemoryStore(max_entries, clock=clock))
+
+
+def in_threads(work: Callable[[int], None], threads: int) -> list[BaseException]:
+    """Run `work(number)` in so many threads at once; what they raised."""
+    raised: list[BaseException] = []
+    together = threading.Barrier(threads)
+
+    def target(number: int) -> None:
+        try:
+            together.wait()
+            work(number)
+        except BaseException as error:
+            raised.append(error)
+
+    running = [threading.Thread(target=target, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return raised
+
+
+@pytest.fixture
+def busy_switching() -> Iterator[None]:
+    """Threads change places as often as the interpreter can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+class _Slow(LRU[Any]):
+    """An eviction that takes as long as the test wants, so that another thread comes into its middle."""
+
+    began = threading.Event()
+    goes_on = threading.Event()
+
+    def evict(self) -> Any:
+        self.began.set()
+        self.goes_on.wait(5.0)
+        return super().evict()
+
+
+@pytest.mark.parametrize("call", ["peek", "put", "remove"])
+def test_a_call_waits_for_the_end_of_another(call: str) -> None:
+    """While one thread is in the middle of an eviction, no other thread's call begins."""
+    _Slow.began.clear()
+    _Slow.goes_on.clear()
+    store: Locked[int] = Locked(MemoryStore(2, policy=_Slow))
+    store.put(1, Entry(1, FOREVER))
+    store.put(2, Entry(2, FOREVER))
+    calls: dict[str, Callable[[], object]] = {
+        "peek": lambda: store.peek(2),
+        "put": lambda: store.put(2, Entry(22, FOREVER)),
+        "remove": lambda: store.remove(2),
+    }
+    one = threading.Thread(target=store.put, args=(3, Entry(3, FOREVER)))
+    other = threading.Thread(target=calls[call])
+    one.start()
+    assert _Slow.began.wait(5.0)
+    other.start()
+    other.join(0.05)
+    waits = other.is_alive()
+    _Slow.goes_on.set()
+    one.join(5.0)
+    other.join(5.0)
+    assert waits
+    assert not other.is_alive()
+    assert store.store.evicted == 1
+
+
+@pytest.mark.usefixtures("busy_switching")
+@pytest.mark.parametrize("policy", POLICIES)
+def test_threads_leave_the_store_whole(policy: Callable[[int], Policy[Any]]) -> None:
+    """Six threads peek, put and remove at random: nothing raises, each answer belongs to its key, the books agree."""
+    store: Locked[tuple[int, int]] = Locked(
+        MemoryStore(20, policy=policy, max_bytes=1_000, size_of=lambda value: 10 + value[1])
+    )
+
+    def work(number: int) -> None:
+        chance = Random(number)
+        for turn in range(1_500):
+            key = chance.randrange(40)
+            match chance.randrange(8):
+                case 0:
+                    store.remove(key)
+                case 1 | 2 | 3:
+                    store.put(key, Entry((key, turn % 60), FOREVER))
+                case _:
+                    found = store.peek(key)
+                    assert found is MISS or found.value[0] == key
+            assert len(store) <= 20
+
+    assert in_threads(work, 6) == []
+    inside = store.store
+    assert set(inside._policy.resident) == set(inside._entries) == set(inside._sizes)
+    assert inside.bytes == sum(10 + entry.value[1] for entry in inside._entries.values()) <= 1_000
+
+
+def test_a_cache_in_each_thread_shares_what_the_others_loaded() -> None:
+    """Each thread has an event loop and a cache of its own; what one has loaded, the others hit."""
+    store: Locked[str] = Locked(MemoryStore(100))
+    loads: list[int] = []
+
+    async def load(key: int) -> str:
+        loads.append(key)
+        return f"user {key}"
+
+    async def read() -> str:
+        value = await Cache(store, load, ttl=60).get(42)
+        assert isinstance(value, str)
+        return value
+
+    answers: list[str] = []
+    for _ in range(3):
+        assert in_threads(lambda _: answers.append(asyncio.run(read())), 1) == []
+    assert (answers, loads) == (["user 42"] * 3, [42])
+
+
+def test_a_finalizer_that_calls_again_does_not_wait_for_itself() -> None:
+    """A value whose finalizer touches the store, as it leaves in the middle of a put, does not block its thread."""
+    store: Locked[Any] = Locked(MemoryStore(1))
+
+    class Clingy:
+        def __del__(self) -> None:
+            store.peek("anything")
+
+    def work(_: int) -> None:
+        store.put(1, Entry(Clingy(), FOREVER))
+        store.put(2, Entry(None, FOREVER))
+
+    done = threading.Thread(target=work, args=(0,), daemon=True)
+    done.start()
+    done.join(5.0)
+    assert not done.is_alive()

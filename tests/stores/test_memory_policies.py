@@ -1,0 +1,245 @@
+"""The memory store with each policy: the contract, a bound in bytes, and memory that the dead give back."""
+
+import asyncio
+import gc
+import math
+import sys
+from collections.abc import Callable, Hashable
+from random import Random
+from typing import Any
+
+import pytest
+
+from cachelab.clock import Clock
+from cachelab.entry import MISS, Entry
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, simulate
+from cachelab.stores.memory import MemoryStore
+from tests.support.contract import StoreContract
+from tests.support.fakes import in_virtual_time
+
+POLICIES: list[Callable[[int], Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
+EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
+
+
+class TestWithSIEVE(StoreContract):
+    """What every store promises, when the policy is not the usual one."""
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
+        return MemoryStore(max_entries, policy=SIEVE, clock=clock)
+
+
+class TestWithWTinyLFU(StoreContract):
+    """The same for the policy with the most parts."""
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
+        return MemoryStore(max_entries, policy=WTinyLFU, clock=clock)
+
+
+@EVERY_POLICY
+@in_virtual_time
+async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Callable[[int], Policy[Any]]) -> None:
+    """Look, and fill on a miss: the hits are those of `simulate` on the same keys."""
+    chance = Random("memory/policies")
+    keys = [int(chance.paretovariate(0.6)) % 500 for _ in range(5_000)]
+    store: MemoryStore[int] = MemoryStore(50, policy=policy)
+    hits = 0
+    for key in keys:
+        if store.peek(key) is MISS:
+            await store.set(key, Entry(key, math.inf))
+        else:
+            hits += 1
+    assert hits == simulate(policy(50), keys).hits
+
+
+@EVERY_POLICY
+@in_virtual_time
+async def test_the_bounds_hold_whatever_happens(policy: Callable[[int], Policy[Any]]) -> None:
+    """Entries, bytes and the policy's keys agree after each of 5,000 random steps, and no bound is passed."""
+    chance = Random("memory/bounds")
+    store: MemoryStore[bytes] = MemoryStore(20, policy=policy, max_bytes=1_000, size_of=len)
+    for _ in range(5_000):
+        key = chance.randrange(60)
+        match chance.randrange(4):
+            case 0:
+                store.peek(key)
+            case 1:
+                await store.delete(key)
+            case 2:
+                await store.set(key, Entry(bytes(chance.randrange(150)), asyncio.get_running_loop().time() + 5.0))
+            case 3:
+                await asyncio.sleep(chance.random())
+        sizes = sum(len(entry.value) for entry in store._entries.values())
+        assert (store.bytes, set(store._policy.resident)) == (sizes, set(store._entries))
+        assert len(store) <= 20
+        assert store.bytes <= 1_000
+
+
+@in_virtual_time
+async def test_a_value_larger_than_the_bound_is_refused() -> None:
+    """It is not kept, nobody has to leave for it, and the old value does not stay in its place."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
+    await store.set(1, Entry(bytes(60), math.inf))
+    await store.set(2, Entry(bytes(30), math.inf))
+    await store.set(1, Entry(bytes(101), math.inf))
+    assert (store.peek(1), len(store), store.bytes, store.refused, store.evicted) == (MISS, 1, 30, 1, 0)
+
+
+@in_virtual_time
+async def test_a_large_value_makes_as_many_leave_as_it_takes() -> None:
+    """Bytes are what is short, not places."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
+    for key in range(5):
+        await store.set(key, Entry(bytes(20), math.inf))
+    await store.set(9, Entry(bytes(50), math.inf))
+    assert (len(store), store.bytes, store.evicted) == (3, 90, 3)
+
+
+@pytest.mark.parametrize("half", [{"max_bytes": 100}, {"size_of": len}], ids=str)
+def test_a_bound_in_bytes_needs_a_measure(half: dict[str, Any]) -> None:
+    """One without the other is a mistake, and a sentence says so."""
+    with pytest.raises(ValueError, match="A bound in bytes needs both"):
+        MemoryStore(10, **half)
+
+
+@in_virtual_time
+async def test_the_dead_are_buried_without_being_asked_for() -> None:
+    """Writing other keys frees the memory of a thousand that expired and that nobody asks for again."""
+    store: MemoryStore[int] = MemoryStore(10_000)
+    for key in range(1_000):
+        await store.set(key, Entry(key, 10.0))
+    await asyncio.sleep(10.0)
+    for key in range(1_000, 1_500):
+        await store.set(key, Entry(key, math.inf))
+    assert (len(store), store.expired, store.evicted) == (500, 1_000, 0)
+
+
+@EVERY_POLICY
+@in_virtual_time
+async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> None:
+    """After 20,000 distinct keys, each overwritten once, nothing in the store has grown with their number."""
+    store: MemoryStore[int] = MemoryStore(100, policy=policy)
+    for key in range(20_000):
+        await store.set(key, Entry(key, 1e9 + key))
+        await store.set(key, Entry(key, 2e9 + key))
+    assert (len(store), len(store._policy), len(store._sizes)) == (100, 100, 100)
+    assert len(store._expiries) <= 400
+
+
+@in_virtual_time
+async def test_overwriting_keeps_a_keys_standing_with_the_policy() -> None:
+    """Under a bound in bytes too, writing a known key is a use of it: SIEVE's mark saves it from the next eviction."""
+    store: MemoryStore[bytes] = MemoryStore(2, policy=SIEVE, max_bytes=100, size_of=len)
+    for key in (1, 2, 1, 3):
+        await store.set(key, Entry(bytes(10), math.inf))
+    assert [key for key in (1, 2, 3) if store.peek(key) is not MISS] == [1, 3]
+
+
+@in_virtual_time
+async def test_an_overwrite_that_grows_makes_room() -> None:
+    """The bound in bytes holds when a known key comes back larger."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
+    for key, size in ((1, 40), (2, 40), (2, 90)):
+        await store.set(key, Entry(bytes(size), math.inf))
+    assert ([key for key in (1, 2) if store.peek(key) is not MISS], store.bytes, store.evicted) == ([2], 90, 1)
+
+
+@in_virtual_time
+async def test_a_victim_that_was_dead_already_has_expired() -> None:
+    """Causes are counted apart: three are dead, a write buries two, and the policy names the third."""
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=90, size_of=len)
+    for key in range(3):
+        await store.set(key, Entry(bytes(30), 10.0))
+    await asyncio.sleep(10.0)
+    await store.set(9, Entry(bytes(90), math.inf))
+    assert (store.expired, store.evicted, len(store)) == (3, 0, 1)
+
+
+@in_virtual_time
+async def test_a_listener_hears_why_each_entry_left() -> None:
+    """One fact for each: evicted for want of room, expired (found by a reader or by a write), refused as too large."""
+    heard: list[tuple[str, Hashable, str]] = []
+    store: MemoryStore[bytes] = MemoryStore(
+        2, max_bytes=100, size_of=len, name="L1", listen=lambda event: heard.append((event.cache, event.key, event[2]))
+    )
+    await store.set(1, Entry(bytes(10), math.inf))
+    await store.set(2, Entry(bytes(10), 5.0))
+    await store.set(3, Entry(bytes(10), 5.0))
+    await store.set(4, Entry(bytes(101), math.inf))
+    await asyncio.sleep(5.0)
+    store.peek(2)
+    await store.set(5, Entry(bytes(10), math.inf))
+    await store.delete(5)
+    assert heard == [("L1", 1, "evicted"), ("L1", 4, "refused"), ("L1", 2, "expired"), ("L1", 3, "expired")]
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_listener_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Where no event loop is running, the log hears of it, and the store goes on."""
+
+    def bad(event: object) -> None:
+        raise ValueError("listener")
+
+    store: MemoryStore[int] = MemoryStore(1, listen=bad)
+    store.put(1, Entry(1, math.inf))
+    store.put(2, Entry(2, math.inf))
+    assert store.peek(2) == Entry(2, math.inf)
+    assert "The listener of store raised" in caplog.text
+
+
+@pytest.mark.long
+@EVERY_POLICY
+def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int], Policy[Any]]) -> None:
+    """As many objects live after a million keys, each with a TTL, as after ten thousand, and no table has grown."""
+    now = 0.0
+    store: MemoryStore[int] = MemoryStore(1_000, policy=policy, clock=lambda: now)
+    sizes = []
+    for key in range(1_000_001):
+        now = key / 100
+        store.put(key, Entry(key, now + 60.0))
+        if key in (10_000, 1_000_000):
+            gc.collect()
+            tables = (store._entries, store._sizes, store._expiries, store._policy.resident)
+            sizes.append((sys.getallocatedblocks(), sum(map(sys.getsizeof, tables))))
+    (blocks, bytes_), (blocks_after, bytes_after) = sizes
+    assert len(store) == len(store._policy) == 1_000
+    assert blocks_after < blocks + 5_000
+    assert bytes_after < 1.5 * bytes_
+
+
+@pytest.mark.long
+@EVERY_POLICY
+def test_no_entry_is_lost_in_100_000_steps(policy: Callable[[int], Policy[Any]]) -> None:
+    """Whatever was put is found, or was overwritten or removed, or a fact has told why it left."""
+    now, gone = 0.0, set[Hashable]()
+    store: MemoryStore[int] = MemoryStore(
+        50,
+        policy=policy,
+        max_bytes=2_000,
+        size_of=lambda value: value % 90,
+        listen=lambda event: gone.add(event.key),
+        clock=lambda: now,
+    )
+    chance = Random("steps")
+    live: dict[Hashable, Entry[int]] = {}
+    for step in range(100_000):
+        now += chance.random() / 10
+        key = min(int(chance.expovariate(0.05)), 120)
+        match chance.randrange(10):
+            case 0:
+                store.remove(key)
+                live.pop(key, None)
+            case 1 | 2 | 3 | 4:
+                live[key] = Entry(step, now + chance.choice([0.0, 1.0, 20.0, math.inf]))
+                store.put(key, live[key])
+                if live[key].expires <= now:  # dead on arrival: never in, so nobody reports it
+                    del live[key]
+            case _:
+                found = store.peek(key)
+                assert found is (MISS if key in gone else live.get(key, MISS))
+        for left in gone - set(store._entries):  # the same write can bury a key's old entry and keep its new one
+            live.pop(left, None)
+        gone.clear()
+        assert len(store) <= 50
+        assert store.bytes <= 2_000
+    assert {key: store._entries[key] for key in store._entries} == live
+    assert set(store._policy.resident) == set(live)

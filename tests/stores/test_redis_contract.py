@@ -1,0 +1,108 @@
+"""The contract of stores on a real server and on a real cluster, whose time goes on in leaps.
+
+`sleep(60)` of the contract takes 60 seconds off the life of each key of ours and puts the store's clock forward by 60.
+So the lives are those that a real Redis keeps, and no test waits. The real time that passes besides is small: moments
+are compared in whole seconds, and for the last instant of a life stands the last second.
+"""
+
+import asyncio
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cachelab.clock import Clock
+from cachelab.stores.redis_store import RedisStore, redis_client
+from tests.support import contract
+from tests.support.cluster import RealCluster, cluster_client, real_cluster
+from tests.support.contract import StoreContract
+from tests.support.servers import RoundedStore, real_server
+
+_numbers = count()
+
+
+class Leaping(StoreContract):
+    """Each test of the contract in real time, with a client and keys of its own."""
+
+    redis: Any
+    last_s = 59.0
+
+    def client(self) -> Any:
+        """A new client of an empty or a shared Redis."""
+        raise NotImplementedError
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore:
+        return RoundedStore(0, self.redis, namespace=self.namespace, clock=self.now)
+
+    def begin(self) -> None:
+        """Second 0."""
+        self.redis, self.namespace = self.client(), f"leaping{next(_numbers)}"
+        self.began, self.leapt = time.monotonic(), 0.0
+
+    def now(self) -> float:
+        """Seconds since the test began: those that have passed, and those that were leapt over."""
+        return time.monotonic() - self.began + self.leapt
+
+    async def sleep(self, seconds: float) -> None:
+        """The store's clock and the lives in Redis go on by so many seconds."""
+        self.leapt += seconds
+        async for key in self.redis.scan_iter(f"{self.namespace}:*"):
+            await self.redis.pexpire(key, await self.redis.pttl(key) - math.ceil(seconds * 1000))
+
+
+def leaping(test: Callable[..., Any]) -> Callable[..., None]:
+    """The test, or what `in_virtual_time` has wrapped, on a usual loop and with the sleep of its class."""
+
+    @functools.wraps(test)
+    def scenario(self: Leaping, *args: Any, **kwargs: Any) -> None:
+        async def main() -> None:
+            self.begin()
+            async with self.redis:
+                await getattr(test, "__wrapped__", test)(self, *args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(contract, "asyncio", SimpleNamespace(sleep=self.sleep))
+            asyncio.run(main())
+
+    return scenario
+
+
+for _name, _test in (vars(StoreContract) | vars(Leaping)).items():
+    if _name.startswith("test_"):
+        setattr(Leaping, _name, leaping(_test))
+
+
+class TestOnARealServer(Leaping):
+    """One server for all of these tests."""
+
+    path: Path
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def server(cls) -> Iterator[None]:
+        with real_server() as (cls.path, _):
+            yield
+
+    def client(self) -> Any:
+        return redis_client(f"unix://{self.path}", timeout_s=5.0)
+
+
+class TestOnARealCluster(Leaping):
+    """Three masters for all of these tests; the contract's few keys live on more than one."""
+
+    cluster: RealCluster
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def nodes(cls) -> Iterator[None]:
+        with real_cluster() as cls.cluster:
+            yield
+
+    def client(self) -> Any:
+        return cluster_client(self.cluster.url)

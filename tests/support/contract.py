@@ -1,0 +1,327 @@
+"""What every store promises. The test class of a store inherits this and says how to build one.
+
+    class TestMyStore(BoundedContract):
+        def make(self, max_entries=100, clock=None):
+            return MyStore(max_entries, clock=clock)
+
+A store in another process inherits `StoreContract`; one in this process, with a bound and `peek`, inherits
+`BoundedContract`, which has all of the first as well.
+"""
+
+import asyncio
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cachelab.clock import Clock
+from cachelab.entry import ABSENT, MISS, Entry, Miss
+from cachelab.lab.sim.simulation import run
+from tests.support.fakes import PROPERTY, in_virtual_time, now
+
+FOREVER = math.inf
+
+
+class StoreContract:
+    """For any store. `last_s` is the last moment of a life of 60 s that it can tell from the end."""
+
+    last_s = math.nextafter(60.0, 0.0)
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> Any:
+        """A new, empty store; without a clock it takes the running loop's."""
+        raise NotImplementedError
+
+    @in_virtual_time
+    async def test_an_unknown_key_is_a_miss(self) -> None:
+        """What was never set is not there."""
+        assert await self.make().get(1) is MISS
+
+    @pytest.mark.parametrize("value", ["value", None, ABSENT, 0, "", False, ()], ids=repr)
+    @in_virtual_time
+    async def test_an_entry_comes_back_as_it_was(self, value: object) -> None:
+        """Every value comes back with its deadline, the falsy ones too."""
+        store = self.make()
+        await store.set(1, Entry(value, 60.0))
+        assert await store.get(1) == Entry(value, 60.0)
+
+    @in_virtual_time
+    async def test_an_entry_is_there_just_before_it_expires(self) -> None:
+        """The last moment of a life is still a part of it."""
+        store = self.make()
+        await store.set(1, Entry("value", 60.0))
+        await asyncio.sleep(self.last_s)
+        assert await store.get(1) is not MISS
+
+    @in_virtual_time
+    async def test_an_entry_is_gone_at_the_instant_it_expires(self) -> None:
+        """At `expires`, not after it, the entry is gone."""
+        store = self.make()
+        await store.set(1, Entry("value", 60.0))
+        await asyncio.sleep(60.0)
+        assert await store.get(1) is MISS
+
+    @pytest.mark.parametrize("second", [5.0, 10.0, 20.0, 60.0])
+    @in_virtual_time
+    async def test_an_entry_that_is_due_or_stale_is_still_there(self, second: float) -> None:
+        """Until it expires `get` hands it out as it was set, with all its moments and the seconds its load took."""
+        store = self.make()
+        entry = Entry("value", 60.0, fresh_until=20.0, due=5.0, load_s=0.25)
+        await store.set(1, entry)
+        await asyncio.sleep(min(second, self.last_s))
+        got = await store.get(1)
+        assert (got, got is not MISS and got.load_s) == (entry, 0.25)
+
+    @in_virtual_time
+    async def test_an_entry_that_is_stale_already_is_kept(self) -> None:
+        """Setting what is past its freshness, and not past its life, is a set like any other."""
+        store = self.make()
+        await asyncio.sleep(30.0)
+        await store.set(1, Entry("value", 60.0, fresh_until=20.0))
+        assert await store.get(1) == Entry("value", 60.0, fresh_until=20.0)
+
+    @in_virtual_time
+    async def test_a_stale_entry_is_gone_at_the_instant_it_expires(self) -> None:
+        """Being served stale does not lengthen its life."""
+        store = self.make()
+        await store.set(1, Entry("value", 60.0, fresh_until=20.0))
+        await asyncio.sleep(30.0)
+        await store.get(1)
+        await asyncio.sleep(30.0)
+        assert await store.get(1) is MISS
+
+    @in_virtual_time
+    async def test_an_entry_without_an_end_stays(self) -> None:
+        """An infinite life does not end."""
+        store = self.make()
+        await store.set(1, Entry("value", FOREVER))
+        await asyncio.sleep(1e9)
+        assert await store.get(1) == Entry("value", FOREVER)
+
+    @in_virtual_time
+    async def test_set_replaces_the_value(self) -> None:
+        """The second value of a key is the one that is served."""
+        store = self.make()
+        await store.set(1, Entry("old", 60.0))
+        await store.set(1, Entry("new", 60.0))
+        assert await store.get(1) == Entry("new", 60.0)
+
+    @pytest.mark.parametrize(("first", "second"), [(10.0, 60.0), (60.0, 10.0)], ids=["longer", "shorter"])
+    @in_virtual_time
+    async def test_set_replaces_the_deadline(self, first: float, second: float) -> None:
+        """The life of the first entry of a key says nothing about the second."""
+        store = self.make()
+        await store.set(1, Entry("old", first))
+        await store.set(1, Entry("new", second))
+        await asyncio.sleep(30.0)
+        assert (await store.get(1) is not MISS) == (second > 30.0)
+
+    @in_virtual_time
+    async def test_an_entry_that_has_already_expired_is_not_served(self) -> None:
+        """Setting something dead does not bring it to life."""
+        store = self.make()
+        await asyncio.sleep(10.0)
+        await store.set(1, Entry("value", 10.0))
+        assert await store.get(1) is MISS
+
+    @in_virtual_time
+    async def test_an_expired_entry_replaces_a_live_one(self) -> None:
+        """Set means in place of whatever was there, so the older entry is not served either."""
+        store = self.make()
+        await asyncio.sleep(10.0)
+        await store.set(1, Entry("old", 60.0))
+        await store.set(1, Entry("dead", 10.0))
+        assert await store.get(1) is MISS
+
+    @in_virtual_time
+    async def test_delete_forgets(self) -> None:
+        """A deleted key is a miss."""
+        store = self.make()
+        await store.set(1, Entry("value", 60.0))
+        await store.delete(1)
+        assert await store.get(1) is MISS
+
+    @in_virtual_time
+    async def test_delete_of_an_unknown_key_does_nothing(self) -> None:
+        """Deleting what is not there is no error and touches no other key."""
+        store = self.make()
+        await store.set(1, Entry("value", 60.0))
+        await store.delete(2)
+        assert await store.get(1) is not MISS
+
+    @in_virtual_time
+    async def test_delete_of_an_expired_key_does_nothing(self) -> None:
+        """Deleting what has expired is no error."""
+        store = self.make()
+        await store.set(1, Entry("value", 10.0))
+        await asyncio.sleep(10.0)
+        await store.delete(1)
+        assert await store.get(1) is MISS
+
+    @in_virtual_time
+    async def test_a_deleted_key_can_be_set_again(self) -> None:
+        """A delete is no ban."""
+        store = self.make()
+        await store.set(1, Entry("old", 10.0))
+        await store.delete(1)
+        await store.set(1, Entry("new", 60.0))
+        await asyncio.sleep(10.0)
+        assert await store.get(1) == Entry("new", 60.0)
+
+    @in_virtual_time
+    async def test_a_number_and_its_digits_are_two_keys(self) -> None:
+        """42 and "42" do not meet."""
+        store = self.make()
+        await store.set(42, Entry("number", 60.0))
+        await store.set("42", Entry("text", 60.0))
+        assert [await store.get(42), await store.get("42")] == [Entry("number", 60.0), Entry("text", 60.0)]
+
+
+class BoundedContract(StoreContract):
+    """For a store in this process: a bound, least recently used out first, and `peek`."""
+
+    dead_leave_first = False
+    """Whether a write throws out all that has expired before it makes room."""
+
+    @pytest.mark.parametrize("max_entries", [0, -1, 2.5])
+    def test_a_bound_must_be_a_whole_number_of_at_least_one(self, max_entries: Any) -> None:
+        """A store that could hold nothing is refused when it is built."""
+        with pytest.raises(ValueError, match="max_entries must be a whole number of at least 1"):
+            self.make(max_entries)
+
+    @in_virtual_time
+    async def test_peek_says_what_get_says(self) -> None:
+        """With and without `await` the answer is the same: unknown, live and expired."""
+        store = self.make()
+        await store.set(1, Entry("value", 10.0))
+        for second in (0.0, 10.0):
+            await asyncio.sleep(second)
+            assert [store.peek(key) for key in (1, 2)] == [await store.get(key) for key in (1, 2)]
+
+    @pytest.mark.parametrize("due", [5.0, 20.0], ids=["due before it is stale", "due when it is stale"])
+    @in_virtual_time
+    async def test_peek_never_returns_what_is_due(self, due: float) -> None:
+        """Just before it is due it is there; from that instant on only `get` returns it, and it stays in the store."""
+        store = self.make()
+        entry = Entry("value", 60.0, fresh_until=20.0, due=due)
+        await store.set(1, entry)
+        await asyncio.sleep(math.nextafter(due, 0.0))
+        assert store.peek(1) == entry
+        for second in (due, 20.0, 59.0):
+            await asyncio.sleep(second - now())
+            assert (store.peek(1), await store.get(1)) == (MISS, entry)
+
+    @pytest.mark.parametrize("use", ["get", "set"])
+    @in_virtual_time
+    async def test_to_read_or_write_what_is_due_is_a_use(self, use: str) -> None:
+        """A popular entry does not leave because it is stale."""
+        store = self.make(2)
+        entry = Entry("value", 60.0, fresh_until=0.0)
+        for key in (1, 2):
+            await store.set(key, entry)
+        if use == "get":
+            await store.get(1)
+        else:
+            await store.set(1, entry)
+        await store.set(3, entry)
+        assert [await store.get(key) for key in (1, 2, 3)] == [entry, MISS, entry]
+
+    @in_virtual_time
+    async def test_a_store_is_never_over_its_bound(self) -> None:
+        """However many keys are set, no more than the bound are held at any time."""
+        store = self.make(3)
+        held = []
+        for key in range(10):
+            await store.set(key, Entry(key, FOREVER))
+            held.append(len(store))
+        assert held == [1, 2, 3, 3, 3, 3, 3, 3, 3, 3]
+
+    @pytest.mark.parametrize("use", ["get", "peek", "set"])
+    @in_virtual_time
+    async def test_the_least_recently_used_leaves(self, use: str) -> None:
+        """A read, a peek and a write all count as a use."""
+        store = self.make(3)
+        for key in (1, 2, 3):
+            await store.set(key, Entry(key, FOREVER))
+        if use == "get":
+            await store.get(1)
+        elif use == "peek":
+            store.peek(1)
+        else:
+            await store.set(1, Entry(1, FOREVER))
+        await store.set(4, Entry(4, FOREVER))
+        assert [key for key in (1, 2, 3, 4) if store.peek(key) is not MISS] == [1, 3, 4]
+
+    @in_virtual_time
+    async def test_a_known_key_needs_no_room(self) -> None:
+        """Overwriting in a full store evicts nobody."""
+        store = self.make(2)
+        for key in (1, 2, 2):
+            await store.set(key, Entry(key, FOREVER))
+        assert store.peek(1) is not MISS
+
+    @PROPERTY
+    @given(
+        max_entries=st.integers(1, 3),
+        steps=st.lists(
+            st.tuples(
+                st.sampled_from(["get", "peek", "set", "set", "set", "delete", "wait"]),
+                st.integers(1, 4),
+                st.sampled_from([FOREVER, FOREVER, 0, 1, 2]),
+            ),
+            min_size=30,
+            max_size=60,
+        ),
+    )
+    def test_a_store_does_what_the_obvious_model_does(
+        self, max_entries: int, steps: list[tuple[str, int, float]]
+    ) -> None:
+        """For any sequence of calls the store and a list in order of use give the same answers."""
+        time = 0.0
+        store = self.make(max_entries, lambda: time)
+        model = Model(max_entries, self.dead_leave_first)
+
+        async def play() -> None:
+            nonlocal time
+            for number, (step, key, life) in enumerate(steps):
+                if step == "wait":
+                    time += 1.0
+                elif step == "set":
+                    await store.set(key, Entry(number, time + life))
+                    model.set(key, Entry(number, time + life), time)
+                elif step == "delete":
+                    await store.delete(key)
+                    model.delete(key)
+                else:
+                    assert (store.peek(key) if step == "peek" else await store.get(key)) == model.get(key, time)
+                assert len(store) <= max_entries
+
+        run(play)
+
+
+class Model:
+    """The obvious store: a list of keys and entries, the least recently used first."""
+
+    def __init__(self, max_entries: int, dead_leave_first: bool) -> None:
+        self.items: list[tuple[Hashable, Entry[Any]]] = []
+        self.max_entries = max_entries
+        self.dead_leave_first = dead_leave_first
+
+    def get(self, key: Hashable, time: float) -> Entry[Any] | Miss:
+        entry = dict(self.items).get(key)
+        self.delete(key)
+        if entry is None or entry.expires <= time:
+            return MISS
+        self.items.append((key, entry))
+        return entry
+
+    def set(self, key: Hashable, entry: Entry[Any], time: float) -> None:
+        self.delete(key)
+        self.items.append((key, entry))
+        if self.dead_leave_first:
+            self.items = [item for item in self.items if item[1].expires > time]
+        self.items = self.items[-self.max_entries :]
+
+    def delete(self, key: Hashable) -> None:
+        self.items = [item for item in self.items if item[0] != key]

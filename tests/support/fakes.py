@@ -1,0 +1,129 @@
+"""What several test files share: tests in virtual time, and stores that answer late or not at all."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, ParamSpec
+
+from hypothesis import HealthCheck, settings
+
+from cachelab.entry import MISS, Entry, Miss
+from cachelab.events import Counted, Fact, Record
+from cachelab.lab.sim.simulation import run
+
+P = ParamSpec("P")
+Heard = list[Record | Fact]
+
+PROPERTY = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.differing_executors])
+"""For property tests: the same examples in every run, however long one takes, in a class that others inherit too."""
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test as a scenario: it starts at second 0 and its sleeps take no real time."""
+
+    @functools.wraps(test)
+    def scenario(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(lambda: test(*args, **kwargs))
+
+    return scenario
+
+
+def now() -> float:
+    """Seconds on the running loop's clock."""
+    return asyncio.get_running_loop().time()
+
+
+async def until(second: float) -> None:
+    """Sleep until this second of the loop's clock."""
+    await asyncio.sleep(second - now())
+
+
+def tally(cache: Counted) -> tuple[int, int, int, int]:
+    """How many gets have ended as a hit, stale, as a miss and collapsed."""
+    return cache.hits, cache.stale, cache.misses, cache.collapsed
+
+
+def others() -> set[asyncio.Task[Any]]:
+    """The tasks that have not ended, but for the one that asks."""
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+def records(heard: Heard) -> list[tuple[str, str]]:
+    """Outcome and result of each record, in order."""
+    return [(event.outcome, event.result) for event in heard if isinstance(event, Record)]
+
+
+def facts(heard: Heard) -> list[str]:
+    """The kind of each fact, in order."""
+    return [event.kind for event in heard if isinstance(event, Fact)]
+
+
+class Origin:
+    """A loader that reads `answer` when a load begins, and gives it, or raises it, `load_s` seconds later.
+
+    `calls`    how many loads have begun
+    `at_once`  how many are under way
+    """
+
+    def __init__(self, answer: Any = "value", load_s: float = 1.0) -> None:
+        self.answer = answer
+        self.load_s = load_s
+        self.calls = self.at_once = 0
+
+    async def __call__(self, key: object) -> Any:
+        answer = self.answer
+        self.calls += 1
+        self.at_once += 1
+        try:
+            await asyncio.sleep(self.load_s)
+        finally:
+            self.at_once -= 1
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class RemoteStore:
+    """A store without `peek`, as one in another process has none: each answer takes `latency_s` seconds."""
+
+    def __init__(self, latency_s: float = 0.0) -> None:
+        self.entries: dict[Hashable, Entry[Any]] = {}
+        self.latency_s = latency_s
+
+    async def get(self, key: Hashable) -> Entry[Any] | Miss:
+        entry = self.entries.get(key)
+        live = MISS if entry is None or entry.expires <= now() else entry
+        await asyncio.sleep(self.latency_s)
+        return live
+
+    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+        await asyncio.sleep(self.latency_s)
+        self.entries[key] = entry
+
+    async def delete(self, key: Hashable) -> None:
+        await asyncio.sleep(self.latency_s)
+        self.entries.pop(key, None)
+
+
+class BrokenStore(RemoteStore):
+    """A store in which the named operations raise, until they are taken off the list."""
+
+    def __init__(self, *broken: str) -> None:
+        super().__init__()
+        self.broken = set(broken)
+
+    async def get(self, key: Hashable) -> Entry[Any] | Miss:
+        self._may_raise("get")
+        return await super().get(key)
+
+    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+        self._may_raise("set")
+        await super().set(key, entry)
+
+    async def delete(self, key: Hashable) -> None:
+        self._may_raise("delete")
+        await super().delete(key)
+
+    def _may_raise(self, operation: str) -> None:
+        if operation in self.broken:
+            raise ConnectionError(f"no {operation} today")

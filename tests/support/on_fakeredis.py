@@ -1,0 +1,27 @@
+"""A pytest plugin: notebooks that ask for a Redis get fakeredis, unless CACHELAB_REDIS_URL names another.
+
+So the quick run compares the same on every machine; the long tests run the other rungs of the ladder. A kernel inherits
+the variable when nbval starts it, in the setup of a notebook's first cell.
+"""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from cachelab.lab.real_redis.url import VARIABLE
+
+__all__ = ["pytest_runtest_setup"]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Set the variable for as long as a kernel may start."""
+    chosen = item.path.suffix == ".ipynb" and VARIABLE not in os.environ
+    if chosen:
+        os.environ[VARIABLE] = "fake"
+    try:
+        yield
+    finally:
+        if chosen:
+            del os.environ[VARIABLE]
