@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar
 
-from cachelab.clock import Clock, OneLoopsClock
-from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, ask, checked_lives, no_peek
-from cachelab.events import Counted, InvalidationFailed, Listener, Outcome
+from cachelab.clock import Clock, LoopClock
+from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, call_loader, checked_ttls, no_peek
+from cachelab.events import Counters, InvalidationFailed, Listener, Outcome
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
 from cachelab.level import Fence, Fences
@@ -32,7 +32,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
+class Cache(Counters, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
     """Answers from `store`; what is not there it loads with `load` and keeps for `ttl` seconds.
 
     `ttl`           seconds a value may be served after its load, `math.inf` for as long as the store keeps it
@@ -64,14 +64,14 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
             raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
         super().__init__(name, listen)
         self._store, self._loader = store, load
-        self._ttl, self._negative_ttl = checked_lives(ttl, negative_ttl)
+        self._ttl, self._negative_ttl = checked_ttls(ttl, negative_ttl)
         self._fences = Fences()
         self._shared = flight is not None
         self._flight = Flight() if flight is None else flight
         self._freshness = freshness or Freshness()
         self._peek: Callable[[K], Entry[V | Absent] | Miss] = getattr(store, "peek", no_peek)
         self._in_process = self._peek is not no_peek
-        self._clock = OneLoopsClock(name, clock)
+        self._clock = LoopClock(name, clock)
 
     async def get(self, key: K) -> V | Absent:
         """The value of `key`, or `ABSENT` if the origin has no such key. Raises what the load raises."""
@@ -99,7 +99,7 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
             if entry is not MISS:  # there, and perhaps due or stale
                 now = self._clock()
                 outcome = "hit" if now < entry.fresh_until else "stale"
-                if entry.due <= now and self._freshness.is_due(entry, now):
+                if entry.refresh_from <= now and self._freshness.should_refresh(entry, now):
                     self._flight.start(key if self._shared else object(), lambda _: self._refresh(key))
             elif not self._shared:
                 entry = await self._load_and_fill(key)
@@ -118,7 +118,7 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
             entry = await self._load(key)
             now = self._clock()
             life = self._negative_ttl if entry.value is ABSENT else self._ttl
-            stamped = self._freshness.stamp(entry, now, life, load_s=now - began)
+            stamped = self._freshness.stamp(entry, now, life, load_time_s=now - began)
             if stamped.fresh_until > now and not fence.broken:
                 entry = stamped
                 filling = self._fill(key, entry, fence)
@@ -174,7 +174,7 @@ class Cache(Counted, AbstractAsyncContextManager["Cache[K, V]"], Generic[K, V]):
         self.loads += 1
         self._fact(key, "load")
         try:
-            return await ask(self._loader, key)
+            return await call_loader(self._loader, key)
         except Exception as error:
             self.load_errors += 1
             self._fact(key, "load error", error)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
-__all__ = ["Clock", "OneLoopsClock", "lazy_clock", "running_clock"]
+__all__ = ["Clock", "LoopClock", "lazy_clock", "running_clock"]
 
 Clock: TypeAlias = Callable[[], float]
 """A function without arguments that returns seconds, never going back."""
@@ -37,7 +37,7 @@ def lazy_clock() -> Clock:
     return read
 
 
-class OneLoopsClock:
+class LoopClock:
     """The clock of the loop that asks first, or `given`; `owner` belongs to that loop from then on."""
 
     def __init__(self, owner: str, given: Clock | None) -> None:

@@ -25,9 +25,9 @@ __all__ = [
     "MISS",
     "Miss",
     "Store",
-    "ask",
-    "checked_bound",
-    "checked_lives",
+    "call_loader",
+    "checked_max_entries",
+    "checked_ttls",
     "no_peek",
 ]
 
@@ -70,12 +70,12 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(slots=True)
 class Entry(Generic[V_co]):
-    """A value and its moments, due ≤ fresh_until ≤ expires, in seconds on this process's loop clock; `inf` for never.
+    """A value and its moments, refresh_from ≤ fresh_until ≤ expires, in seconds on this process's loop clock; `inf` for never.
 
     `expires`      from here on it must not be served any more
     `fresh_until`  from here on it is stale, and served only because somebody loads it anew; by default `expires`
-    `due`          from here on a reader may have to start that load; by default `fresh_until`
-    `load_s`       how many seconds its load took
+    `refresh_from` from here on a reader may have to start that load; by default `fresh_until`
+    `load_time_s`       how many seconds its load took
 
     Moments mean nothing on another machine: a store that is shared keeps the remaining life instead and turns it back
     into moments when it reads. Whoever gets an entry may share it with others and must not change it: type checkers
@@ -85,14 +85,14 @@ class Entry(Generic[V_co]):
     value: V_co
     expires: Final[float]
     fresh_until: Final[float] = field(default=math.inf, repr=False)
-    due: Final[float] = field(default=math.inf, repr=False)
-    load_s: Final[float] = field(default=0.0, repr=False, compare=False)
+    refresh_from: Final[float] = field(default=math.inf, repr=False)
+    load_time_s: Final[float] = field(default=0.0, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.fresh_until > self.expires:
             self.fresh_until = self.expires  # type: ignore[misc]  # it is not yet anybody's
-        if self.due > self.fresh_until:
-            self.due = self.fresh_until  # type: ignore[misc]
+        if self.refresh_from > self.fresh_until:
+            self.refresh_from = self.fresh_until  # type: ignore[misc]
 
 
 class Loader(Protocol[K_contra, V_co]):
@@ -126,7 +126,7 @@ class Store(Protocol):
         ...
 
 
-async def ask(load: Loader[Any, V], key: Any) -> Entry[V | Absent]:
+async def call_loader(load: Loader[Any, V], key: Any) -> Entry[V | Absent]:
     """What the loader answers, as an `Entry`. Raises TypeError for what is no answer, and what the loader raises."""
     answer = load(key)
     if not inspect.isawaitable(answer):
@@ -137,14 +137,14 @@ async def ask(load: Loader[Any, V], key: Any) -> Entry[V | Absent]:
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
 
-def checked_bound(max_entries: int) -> int:
+def checked_max_entries(max_entries: int) -> int:
     """`max_entries`, if a store can hold so many. Raises ValueError if it is not a whole number of at least 1."""
     if not isinstance(max_entries, int) or max_entries < 1:
         raise ValueError(f"max_entries must be a whole number of at least 1, not {max_entries!r}.")
     return max_entries
 
 
-def checked_lives(ttl: float, negative_ttl: float) -> tuple[float, float]:
+def checked_ttls(ttl: float, negative_ttl: float) -> tuple[float, float]:
     """Both, in seconds, if entries can live so long; else ValueError."""
     if not ttl > 0:
         raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}; math.inf keeps values until evicted.")

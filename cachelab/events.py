@@ -27,7 +27,7 @@ from cachelab.entry import ABSENT
 
 __all__ = [
     "CacheError",
-    "Counted",
+    "Counters",
     "Fact",
     "FactKind",
     "InvalidationFailed",
@@ -36,7 +36,7 @@ __all__ = [
     "Outcome",
     "Record",
     "Result",
-    "tell",
+    "notify",
 ]
 
 Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
@@ -82,7 +82,7 @@ class Fact(NamedTuple):
 Listener: TypeAlias = Callable[[Record | Fact], None]
 
 
-def tell(listen: Listener, event: Record | Fact) -> None:
+def notify(listen: Listener, event: Record | Fact) -> None:
     """Call the listener. If it raises, the loop's exception handler hears of it, or the log if no loop is running."""
     try:
         listen(event)
@@ -94,7 +94,7 @@ def tell(listen: Listener, event: Record | Fact) -> None:
             logging.getLogger("cachelab").error(message, exc_info=error)
 
 
-class Counted:
+class Counters:
     """What every cache counts and tells.
 
     The counters are plain integers: `hits`, `stale`, `misses` and `collapsed` (their sum is the number of `get`s that
@@ -118,7 +118,7 @@ class Counted:
             self.collapsed += 1
         if self._listen is not None:
             result: Result = "error" if error else "absent" if value is ABSENT else "value"
-            tell(self._listen, Record(self.name, key, outcome, result))
+            notify(self._listen, Record(self.name, key, outcome, result))
 
     def _store_failed(self, key: Hashable, error: Exception) -> None:
         self.store_errors += 1
@@ -126,4 +126,4 @@ class Counted:
 
     def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
         if self._listen is not None:
-            tell(self._listen, Fact(self.name, key, kind, error))
+            notify(self._listen, Fact(self.name, key, kind, error))

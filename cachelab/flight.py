@@ -63,7 +63,7 @@ class Flight:
         """
         call = self._calls.get(key)
         if call is None:
-            call = self._take_off(key, load)
+            call = self._start_load(key, load)
         elif call is _loading.get():
             raise RuntimeError(f"The load of {key!r} asks for {key!r} itself: it would wait for its own end.")
         waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()
@@ -81,29 +81,29 @@ class Flight:
         key, or if the flight is closed.
         """
         if key not in self._calls and not self._closed:
-            self._take_off(key, load)
+            self._start_load(key, load)
 
-    def _take_off(self, key: K, load: Callable[[K], Awaitable[V]]) -> _Call:
+    def _start_load(self, key: K, load: Callable[[K], Awaitable[V]]) -> _Call:
         if self._closed:
             raise RuntimeError("This flight is closed: it starts no more loads.")
         call = self._calls[key] = _Call()
-        task = asyncio.get_running_loop().create_task(self._fly(key, load, call))
+        task = asyncio.get_running_loop().create_task(self._run_load(key, load, call))
         self._tasks[task] = None
-        task.add_done_callback(partial(self._land, key, call))
+        task.add_done_callback(partial(self._finish_load, key, call))
         return call
 
-    async def _fly(self, key: K, load: Callable[[K], Awaitable[V]], call: _Call) -> V:
+    async def _run_load(self, key: K, load: Callable[[K], Awaitable[V]], call: _Call) -> V:
         _loading.set(call)  # in the context of this task and of those that it starts
         try:
             return await load(key)
         finally:
-            self._clear(key, call)  # now, not when `_land` gets its turn: who calls from here on loads anew
+            self._clear(key, call)  # now, not when `_finish_load` gets its turn: who calls from here on loads anew
 
     def _clear(self, key: Hashable, call: _Call) -> None:
         if self._calls.get(key) is call:  # else it was forgotten, and a newer load may fly in its place
             del self._calls[key]
 
-    def _land(self, key: Hashable, call: _Call, task: asyncio.Task[Any]) -> None:
+    def _finish_load(self, key: Hashable, call: _Call, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task)
         self._clear(key, call)  # a task that is cancelled before its first step has not
         error = None if task.cancelled() else task.exception()

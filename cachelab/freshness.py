@@ -54,17 +54,17 @@ class Freshness:
         if not (self.stale_for >= 0 and 0 <= self.beta < inf and 0 <= self.jitter < 1):
             raise ValueError(f"Freshness needs stale_for >= 0 seconds, 0 <= beta < inf, 0 <= jitter < 1, not {self}.")
 
-    def stamp(self, loaded: Entry[Any], now: float, ttl: float, load_s: float) -> Entry[Any]:
-        """The entry to store for what a load that took `load_s` seconds brought, no better than it is below."""
+    def stamp(self, loaded: Entry[Any], now: float, ttl: float, load_time_s: float) -> Entry[Any]:
+        """The entry to store for what a load that took `load_time_s` seconds brought, no better than it is below."""
         if self.jitter:
             ttl *= 1 + self.jitter * (2 * self.random() - 1)  # ttl·(1 ± j)
         fresh_until = min(now + ttl, loaded.fresh_until)
         stale_for = 0.0 if loaded.value is ABSENT else self.stale_for
         expires = min(fresh_until + stale_for, loaded.expires)
-        due = fresh_until - EARLIEST * load_s * self.beta
-        return Entry(loaded.value, expires, fresh_until, due, load_s)
+        refresh_from = fresh_until - EARLIEST * load_time_s * self.beta
+        return Entry(loaded.value, expires, fresh_until, refresh_from, load_time_s)
 
-    def is_due(self, entry: Entry[Any], now: float) -> bool:
+    def should_refresh(self, entry: Entry[Any], now: float) -> bool:
         """Whether this reader should have the entry loaded anew."""
         # now − δ·β·ln(U) ≥ expiry
-        return now - entry.load_s * self.beta * log(1 - self.random()) >= entry.fresh_until
+        return now - entry.load_time_s * self.beta * log(1 - self.random()) >= entry.fresh_until

@@ -31,13 +31,13 @@ V = TypeVar("V")
 
 
 class _Call:
-    """One load in the air. Until it has landed with an answer, its answer is that there is none."""
+    """One load in the air. Until it has finished with an answer, its answer is that there is none."""
 
-    __slots__ = ("error", "landed", "thread", "traceback", "value")
+    __slots__ = ("error", "finished", "thread", "traceback", "value")
 
     def __init__(self, key: Hashable) -> None:
         self.thread = threading.get_ident()
-        self.landed = threading.Event()
+        self.finished = threading.Event()
         self.value: Any = None
         self.error: Exception | None = LoadAbandoned(f"The load of {key!r} was interrupted before it had an answer.")
         self.traceback: TracebackType | None = None
@@ -53,7 +53,7 @@ class ThreadFlight:
     """The loads in flight in this process, for threads.
 
     `len(flight)`    keys in flight
-    `key in flight`  whether there is a load to join; with other threads about, it may have landed a moment later
+    `key in flight`  whether there is a load to join; with other threads about, it may have finished a moment later
     """
 
     def __init__(self) -> None:
@@ -76,20 +76,20 @@ class ThreadFlight:
             elif call.thread == mine.thread:
                 raise RuntimeError(f"The load of {key!r} asks for {key!r} itself: it would wait for its own end.")
             else:
-                call.landed.wait()
+                call.finished.wait()
         except Exception as error:
             mine.error, mine.traceback = error, error.__traceback__
             raise
         finally:
-            self._land(key, mine)
+            self._finish_load(key, mine)
         answer: V = call.answer()
         return answer
 
-    def _land(self, key: Hashable, call: _Call) -> None:
+    def _finish_load(self, key: Hashable, call: _Call) -> None:
         with self._lock:
             if self._calls.get(key) is call:  # else it was forgotten, and another load may fly in its place
                 del self._calls[key]
-        call.landed.set()
+        call.finished.set()
 
     def forget(self, key: Hashable) -> None:
         """Let callers from now on start a new load. Those who wait already get the old one's answer."""

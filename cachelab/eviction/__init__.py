@@ -28,7 +28,7 @@ and room is made *before* the newcomer is in, who could otherwise be the one to 
 `resident`, whose keys are those that are in, is the policy's own dict: a replay looks a key up in it as a store looks
 one up in its entries, and no policy keeps a second dict for that. `hit` may be a method of a C type (for LRU it is
 `OrderedDict.move_to_end`), so to a store's hit a policy adds one call. A replay is these calls in a loop of eight lines
-(`simulate`): what the curves show is what the store does.
+(`count_hits`): what the curves show is what the store does.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from cachelab._facade import lazy_names
 if TYPE_CHECKING:
     from cachelab.eviction.che import che_hit_ratio as che_hit_ratio, che_time as che_time
     from cachelab.eviction.curves import (
-        Replay as Replay,
+        HitCount as HitCount,
+        count_hits as count_hits,
         lru_curve as lru_curve,
         miss_ratio_curve as miss_ratio_curve,
-        simulate as simulate,
         stack_distances as stack_distances,
     )
     from cachelab.eviction.fifo import FIFO as FIFO

@@ -1,4 +1,4 @@
-"""Replay a trace of keys through a policy: how many hits would it have had, at this size or at any?
+"""HitCount a trace of keys through a policy: how many hits would it have had, at this size or at any?
 
 Problem: which policy, and how many entries? A service cannot try them all; its log of keys can be replayed.
 Idea: a cache without values needs only the policy: the very class that a store plugs in, called in the same order.
@@ -21,12 +21,12 @@ from typing import NamedTuple, TypeVar
 
 from cachelab.eviction.policy import Policy
 
-__all__ = ["Replay", "lru_curve", "miss_ratio_curve", "simulate", "stack_distances"]
+__all__ = ["HitCount", "lru_curve", "miss_ratio_curve", "count_hits", "stack_distances"]
 
 K = TypeVar("K")
 
 
-class Replay(NamedTuple):
+class HitCount(NamedTuple):
     """How a replay went."""
 
     requests: int
@@ -43,7 +43,7 @@ class Replay(NamedTuple):
         return (self.requests - self.hits) / self.requests
 
 
-def simulate(policy: Policy[K], keys: Collection[K]) -> Replay:
+def count_hits(policy: Policy[K], keys: Collection[K]) -> HitCount:
     """Ask for `keys` in order. A policy that is not empty goes on from where it is."""
     resident, hit, add, evict = policy.resident, policy.hit, policy.add, policy.evict
     room = policy.bound - len(policy)
@@ -56,18 +56,18 @@ def simulate(policy: Policy[K], keys: Collection[K]) -> Replay:
                 evict()
             add(key)
             misses += 1
-    return Replay(len(keys), len(keys) - misses)
+    return HitCount(len(keys), len(keys) - misses)
 
 
 def miss_ratio_curve(policy: Callable[[int], Policy[K]], keys: Collection[K], sizes: Iterable[int]) -> list[float]:
     """The miss ratio of `policy(size)` for each size, each in a replay of its own."""
-    return [simulate(policy(size), keys).miss_ratio for size in sizes]
+    return [count_hits(policy(size), keys).miss_ratio for size in sizes]
 
 
 def lru_curve(keys: Collection[K], sizes: Iterable[int]) -> list[float]:
     """The miss ratio of LRU for each size, all in one pass."""
     hits = [0, *accumulate(stack_distances(keys))]
-    return [Replay(len(keys), hits[min(size, len(hits) - 1)]).miss_ratio for size in sizes]
+    return [HitCount(len(keys), hits[min(size, len(hits) - 1)]).miss_ratio for size in sizes]
 
 
 def stack_distances(keys: Collection[K]) -> list[int]:

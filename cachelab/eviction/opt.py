@@ -25,7 +25,7 @@ K = TypeVar("K")
 class OPT(Policy[K]):
     """For a cache that will be asked for the keys of `future`, in that order, and for nothing else.
 
-    So each of them must be told by one `hit` or `add`, as `simulate` does; any other key raises ValueError.
+    So each of them must be told by one `hit` or `add`, as `count_hits` does; any other key raises ValueError.
     """
 
     def __init__(self, bound: int, future: Sequence[K]) -> None:

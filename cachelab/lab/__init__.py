@@ -38,11 +38,15 @@ if TYPE_CHECKING:
         miss_ratios as miss_ratios,
         plot_policies as plot_policies,
     )
-    from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes, plot_lives as plot_lives
+    from cachelab.lab.plots.lanes import (
+        plot_flow as plot_flow,
+        plot_lanes as plot_lanes,
+        plot_lifetimes as plot_lifetimes,
+    )
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
-    from cachelab.lab.plots.style import ms as ms, slider as slider, table as table
+    from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.timelines import plot_timelines as plot_timelines
-    from cachelab.lab.plots.trials import plot_fates as plot_fates
+    from cachelab.lab.plots.trials import plot_trials as plot_trials
     from cachelab.lab.prediction import predict as predict, reveal as reveal
     from cachelab.lab.real_redis.connect import connect as connect
     from cachelab.lab.real_redis.pods import Fleet as Fleet, PodFailed as PodFailed, pods as pods
@@ -58,12 +62,13 @@ if TYPE_CHECKING:
         Slow as Slow,
     )
     from cachelab.lab.sim.races import Race as Race, World as World, race as race
-    from cachelab.lab.sim.request_events import Diary as Diary, listen as listen
+    from cachelab.lab.sim.request_events import EventLog as EventLog, listen as listen
     from cachelab.lab.sim.simulation import run as run, simulate as simulate
     from cachelab.lab.sim.virtual_loop import Deadlock as Deadlock
+    from cachelab.lab.text import ms as ms, table as table
     from cachelab.lab.timing import measure as measure
     from cachelab.lab.traffic.replay import replay as replay
-    from cachelab.lab.traffic.replay_result import Trace as Trace
+    from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
     from cachelab.lab.traffic.workload import (
         Request as Request,
         Workload as Workload,

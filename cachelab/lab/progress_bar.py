@@ -27,13 +27,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     Silent outside a notebook unless standard error is a terminal, and in every thread but the main one.
     """
     draw = _place()
-    due = monotonic() + AFTER_S
+    next_step = monotonic() + AFTER_S
     shown = False
 
     def done(amount: int) -> None:
-        nonlocal due, shown
-        if draw and (now := monotonic()) >= due:
-            due, shown = now + EVERY_S, True
+        nonlocal next_step, shown
+        if draw and (now := monotonic()) >= next_step:
+            next_step, shown = now + EVERY_S, True
             draw(what, min(100, 100 * amount // max(total, 1)))
 
     try:

@@ -22,7 +22,7 @@ from types import FrameType
 
 from cachelab.lab.sim.virtual_loop import Deadlock
 
-__all__ = ["Stuck", "explain", "guarded"]
+__all__ = ["Stuck", "explain_failure", "run_sandboxed"]
 
 _OURS = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))
 
@@ -35,7 +35,7 @@ class _Stop(BaseException):
     """Raised inside the thread that has to end."""
 
 
-def guarded(work: Callable[[], str], seconds: float = 10.0) -> str:
+def run_sandboxed(work: Callable[[], str], seconds: float = 10.0) -> str:
     """`work()` in a thread of its own. Raises what it raises, or `Stuck` after so many real seconds."""
     outcome: list[str | BaseException] = []
 
@@ -79,7 +79,7 @@ def _position(thread: threading.Thread) -> str:
     return ""
 
 
-def explain(error: BaseException) -> str:
+def explain_failure(error: BaseException) -> str:
     """One sentence for what the learner's code did: raised, waited for ever, did not come back."""
     if isinstance(error, Stuck):
         where = f" It was at {error}." if str(error) else ""

@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from cachelab.clock import Clock, lazy_clock
-from cachelab.entry import MISS, Entry, Miss, checked_bound
+from cachelab.entry import MISS, Entry, Miss, checked_max_entries
 
 __all__ = ["CachetoolsStore"]
 
@@ -30,13 +30,13 @@ class CachetoolsStore:
 
         self._clock = clock or lazy_clock()
         self._cache: Any = TLRUCache(
-            checked_bound(max_entries), ttu=lambda _key, entry, _now: entry.expires, timer=self._clock
+            checked_max_entries(max_entries), ttu=lambda _key, entry, _now: entry.expires, timer=self._clock
         )
 
     def peek(self, key: Hashable) -> Entry[Any] | Miss:
         """The entry if it is not yet due, else `MISS`, at once. It counts as a use."""
         entry: Entry[Any] | Miss = self._cache.get(key, MISS)
-        return MISS if entry is MISS or entry.due <= self._clock() else entry
+        return MISS if entry is MISS or entry.refresh_from <= self._clock() else entry
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         """The live entry, also one that is due or stale, or `MISS`. It counts as a use."""

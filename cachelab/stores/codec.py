@@ -27,7 +27,7 @@ import msgspec
 from cachelab.entry import ABSENT
 from cachelab.events import CacheError
 
-__all__ = ["Codec", "Kept", "Undecodable"]
+__all__ = ["Codec", "Envelope", "Undecodable"]
 
 T = TypeVar("T")
 
@@ -39,15 +39,15 @@ class Undecodable(CacheError):
     """Bytes from a store that are no entry of this key, type and version. A miss, which somebody should count."""
 
 
-class Kept(msgspec.Struct, Generic[T], array_like=True, forbid_unknown_fields=True, frozen=True):
+class Envelope(msgspec.Struct, Generic[T], array_like=True, forbid_unknown_fields=True, frozen=True):
     """An entry as it travels. It has durations in seconds, since moments mean nothing on another machine.
 
     `version`  of the value's shape
     `key`      whose it is
     `life_s`   how long it was to live when it was written
     `stale_s`  how long before its end it becomes stale
-    `due_s`    how long before its end a reader may have to load it anew
-    `load_s`   how long its load took
+    `refresh_s`    how long before its end a reader may have to load it anew
+    `load_time_s`   how long its load took
     `endless`  whether it has no end, though its store gives it one
     `value`    the value; where there is none, the key is known to be absent
     """
@@ -56,8 +56,8 @@ class Kept(msgspec.Struct, Generic[T], array_like=True, forbid_unknown_fields=Tr
     key: str
     life_s: float
     stale_s: float
-    due_s: float
-    load_s: float
+    refresh_s: float
+    load_time_s: float
     endless: bool
     value: T = ABSENT  # type: ignore[assignment]  # no bytes of a T say this
 
@@ -77,7 +77,7 @@ class Codec:
         self.version = version
         self.max_bytes = max_bytes
         self._pack = msgspec.msgpack.Encoder().encode
-        self._unpack = msgspec.msgpack.Decoder(Kept[value_type]).decode
+        self._unpack = msgspec.msgpack.Decoder(Envelope[value_type]).decode
 
     def encode(
         self,
@@ -86,21 +86,21 @@ class Codec:
         *,
         life_s: float,
         stale_s: float = 0.0,
-        due_s: float = 0.0,
-        load_s: float = 0.0,
+        refresh_s: float = 0.0,
+        load_time_s: float = 0.0,
         endless: bool = False,
     ) -> bytes:
-        """The envelope of a value or `ABSENT`; the rest is as in `Kept`.
+        """The envelope of a value or `ABSENT`; the rest is as in `Envelope`.
 
         Raises what msgspec raises for a value it cannot encode: TypeError, OverflowError and such.
         """
         if value is ABSENT:
-            body = self._pack((self.version, key, life_s, stale_s, due_s, load_s, endless))
+            body = self._pack((self.version, key, life_s, stale_s, refresh_s, load_time_s, endless))
         else:
-            body = self._pack((self.version, key, life_s, stale_s, due_s, load_s, endless, value))
+            body = self._pack((self.version, key, life_s, stale_s, refresh_s, load_time_s, endless, value))
         return MARKER + zlib.crc32(body).to_bytes(4, "big") + body
 
-    def decode(self, key: str, data: bytes) -> Kept[Any]:
+    def decode(self, key: str, data: bytes) -> Envelope[Any]:
         """What was encoded for `key`. Raises `Undecodable` for anything else."""
         if len(data) > self.max_bytes:
             raise Undecodable(f"{len(data)} bytes are more than {self.max_bytes}.")
@@ -116,12 +116,12 @@ class Codec:
         self._check(kept, key)
         return kept
 
-    def _check(self, kept: Kept[Any], key: str) -> None:
+    def _check(self, kept: Envelope[Any], key: str) -> None:
         if kept.version != self.version:
             raise Undecodable(f"Version {kept.version} was found where {self.version} is read.")
         if kept.key != key:
             raise Undecodable("The entry belongs to another key.")
-        if not (0 <= kept.life_s < inf and 0 <= kept.load_s < inf):  # this is false for NaN, too
+        if not (0 <= kept.life_s < inf and 0 <= kept.load_time_s < inf):  # this is false for NaN, too
             raise Undecodable("A duration is no number of seconds.")
-        if not (0 <= kept.stale_s <= kept.due_s < inf):
+        if not (0 <= kept.stale_s <= kept.refresh_s < inf):
             raise Undecodable("An entry cannot be stale before it is due.")

@@ -21,8 +21,8 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Generic, TypeVar
 
 from cachelab.clock import Clock, running_clock
-from cachelab.entry import MISS, Entry, Miss, checked_bound
-from cachelab.events import Fact, FactKind, Listener, tell
+from cachelab.entry import MISS, Entry, Miss, checked_max_entries
+from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.eviction.lru import LRU
 from cachelab.eviction.policy import Policy
 
@@ -63,7 +63,7 @@ class MemoryStore(Generic[V]):
         self.evicted = self.expired = self.refused = self.bytes = 0
         self._listen = listen
         self._entries: dict[Hashable, Entry[V]] = {}
-        self._policy = policy(checked_bound(max_entries))
+        self._policy = policy(checked_max_entries(max_entries))
         self._max_bytes = max_bytes
         self._size_of = size_of
         self._sizes: dict[Hashable, int] = {}
@@ -90,7 +90,7 @@ class MemoryStore(Generic[V]):
                 entry = entries[key]
             except KeyError:
                 return MISS
-            if entry.due <= clock():
+            if entry.refresh_from <= clock():
                 if entry.expires <= clock():
                     self._expire(key)
                 return MISS
@@ -126,14 +126,14 @@ class MemoryStore(Generic[V]):
         """Keep `entry`. Where there is no room, the dead leave first, and then whom the policy names."""
         size = self._size_of(entry.value) if self._size_of else 0
         now = self._clock()
-        self._bury(2, now)
+        self._purge(2, now)
         if entry.expires <= now:  # dead on arrival: nobody has to leave for it
             self.remove(key)
             return
         if self._max_bytes is not None and size > self._max_bytes:
             self.remove(key)  # the old value must not stay in its place
             self.refused += 1
-            self._tell(key, "refused")
+            self._notify(key, "refused")
             return
         if key in self._entries:
             self._policy.hit(key)  # writing is a use
@@ -159,9 +159,9 @@ class MemoryStore(Generic[V]):
                 self.expired += 1
             else:
                 self.evicted += 1
-            self._tell(victim, "expired" if dead else "evicted")
+            self._notify(victim, "expired" if dead else "evicted")
 
-    def _bury(self, most: int, now: float) -> None:
+    def _purge(self, most: int, now: float) -> None:
         """Forget up to `most` entries that have expired."""
         heap = self._expiries
         while most and heap and heap[0][0] <= now:
@@ -177,7 +177,7 @@ class MemoryStore(Generic[V]):
     def _expire(self, key: Hashable) -> None:
         self.remove(key)
         self.expired += 1
-        self._tell(key, "expired")
+        self._notify(key, "expired")
 
     def _drop(self, key: Hashable) -> None:
         del self._entries[key]
@@ -189,9 +189,9 @@ class MemoryStore(Generic[V]):
             self._policy.remove(key)
             self._drop(key)
 
-    def _tell(self, key: Hashable, kind: FactKind) -> None:
+    def _notify(self, key: Hashable, kind: FactKind) -> None:
         if self._listen is not None:
-            tell(self._listen, Fact(self.name, key, kind))
+            notify(self._listen, Fact(self.name, key, kind))
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -1,4 +1,4 @@
-"""Reads that travel together: who asks Redis in one turn of the event loop shares one round trip with the others.
+"""Reads that travel together: who asks Redis in one turn of the event loop shares one round batch with the others.
 
 Problem: a hundred callers read from Redis at the same time, and a hundred packets go there and back. It is the packet,
     not the answer in it, that costs most.
@@ -9,11 +9,11 @@ Guarantee: the question is sent after its caller has asked it, so after each wri
     `socket_timeout`, which is for all together: a free connection, connecting, and the answers. A connection with
     answers that nobody has read is closed.
 Not guaranteed: that anything is tried again. That a refusal of one key spares the others: an MGET that Redis refuses is
-    everybody's error on that trip, and the same object: do not change it. Room for large values: what a hundred keys
+    everybody's error on that batch, and the same object: do not change it. Room for large values: what a hundred keys
     hold must arrive within that one time-out. A time-out of one's own: who gets on late has what is left of it; and if
-    the client has none, a trip ends when Redis answers. (On Python 3.11 a loop that was blocked may add another.) On a
+    the client has none, a batch ends when Redis answers. (On Python 3.11 a loop that was blocked may add another.) On a
     cluster, whose pipeline finds the nodes, each value has a GET, and time-outs and retries are the client's.
-Cost: a trip takes a task and one time-out, a caller a future and a turn of the loop. What that costs is saved where a
+Cost: a batch takes a task and one time-out, a caller a future and a turn of the loop. What that costs is saved where a
     connection is free: it is taken without the pool's queue (and is not in redis-py's metrics of waiting).
 Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
 """
@@ -35,80 +35,80 @@ from redis.exceptions import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["Answer", "RoundTrips", "SEATS"]
+__all__ = ["Answer", "ReadBatcher", "MAX_KEYS"]
 
-SEATS = 100  # keys on a trip: more would save little, and the first answer waits for the last
+MAX_KEYS = 100  # keys on a batch: more would save little, and the first answer waits for the last
 
 Answer: TypeAlias = tuple[int, "bytes | None"]
 """What Redis replied to PTTL and, after that, to the question for the value: None for a key that holds none."""
 
-_Trip: TypeAlias = dict[str, list["asyncio.Future[Answer]"]]
+_Batch: TypeAlias = dict[str, list["asyncio.Future[Answer]"]]
 
 
-class RoundTrips:
+class ReadBatcher:
     """The way to one Redis for the reads on one event loop; `len(trips)` are on their way or about to leave."""
 
     def __init__(self, redis: Redis | RedisCluster) -> None:
-        self._boarding: _Trip | None = None
+        self._open_batch: _Batch | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
         self._redis = redis
         self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has one for each node
-        self._by_mget = True
+        self._uses_mget = True
         self._limit_s = None if self._pool is None else self._pool.make_connection().socket_timeout
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def ask(self, name: str) -> asyncio.Future[Answer]:
+    def read(self, name: str) -> asyncio.Future[Answer]:
         """The life and the value of the key `name`. The future raises what the client raises."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Answer] = loop.create_future()
-        trip = self._boarding
-        if trip is not None and len(trip) < SEATS:
-            trip.setdefault(name, []).append(waiter)
+        batch = self._open_batch
+        if batch is not None and len(batch) < MAX_KEYS:
+            batch.setdefault(name, []).append(waiter)
         else:
-            trip = self._boarding = {name: [waiter]}
-            task = loop.create_task(self._travel(trip))
+            batch = self._open_batch = {name: [waiter]}
+            task = loop.create_task(self._send(batch))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._end, trip))
+            task.add_done_callback(partial(self._end, batch))
         return waiter
 
-    async def alone(self, command: Awaitable[object], share: float = 1.0) -> None:
-        """Await a command of the client's that shares no trip, a write: one time-out, or a share of it, is for all."""
+    async def within_time_limit(self, command: Awaitable[object], share: float = 1.0) -> None:
+        """Await a command of the client's that shares no batch, a write: one time-out, or a share of it, is for all."""
         limit_s = None if self._limit_s is None else share * self._limit_s
         try:
             async with asyncio.timeout(limit_s):
                 await command
         except TimeoutError:
-            raise _too_late(limit_s) from None
+            raise _timeout_error(limit_s) from None
 
-    def _leave(self, trip: _Trip) -> None:
-        if self._boarding is trip:
-            self._boarding = None  # who comes from here on takes the next
+    def _close(self, batch: _Batch) -> None:
+        if self._open_batch is batch:
+            self._open_batch = None  # who comes from here on takes the next
 
-    async def _travel(self, trip: _Trip) -> None:
+    async def _send(self, batch: _Batch) -> None:
         try:
-            _arrive(trip, await (self._by_pipeline(trip) if self._pool is None else self._by_connection(trip)))
+            _deliver(batch, await (self._by_pipeline(batch) if self._pool is None else self._by_connection(batch)))
         except Exception as error:
-            self._leave(trip)  # it may not have come to that
-            _arrive(trip, [error] * len(trip))
+            self._close(batch)  # it may not have come to that
+            _deliver(batch, [error] * len(batch))
 
-    async def _by_connection(self, trip: _Trip) -> Sequence[Answer | Exception]:
+    async def _by_connection(self, batch: _Batch) -> Sequence[Answer | Exception]:
         connection: Any = None
         try:
             async with asyncio.timeout(self._limit_s) as limit:
                 connection = await self._connection()
                 own_limit_s = connection.socket_timeout
-                connection.socket_timeout = None  # one limit for the trip is cheaper than one for each step
+                connection.socket_timeout = None  # one limit for the batch is cheaper than one for each step
                 if limit.expired():  # on Python 3.11 a step before may have lost its signal
                     raise TimeoutError
-                self._leave(trip)
-                return await self._talk(connection, list(trip))
+                self._close(batch)
+                return await self._exchange(connection, list(batch))
         except BaseException as error:
             if connection is not None:
                 await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
             if isinstance(error, TimeoutError):
-                raise _too_late(self._limit_s) from None
+                raise _timeout_error(self._limit_s) from None
             raise
         finally:
             if connection is not None:
@@ -127,10 +127,10 @@ class RoundTrips:
             raise
         return connection
 
-    async def _talk(self, connection: Any, names: list[str]) -> Sequence[Answer | Exception]:
+    async def _exchange(self, connection: Any, names: list[str]) -> Sequence[Answer | Exception]:
         keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
         questions = [b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys]  # a value is read after its life
-        by_mget = self._by_mget and len(keys) > 1  # its one reply costs less than a GET's for each
+        by_mget = self._uses_mget and len(keys) > 1  # its one reply costs less than a GET's for each
         if by_mget:
             questions += [b"*%d\r\n$4\r\nMGET\r\n" % (1 + len(keys)), *keys]
         else:
@@ -146,34 +146,34 @@ class RoundTrips:
         if by_mget:
             (values,) = values
             if isinstance(values, ClusterCrossSlotError):  # a cluster's node, and a client that knows nothing of it
-                self._by_mget = False
-                return await self._talk(connection, names)
+                self._uses_mget = False
+                return await self._exchange(connection, names)
             if isinstance(values, ResponseError):
                 return [values] * len(keys)
         return list(map(_answer, lives, values))
 
-    async def _by_pipeline(self, trip: _Trip) -> Sequence[Answer | Exception]:
-        self._leave(trip)
+    async def _by_pipeline(self, batch: _Batch) -> Sequence[Answer | Exception]:
+        self._close(batch)
         pipe = self._redis.pipeline(transaction=False)
-        for name in trip:
+        for name in batch:
             pipe.pttl(name)
             pipe.get(name)
         replies = await pipe.execute(raise_on_error=False)
         return list(map(_answer, replies[::2], replies[1::2]))
 
-    def _end(self, trip: _Trip, task: asyncio.Task[None]) -> None:
+    def _end(self, batch: _Batch, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._leave(trip)
-        if trip:  # it was cancelled or interrupted, and its callers were not
-            _arrive(trip, [RedisConnectionError("This read was cancelled on its way.")] * len(trip))
+        self._close(batch)
+        if batch:  # it was cancelled or interrupted, and its callers were not
+            _deliver(batch, [RedisConnectionError("This read was cancelled on its way.")] * len(batch))
 
 
-def _too_late(limit_s: float | None) -> RedisTimeoutError:
+def _timeout_error(limit_s: float | None) -> RedisTimeoutError:
     return RedisTimeoutError(f"Redis gave no answer within {limit_s} seconds.")
 
 
-def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
-    for waiters, answer in zip(trip.values(), answers, strict=True):
+def _deliver(batch: _Batch, answers: Sequence[Answer | Exception]) -> None:
+    for waiters, answer in zip(batch.values(), answers, strict=True):
         for waiter in waiters:
             if waiter.done():  # its caller has left
                 continue
@@ -181,7 +181,7 @@ def _arrive(trip: _Trip, answers: Sequence[Answer | Exception]) -> None:
                 waiter.set_exception(answer)
             else:
                 waiter.set_result(answer)
-    trip.clear()  # the error's traceback holds it: a circle
+    batch.clear()  # the error's traceback holds it: a circle
 
 
 def _answer(life: Any, value: Any) -> Answer | Exception:

@@ -27,11 +27,11 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from cachelab.clock import Clock, OneLoopsClock
+from cachelab.clock import Clock, LoopClock
 from cachelab.entry import MISS, Entry, Miss
-from cachelab.events import Fact, FactKind, Listener, tell
+from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.stores.codec import Codec, Undecodable
-from cachelab.stores.read_batcher import SEATS, Answer, RoundTrips
+from cachelab.stores.read_batcher import MAX_KEYS, Answer, ReadBatcher
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -75,26 +75,26 @@ class RedisStore:
         self.name = name
         self.undecodable = self.refused = 0
         self._redis = redis
-        self._trips = RoundTrips(redis)
+        self._batcher = ReadBatcher(redis)
         self._prefix = f"{namespace}:v{version}:"
         self._codec = Codec(value_type, version=version, max_bytes=max_bytes)
         self._listen = listen
-        self._clock = OneLoopsClock(name, clock)
+        self._clock = LoopClock(name, clock)
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         """The live entry, or `MISS`. Raises what the client raises, and TypeError for a key of another kind."""
         self._clock.check_loop()
         name, asked = self.key(key), self._clock()
-        return self._entry(key, name, asked, await self._trips.ask(name))
+        return self._entry(key, name, asked, await self._batcher.read(name))
 
     async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
         """As `get` for each key, in their order: in a round trip for 100 keys, one after the other."""
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
         entries: list[Entry[Any] | Miss] = []
-        for first in range(0, len(names), SEATS):  # one trip after the other: each has its own time-out
-            some, asked = slice(first, first + SEATS), self._clock()
-            answers = await asyncio.gather(*map(self._trips.ask, names[some]))
+        for first in range(0, len(names), MAX_KEYS):  # one trip after the other: each has its own time-out
+            some, asked = slice(first, first + MAX_KEYS), self._clock()
+            answers = await asyncio.gather(*map(self._batcher.read, names[some]))
             of_some = zip(keys[some], names[some], answers, strict=True)
             entries += [self._entry(key, key_name, asked, answer) for key, key_name, answer in of_some]
         return entries
@@ -107,15 +107,15 @@ class RedisStore:
             kept = self._codec.decode(name, data)
         except Undecodable as error:
             self.undecodable += 1
-            self._tell(key, "store error", error)
+            self._notify(key, "store error", error)
             return MISS
         # If the value was there when Redis told the life, that is its life. If it was written after that, it was
         # written after `asked`, and lives for life_s from then on at least. The smaller is right in either case.
         end = asked + min((life_ms - 1) / 1000, kept.life_s)  # Redis may round up by almost a millisecond
         expires = inf if kept.endless and life_ms > 500 * ENDLESS_S else end  # unless somebody has cut its life short
         fresh_until = end - kept.stale_s if kept.stale_s else expires
-        due = end - kept.due_s if kept.due_s else fresh_until
-        return Entry(kept.value, expires, fresh_until, due, kept.load_s)
+        refresh_from = end - kept.refresh_s if kept.refresh_s else fresh_until
+        return Entry(kept.value, expires, fresh_until, refresh_from, kept.load_time_s)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
         """Keep the entry for what remains of its life, rounded down to milliseconds; if that is none, `delete`.
@@ -129,7 +129,11 @@ class RedisStore:
             await self.delete(key)
             return
         life_ms = int((end - now) * 1000)
-        durations = {"stale_s": end - entry.fresh_until, "due_s": end - entry.due, "load_s": entry.load_s}
+        durations = {
+            "stale_s": end - entry.fresh_until,
+            "refresh_s": end - entry.refresh_from,
+            "load_time_s": entry.load_time_s,
+        }
         bounded = {what: min(max(0.0, seconds), ENDLESS_S) for what, seconds in durations.items()}
         endless = entry.expires == inf
         try:
@@ -140,22 +144,22 @@ class RedisStore:
         if len(data) > self._codec.max_bytes:
             await self.delete(key)
             self.refused += 1
-            self._tell(key, "refused")
+            self._notify(key, "refused")
             return
-        await self._trips.alone(self._redis.set(name, data, px=life_ms), FILL_SHARE)
+        await self._batcher.within_time_limit(self._redis.set(name, data, px=life_ms), FILL_SHARE)
 
     async def delete(self, key: Hashable) -> None:
         """Forget the key; nothing happens if it is not there. Raises what the client raises."""
         self._clock.check_loop()
-        await self._trips.alone(self._redis.delete(self.key(key)))
+        await self._batcher.within_time_limit(self._redis.delete(self.key(key)))
 
     def key(self, key: Hashable) -> str:
         """The key's name in Redis: 42 is `namespace:vN:42`, ("eu", 42) is `namespace:vN:'eu':42`."""
         return self._prefix + escaped(key)
 
-    def _tell(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
+    def _notify(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
         if self._listen is not None:
-            tell(self._listen, Fact(self.name, key, kind, error))
+            notify(self._listen, Fact(self.name, key, kind, error))
 
 
 def escaped(key: Hashable) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import cachetools
 
-from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, lru_curve, simulate
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, count_hits, lru_curve
 from cachelab.lab import zipf_trace
 from tests.bench.timing import Round, interleaved, missing
 from tests.support.referee import process_trace, write_trace
@@ -52,7 +52,7 @@ def _timed(replay: Callable[[], object]) -> Round:
 
 
 def _replay_ours(policy: type[Policy[int]], size: int, keys: list[int]) -> None:
-    simulate(policy(size), keys)
+    count_hits(policy(size), keys)
 
 
 def _replay_cachetools(policy: Callable[[int], Any], size: int, keys: list[int]) -> None:

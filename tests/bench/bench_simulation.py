@@ -12,14 +12,16 @@ __all__ = ["TRAFFIC", "measure", "measure_workload"]
 TRAFFIC = lab.Workload(rate=200.0, seconds=300.0, keys=1_000, zipf=1.0, write_rate=1.0, seed=1)
 
 
-async def _scenario() -> lab.Trace:
+async def _scenario() -> lab.ReplayResult:
     db = lab.SlowDatabase(users=1_000, connections=8, service_s=0.05)
     cache = Cache(MemoryStore(500), db.fetch_user, ttl=30.0, listen=lab.listen)
     return await lab.replay(TRAFFIC, cache, db=db)
 
 
 def measure(
-    scenario: Callable[[], Coroutine[Any, Any, lab.Trace]] = _scenario, traffic: lab.Workload = TRAFFIC, rounds: int = 3
+    scenario: Callable[[], Coroutine[Any, Any, lab.ReplayResult]] = _scenario,
+    traffic: lab.Workload = TRAFFIC,
+    rounds: int = 3,
 ) -> float:
     """The best rate of so many runs, in requests per second of real time; making the workload is not counted."""
     requests = len(traffic.requests())

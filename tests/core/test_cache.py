@@ -18,16 +18,16 @@ EVERY_STORE = pytest.mark.parametrize("new_store", [lambda: MemoryStore(10), Rem
 
 
 class Origin:
-    """A loader that takes `load_s` seconds and answers with whatever stands in `answer`; it counts its calls."""
+    """A loader that takes `load_time_s` seconds and answers with whatever stands in `answer`; it counts its calls."""
 
-    def __init__(self, answer: Any = "value", load_s: float = 1.0) -> None:
+    def __init__(self, answer: Any = "value", load_time_s: float = 1.0) -> None:
         self.answer = answer
-        self.load_s = load_s
+        self.load_time_s = load_time_s
         self.calls = 0
 
     async def __call__(self, key: int) -> Any:
         self.calls += 1
-        await asyncio.sleep(self.load_s)
+        await asyncio.sleep(self.load_time_s)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -66,7 +66,7 @@ async def test_each_key_has_its_own_value() -> None:
 @in_virtual_time
 async def test_a_value_is_served_until_its_ttl_has_passed(wait: float, calls: int) -> None:
     """Just before the end of its TTL a value is served, at that very instant it is loaded again."""
-    origin = Origin(load_s=0.0)
+    origin = Origin(load_time_s=0.0)
     cache = over(origin)
     await cache.get(1)
     await asyncio.sleep(wait)
@@ -77,7 +77,7 @@ async def test_a_value_is_served_until_its_ttl_has_passed(wait: float, calls: in
 @in_virtual_time
 async def test_the_ttl_begins_when_the_load_ends() -> None:
     """A value that took a second to load is still served a TTL later, less a moment."""
-    origin = Origin(load_s=1.0)
+    origin = Origin(load_time_s=1.0)
     cache = over(origin)
     await cache.get(1)
     await asyncio.sleep(59.5)
@@ -89,7 +89,7 @@ async def test_the_ttl_begins_when_the_load_ends() -> None:
 @in_virtual_time
 async def test_a_hit_does_not_lengthen_a_life(new_store: NewStore) -> None:
     """The TTL counts from the load, however often the value is used."""
-    origin = Origin(load_s=0.0)
+    origin = Origin(load_time_s=0.0)
     cache = over(origin, store=new_store())
     for _ in range(4):
         await cache.get(1)
@@ -128,7 +128,7 @@ async def test_an_absence_is_not_remembered_unless_asked_for() -> None:
 @in_virtual_time
 async def test_an_absence_is_remembered_for_its_own_ttl(wait: float, calls: int) -> None:
     """`negative_ttl` holds to the instant, and `ttl` has no say in it."""
-    origin = Origin(ABSENT, load_s=0.0)
+    origin = Origin(ABSENT, load_time_s=0.0)
     cache = over(origin, negative_ttl=5.0)
     await cache.get(1)
     await asyncio.sleep(wait)
@@ -150,7 +150,7 @@ async def test_a_value_does_not_live_by_the_negative_ttl() -> None:
 @in_virtual_time
 async def test_an_entry_from_the_loader_brings_its_remaining_life() -> None:
     """A loader that knows how long its answer is good for is believed, below the TTL."""
-    origin = Origin(Entry("value", 10.0), load_s=0.0)
+    origin = Origin(Entry("value", 10.0), load_time_s=0.0)
     cache = over(origin)
     await cache.get(1)
     await asyncio.sleep(10.0)
@@ -272,7 +272,7 @@ async def test_a_store_that_recovers_is_used_again() -> None:
 @in_virtual_time
 async def test_an_entry_that_expires_while_the_store_answers_is_not_a_hit() -> None:
     """An entry is gone at the instant `expires`, also when it was still alive as the slow store looked."""
-    origin = Origin(load_s=0.0)
+    origin = Origin(load_time_s=0.0)
     cache = over(origin, store=RemoteStore(latency_s=2.0))
     await cache.get(1)  # lives until 62, since the store took 2 s to say no
     await asyncio.sleep(61.0 - now())
@@ -496,7 +496,7 @@ async def test_a_store_without_peek_is_asked_once_per_get() -> None:
 @in_virtual_time
 async def test_a_miss_costs_the_stores_answer_on_top_of_the_load() -> None:
     """Look, load, fill: the caller waits for all three, as the module says."""
-    cache = over(Origin(load_s=1.0), store=RemoteStore(latency_s=0.25))
+    cache = over(Origin(load_time_s=1.0), store=RemoteStore(latency_s=0.25))
     await cache.get(1)
     assert now() == 1.5
 

@@ -71,7 +71,7 @@ READS_PER_LOAD = 60.0  # λβδ: much more than 1
 async def recomputations(beta: float, flight: Flight | None, cycles: int) -> list[int]:
     """Poisson reads of one key, whose entries are all replaced before they expire: how many loads for each."""
     chance, counts = Random(f"early {beta}"), list[int]()
-    origin = Origin(load_s=1.0)
+    origin = Origin(load_time_s=1.0)
 
     async def load(key: int) -> Any:
         if origin.at_once == 0:

@@ -306,10 +306,10 @@ async def test_to_close_the_upper_cache_leaves_the_lower_one_at_work() -> None:
 # The closed form of the stampede
 
 
-async def loads_per_expiry(flight: Flight | None, *, rate: float, load_s: float, cycles: int) -> float:
+async def loads_per_expiry(flight: Flight | None, *, rate: float, load_time_s: float, cycles: int) -> float:
     """Poisson reads of one key that lives for five seconds, through so many expiries."""
     chance, expiries = Random(5), 0
-    origin = Origin(load_s=load_s)
+    origin = Origin(load_time_s=load_time_s)
 
     async def load(key: int) -> Any:
         nonlocal expiries
@@ -324,16 +324,16 @@ async def loads_per_expiry(flight: Flight | None, *, rate: float, load_s: float,
     return origin.calls / expiries
 
 
-@pytest.mark.parametrize(("rate", "load_s"), [(5.0, 0.5), (5.0, 2.0), (20.0, 0.5)])
+@pytest.mark.parametrize(("rate", "load_time_s"), [(5.0, 0.5), (5.0, 2.0), (20.0, 0.5)])
 @in_virtual_time
-async def test_an_unprotected_expiry_costs_one_load_and_those_of_its_load_time(rate: float, load_s: float) -> None:
+async def test_an_unprotected_expiry_costs_one_load_and_those_of_its_load_time(rate: float, load_time_s: float) -> None:
     """1 + λδ on average, within three standard errors."""
     cycles = 200
-    mean = await loads_per_expiry(None, rate=rate, load_s=load_s, cycles=cycles)
-    assert mean == pytest.approx(1 + rate * load_s, abs=3 * math.sqrt(rate * load_s / cycles))
+    mean = await loads_per_expiry(None, rate=rate, load_time_s=load_time_s, cycles=cycles)
+    assert mean == pytest.approx(1 + rate * load_time_s, abs=3 * math.sqrt(rate * load_time_s / cycles))
 
 
 @in_virtual_time
 async def test_in_a_flight_an_expiry_costs_one_load() -> None:
     """Exactly one, whatever the rate and the load time are."""
-    assert await loads_per_expiry(Flight(), rate=20.0, load_s=0.5, cycles=200) == 1.0
+    assert await loads_per_expiry(Flight(), rate=20.0, load_time_s=0.5, cycles=200) == 1.0

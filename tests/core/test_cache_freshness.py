@@ -163,7 +163,7 @@ async def test_each_get_is_counted_once(new_store: NewStore, flying: bool, seed:
 @in_virtual_time
 async def test_an_outage_shorter_than_the_stale_service_is_not_noticed(new_store: NewStore, flying: bool) -> None:
     """The origin fails from second 60 on for 28 s, with a read each second: every one is answered, and then fresh."""
-    origin = Origin("old", load_s=0.5)
+    origin = Origin("old", load_time_s=0.5)
     cache = over(origin, new_store(), flight=Flight() if flying else None)
     answers = []
     for second in range(100):

@@ -11,10 +11,10 @@ CONNECTIONS = 8
 CAPACITY = CONNECTIONS / SERVICE_S
 
 
-def uncached(rate: float, seconds: float, connections: int = CONNECTIONS) -> lab.Trace:
+def uncached(rate: float, seconds: float, connections: int = CONNECTIONS) -> lab.ReplayResult:
     """Reads straight from the database."""
 
-    async def scenario() -> lab.Trace:
+    async def scenario() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=1_000, connections=connections, service_s=SERVICE_S)
         workload = lab.Workload(rate=rate, seconds=seconds, keys=1_000, seed=5)
         return await lab.replay(workload, db.fetch_user, db=db)
@@ -24,10 +24,10 @@ def uncached(rate: float, seconds: float, connections: int = CONNECTIONS) -> lab
 
 def cached(
     ttl: float, *, rate: float = 100.0, seconds: float = 200.0, keys: int = 500, connections: int = 80
-) -> lab.Trace:
+) -> lab.ReplayResult:
     """Reads through a cache that is never full, over a database that is never busy."""
 
-    async def scenario() -> lab.Trace:
+    async def scenario() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=keys, connections=connections, service_s=SERVICE_S)
         cache = Cache(MemoryStore(keys), db.fetch_user, ttl=ttl, listen=lab.listen)
         return await lab.replay(lab.Workload(rate=rate, seconds=seconds, keys=keys, seed=5), cache, db=db)
@@ -106,7 +106,7 @@ def test_a_bigger_hit_ratio_multiplies_the_capacity() -> None:
     base = lab.Workload(rate=1.3 * CAPACITY / (1 - share), seconds=seconds, keys=1_000, zipf=0.0, seed=5).requests()
     mixed = [r._replace(key=1 if r.key <= 1_000 * share else 10 + n) for n, r in enumerate(base)]
 
-    async def scenario() -> lab.Trace:
+    async def scenario() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=1_000, connections=CONNECTIONS, service_s=SERVICE_S)
         cache = Cache(MemoryStore(100_000), db.fetch_user, ttl=math.inf, negative_ttl=math.inf, listen=lab.listen)
         return await lab.replay(mixed, cache, db=db)

@@ -12,7 +12,7 @@ from tests.support.fakes import Origin, RemoteStore, in_virtual_time, tally
 @in_virtual_time
 async def test_who_asks_after_a_delete_is_given_a_new_load(new_store: NewStore) -> None:
     """Who asked before it gets the old answer; who asks after it starts a load anew, and only that one stays."""
-    origin = Origin("old", load_s=2.0)
+    origin = Origin("old", load_time_s=2.0)
     cache = over(origin, new_store())
     before = ask(cache, 3)
     await asyncio.sleep(1.0)
@@ -29,11 +29,11 @@ async def test_who_asks_after_a_delete_is_given_a_new_load(new_store: NewStore) 
 @in_virtual_time
 async def test_an_old_load_that_ends_last_takes_nothing_with_it(new_store: NewStore) -> None:
     """The new load is faster; the old one neither overwrites it nor clears the table of a third."""
-    origin = Origin("old", load_s=20.0)
+    origin = Origin("old", load_time_s=20.0)
     cache = over(origin, new_store())
     before = ask(cache)
     await asyncio.sleep(1.0)
-    origin.answer, origin.load_s = "new", 1.0
+    origin.answer, origin.load_time_s = "new", 1.0
     await cache.delete(1)
     assert await cache.get(1) == "new"
     assert (await before[0], await cache.get(1), left(cache)) == ("old", "new", (0, 0, 0))
@@ -68,7 +68,7 @@ async def overtake_a_fill(cache: Cache[int, Any], store: OvertakenStore, origin:
 @in_virtual_time
 async def test_nobody_is_given_a_fill_that_a_delete_has_overtaken() -> None:
     """Until it has been taken back it stands in the store; who asks in that second loads all the same."""
-    origin, store = Origin("old", load_s=0.0), OvertakenStore()
+    origin, store = Origin("old", load_time_s=0.0), OvertakenStore()
     cache = over(origin, store)
     asked_before = await overtake_a_fill(cache, store, origin)
     assert await cache.get(1) == "new"
@@ -78,7 +78,7 @@ async def test_nobody_is_given_a_fill_that_a_delete_has_overtaken() -> None:
 @in_virtual_time
 async def test_a_fill_that_a_delete_has_overtaken_below_is_kept_by_no_cache_above() -> None:
     """A memory cache above would keep it for its own TTL, long after it was taken back below."""
-    origin, store, here = Origin("old", load_s=0.0), OvertakenStore(), MemoryStore[Any](10)
+    origin, store, here = Origin("old", load_time_s=0.0), OvertakenStore(), MemoryStore[Any](10)
     lower = over(origin, store)
     upper = over(lower, here)
     asked_before = await overtake_a_fill(upper, store, origin)
@@ -89,11 +89,11 @@ async def test_a_fill_that_a_delete_has_overtaken_below_is_kept_by_no_cache_abov
 @in_virtual_time
 async def test_an_old_load_that_never_ends_does_not_make_the_store_useless() -> None:
     """What it would fill is fenced off before it fills; the store is believed meanwhile."""
-    origin, store = Origin("old", load_s=1e9), RemoteStore()
+    origin, store = Origin("old", load_time_s=1e9), RemoteStore()
     cache = over(origin, store)
     hanging = ask(cache)
     await asyncio.sleep(1.0)
-    origin.answer, origin.load_s = "new", 0.0
+    origin.answer, origin.load_time_s = "new", 0.0
     await cache.delete(1)
     assert ([await cache.get(1) for _ in range(3)], origin.calls) == (["new"] * 3, 2)
     hanging[0].cancel()
@@ -102,7 +102,7 @@ async def test_an_old_load_that_never_ends_does_not_make_the_store_useless() -> 
 @in_virtual_time
 async def test_through_two_caches_a_delete_goes_down_first() -> None:
     """Both have flights and loads in them; who asks the upper one after the delete is given the new row."""
-    origin = Origin("old", load_s=2.0)
+    origin = Origin("old", load_time_s=2.0)
     lower = over(origin, RemoteStore(0.25))
     upper = over(lower)
     before = ask(upper, 3)

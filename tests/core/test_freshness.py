@@ -16,34 +16,34 @@ FOREVER = math.inf
 MOMENTS = st.floats(-1e6, 1e6) | st.just(FOREVER)
 
 
-def stamped(value: Any = "value", *, ttl: float = 60.0, load_s: float = 0.0, **options: Any) -> Entry[Any]:
+def stamped(value: Any = "value", *, ttl: float = 60.0, load_time_s: float = 0.0, **options: Any) -> Entry[Any]:
     """What the rule makes, at second 100, of a load that has just brought `value`; an `Entry` comes from below."""
     loaded = value if isinstance(value, Entry) else Entry(value, FOREVER)
-    return Freshness(**options).stamp(loaded, 100.0, ttl, load_s)
+    return Freshness(**options).stamp(loaded, 100.0, ttl, load_time_s)
 
 
 # The moments of an entry
 
 
 @PROPERTY
-@given(expires=MOMENTS, fresh_until=MOMENTS, due=MOMENTS)
+@given(expires=MOMENTS, fresh_until=MOMENTS, refresh_from=MOMENTS)
 def test_an_entry_keeps_its_moments_in_order(expires: float, fresh_until: float, due: float) -> None:
     """Whatever it is given, an entry is due no later than it is fresh, and fresh no longer than it lives."""
     entry = Entry("value", expires, fresh_until, due)
     assert entry.expires == expires
     assert entry.fresh_until == min(fresh_until, expires)
-    assert entry.due == min(due, entry.fresh_until)
+    assert entry.refresh_from == min(due, entry.fresh_until)
 
 
 def test_an_entry_with_one_moment_has_all_three_there() -> None:
     """An entry that says only when it ends is fresh until then, and due then."""
     entry = Entry("value", 60.0)
-    assert (entry.due, entry.fresh_until, entry.expires) == (60.0, 60.0, 60.0)
+    assert (entry.refresh_from, entry.fresh_until, entry.expires) == (60.0, 60.0, 60.0)
 
 
 def test_how_long_a_load_took_makes_no_difference_between_entries() -> None:
     """Two entries with the same value and moments are equal, however they came."""
-    assert Entry("value", 60.0, load_s=1.0) == Entry("value", 60.0, load_s=2.0)
+    assert Entry("value", 60.0, load_time_s=1.0) == Entry("value", 60.0, load_time_s=2.0)
 
 
 # The stamp
@@ -51,7 +51,7 @@ def test_how_long_a_load_took_makes_no_difference_between_entries() -> None:
 
 def test_the_defaults_change_nothing() -> None:
     """Fresh for its TTL, then gone, and due at no other moment, however long the load took."""
-    assert stamped(load_s=5.0) == Entry("value", 160.0)
+    assert stamped(load_time_s=5.0) == Entry("value", 160.0)
 
 
 def test_a_stale_service_comes_after_the_ttl() -> None:
@@ -73,12 +73,12 @@ def test_an_absence_is_never_stale(ttl: float, fresh_until: float) -> None:
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 def test_the_die_is_thrown_for_the_first_time_twenty_load_times_before_the_end(beta: float) -> None:
     """due = fresh_until − EARLIEST·δ·β."""
-    assert stamped(load_s=0.5, beta=beta).due == 160.0 - EARLIEST * 0.5 * beta
+    assert stamped(load_time_s=0.5, beta=beta).refresh_from == 160.0 - EARLIEST * 0.5 * beta
 
 
 def test_the_stamp_remembers_how_long_the_load_took() -> None:
     """δ is in the entry, for whoever asks later whether it is due."""
-    assert stamped(load_s=0.5).load_s == 0.5
+    assert stamped(load_time_s=0.5).load_time_s == 0.5
 
 
 @PROPERTY
@@ -129,27 +129,27 @@ def test_nothing_gets_better_than_it_is_below(
 def test_from_the_end_of_its_freshness_an_entry_is_due_for_everybody(beta: float, u: float, now: float) -> None:
     """No die decides any more, from that very instant on."""
     rule = Freshness(stale_for=30.0, beta=beta, random=lambda: u)
-    assert rule.is_due(Entry("value", 190.0, 160.0, load_s=1.0), now)
+    assert rule.should_refresh(Entry("value", 190.0, 160.0, load_time_s=1.0), now)
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, math.nextafter(1.0, 0.0)])
 def test_without_beta_nothing_is_due_early(u: float) -> None:
     """With beta=0 the last moment of freshness is still one, whatever the die shows."""
     rule = Freshness(random=lambda: u)
-    assert not rule.is_due(Entry("value", 160.0, load_s=1.0), math.nextafter(160.0, 0.0))
+    assert not rule.should_refresh(Entry("value", 160.0, load_time_s=1.0), math.nextafter(160.0, 0.0))
 
 
 @pytest.mark.parametrize(("u", "due"), [(0.0, False), (0.63, False), (0.64, True), (0.9, True)])
 def test_one_load_time_before_the_end_the_die_needs_one_minus_one_over_e(u: float, due: bool) -> None:
     """At β = 1 and now = expiry − δ the rule says −ln(1 − U) ≥ 1, that is U ≥ 1 − 1/e = .632."""
-    assert Freshness(beta=1.0, random=lambda: u).is_due(Entry("value", 160.0, load_s=2.0), 158.0) == due
+    assert Freshness(beta=1.0, random=lambda: u).should_refresh(Entry("value", 160.0, load_time_s=2.0), 158.0) == due
 
 
 def test_before_its_first_throw_the_die_would_not_have_come_up() -> None:
     """What is lost by not asking before `due` is one read in e^20."""
-    entry = stamped(load_s=1.0, beta=1.0)
+    entry = stamped(load_time_s=1.0, beta=1.0)
     rule = Freshness(beta=1.0, random=lambda: 1 - 1.01 * math.exp(-EARLIEST))
-    assert not rule.is_due(entry, entry.due)
+    assert not rule.should_refresh(entry, entry.refresh_from)
 
 
 # What is refused
@@ -186,14 +186,14 @@ WINDOW = math.log(READS_PER_LOAD) + 5  # in units of βδ: one recomputation in 
 
 def recomputations(rule: Freshness, chance: Random) -> int:
     """How many of the readers of one cycle have it loaded anew: all whose die comes up until the first is done."""
-    beta, load_s, ttl = rule.beta, 1.0, 1_000.0
-    rate = READS_PER_LOAD / (beta * load_s)
-    entry = rule.stamp(Entry("value", FOREVER), 0.0, ttl, load_s)
-    now, replaced, count = entry.fresh_until - WINDOW * beta * load_s, FOREVER, 0
+    beta, load_time_s, ttl = rule.beta, 1.0, 1_000.0
+    rate = READS_PER_LOAD / (beta * load_time_s)
+    entry = rule.stamp(Entry("value", FOREVER), 0.0, ttl, load_time_s)
+    now, replaced, count = entry.fresh_until - WINDOW * beta * load_time_s, FOREVER, 0
     while (now := now + chance.expovariate(rate)) < replaced:
-        if rule.is_due(entry, now):
+        if rule.should_refresh(entry, now):
             count += 1
-            replaced = min(replaced, now + load_s)
+            replaced = min(replaced, now + load_time_s)
     return count
 
 

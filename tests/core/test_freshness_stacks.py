@@ -28,7 +28,7 @@ async def test_a_stale_answer_from_below_is_kept_by_no_cache_above() -> None:
 @in_virtual_time
 async def test_a_stale_answer_from_below_makes_nothing_younger_above() -> None:
     """Both levels hold the old value and the origin is down: above, too, it ends when it ends below."""
-    origin = Origin("old", load_s=0.0)
+    origin = Origin("old", load_time_s=0.0)
     lower = over(origin)
     upper = over(lower, ttl=20.0, freshness=Freshness(stale_for=1_000.0))
     await upper.get(1)

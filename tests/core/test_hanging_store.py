@@ -22,7 +22,7 @@ ONCE_S = 0.15  # a time-out and a load
 def over(redis: FakeRedis, *, shared: bool = True) -> Cache[int, Any]:
     """A cache on a node of its own."""
     store = RedisStore(redis.client(), str, namespace="test", version=1)
-    return Cache(store, Origin(load_s=LOAD_S), ttl=60.0, flight=Flight() if shared else None)
+    return Cache(store, Origin(load_time_s=LOAD_S), ttl=60.0, flight=Flight() if shared else None)
 
 
 async def timed(cache: Cache[int, Any], key: int) -> float:
@@ -53,7 +53,7 @@ async def test_a_crowd_at_a_hanging_store_waits_for_one_time_out() -> None:
 async def test_who_waits_for_a_load_after_a_failed_read_waits_for_no_fill() -> None:
     """The load was begun by somebody whose read was answered, but by now the store is known not to answer."""
     cache = over(FakeRedis(Hanging(1.01, 10), latency_s=0.01, timeout_s=TIMEOUT_S))
-    cache._loader.load_s = 0.2  # type: ignore[attr-defined]
+    cache._loader.load_time_s = 0.2  # type: ignore[attr-defined]
     await cache.get(1)  # opens a connection
     await until(1.0)
     first = asyncio.create_task(timed(cache, 2))
@@ -107,7 +107,7 @@ def test_a_slow_new_connection_costs_one_time_out() -> None:
             redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=TIMEOUT_S) as redis,
         ):
             store = RedisStore(redis, str, namespace="test", version=1)
-            cache: Cache[int, Any] = Cache(store, Origin(load_s=0.0), ttl=60.0)
+            cache: Cache[int, Any] = Cache(store, Origin(load_time_s=0.0), ttl=60.0)
             proxy.delay(0.08)
             return await timed(cache, 1)
 

@@ -21,9 +21,9 @@ from cachelab.eviction import (
     Policy,
     Sketch,
     WTinyLFU,
+    count_hits,
     lru_curve,
     miss_ratio_curve,
-    simulate,
 )
 from cachelab.eviction.sketch import digest
 from cachelab.lab import loop_trace, scan_trace, shifting_trace, zipf_trace
@@ -223,22 +223,22 @@ class PolicyContract:
         assert Counter(came) == Counter([*shelf.evicted, *shelf.sizes])
 
     def test_a_replay_counts_what_a_store_would(self) -> None:
-        """`simulate` makes the calls in the store's order, so the hits are the same."""
+        """`count_hits` makes the calls in the store's order, so the hits are the same."""
         keys = zipf_trace(3_000, 200, 0.8)
         pair = self.pair(30)
         hits = 0
         for key in keys:
             hits += key in pair.inside
             pair.ask(key)
-        assert simulate(self.policy(30), keys) == (3_000, hits)
+        assert count_hits(self.policy(30), keys) == (3_000, hits)
 
     def test_a_replay_goes_on_where_the_last_one_ended(self) -> None:
         """Two halves of a trace give the hits of the whole, also when the first half does not fill the cache."""
         keys = zipf_trace(3_000, 200, 0.8)
-        whole = simulate(self.policy(150), keys)
+        whole = count_hits(self.policy(150), keys)
         policy = self.policy(150)
         for halves in (keys[:100], keys[100:]):
-            whole = whole._replace(hits=whole.hits - simulate(policy, halves).hits)
+            whole = whole._replace(hits=whole.hits - count_hits(policy, halves).hits)
         assert whole.hits == 0
 
 
@@ -337,7 +337,7 @@ class TestS3FIFO(PolicyContract):
     def test_who_comes_back_in_time_is_believed(self) -> None:
         """Key 0 is evicted and asked for again while the ghost remembers it: it survives a scan, key 100 does not."""
         policy: S3FIFO[int] = S3FIFO(20)
-        simulate(policy, [*range(20), 100, 0, *range(200, 230)])
+        count_hits(policy, [*range(20), 100, 0, *range(200, 230)])
         assert {0, 100} & set(policy.resident) == {0}
 
     def test_on_a_loop_the_start_decides(self) -> None:
@@ -346,7 +346,7 @@ class TestS3FIFO(PolicyContract):
         With the paper's start, where the first 100 are all in the small queue, other keys stay, and more of them.
         """
         keys = loop_trace(20_000, 120)
-        assert simulate(S3FIFO(100), keys).hit_ratio == hit_ratio(S3FIFOModel(100), keys) == 0.5299
+        assert count_hits(S3FIFO(100), keys).hit_ratio == hit_ratio(S3FIFOModel(100), keys) == 0.5299
         assert hit_ratio(S3FIFOModel(100, papers_start=True), keys) == 0.6388
 
 
@@ -360,15 +360,15 @@ class TestWTinyLFU(PolicyContract):
         """A candidate needs more requests than main's victim: with as many it leaves, with one more the victim does."""
         for requests, leaves in ((2, "candidate"), (3, "victim")):
             policy: WTinyLFU[str] = WTinyLFU(2)
-            simulate(policy, ["victim", "victim", "candidate", "candidate"])
-            simulate(policy, ["candidate"] * (requests - 2))
+            count_hits(policy, ["victim", "victim", "candidate", "candidate"])
+            count_hits(policy, ["candidate"] * (requests - 2))
             assert policy.evict() == leaves
 
     def test_a_scan_does_not_push_out_who_is_popular(self) -> None:
         """Popular keys stay through ten times as many keys as there is room for, that are asked for once."""
         policy: WTinyLFU[int] = WTinyLFU(100)
-        simulate(policy, 5 * list(range(90)))
-        simulate(policy, range(1_000, 1_900))
+        count_hits(policy, 5 * list(range(90)))
+        count_hits(policy, range(1_000, 1_900))
         assert len(set(range(90)) & set(policy.resident)) >= 85
 
 
@@ -430,7 +430,7 @@ def test_the_hit_ratios_are_known(trace: str) -> None:
     """The figures that tell the policies apart; they are the same on every machine."""
     make, size, figures = FIGURES[trace]
     keys = make()
-    measured = [simulate(policy(size), keys).hit_ratio for policy in POLICIES]
+    measured = [count_hits(policy(size), keys).hit_ratio for policy in POLICIES]
     assert measured == pytest.approx(figures, abs=0.0005)
 
 
@@ -439,7 +439,7 @@ class TestReplay:
 
     def test_ratios_add_up(self) -> None:
         """Hit ratio and miss ratio are 1 together."""
-        replay = simulate(LRU(2), [1, 2, 1, 3])
+        replay = count_hits(LRU(2), [1, 2, 1, 3])
         assert (replay.hit_ratio, replay.miss_ratio) == (0.25, 0.75)
 
     @PROPERTY
@@ -451,12 +451,12 @@ class TestReplay:
     def test_a_policy_runs_the_same_in_every_process(self) -> None:
         """Texts as keys, whose `hash` differs between processes: every policy has the hits it has here."""
         keys = [f"user:{key}" for key in scan_trace(10_000, 1_000)]
-        here = [simulate(policy(100), keys).hits for policy in POLICIES]
+        here = [count_hits(policy(100), keys).hits for policy in POLICIES]
         code = (
             "from cachelab.eviction import *; from cachelab.lab import scan_trace;"
             "keys = [f'user:{key}' for key in scan_trace(10_000, 1_000)];"
             f"policies = {', '.join(policy.__name__ for policy in POLICIES)};"
-            "print(*(simulate(policy(100), keys).hits for policy in policies))"
+            "print(*(count_hits(policy(100), keys).hits for policy in policies))"
         )
         for seed in ("1", "2"):
             command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONHASHSEED": seed}

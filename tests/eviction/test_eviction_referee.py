@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cachelab.eviction import FIFO, LFU, LRU, OPT, S3FIFO, SIEVE, Policy, WTinyLFU, simulate
+from cachelab.eviction import FIFO, LFU, LRU, OPT, S3FIFO, SIEVE, Policy, WTinyLFU, count_hits
 from cachelab.lab import loop_trace, scan_trace, shifting_trace, zipf_trace
 from tests.support.referee import process_trace, write_trace
 
@@ -76,7 +76,7 @@ def test_hits_are_the_referees_on_the_whole_grid(
 def test_opt_is_the_referees(size: int, trace: str, written: Written) -> None:
     """The referee's Belady has as many hits."""
     keys = keys_of(trace, QUICK_REQUESTS)
-    assert simulate(OPT(size, keys), keys).hits == referees_hits("OPT", size, trace, QUICK_REQUESTS, written)
+    assert count_hits(OPT(size, keys), keys).hits == referees_hits("OPT", size, trace, QUICK_REQUESTS, written)
 
 
 @pytest.mark.parametrize("trace", ["zipf 1.0", "scan-polluted"])
@@ -96,7 +96,7 @@ def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(size: int, trace: str,
 
 def assert_equal(policy: type[Policy[Any]], size: int, trace: str, requests: int, written: Written) -> None:
     """Ours and the referee's hits are the same number."""
-    ours = simulate(policy(size), keys_of(trace, requests)).hits
+    ours = count_hits(policy(size), keys_of(trace, requests)).hits
     assert ours == referees_hits(policy.__name__, size, trace, requests, written)
 
 
@@ -107,6 +107,6 @@ def referees_hits(policy: str, size: int, trace: str, requests: int, written: Wr
 
 def assert_near(size: int, trace: str, requests: int, written: Written) -> None:
     """Our W-TinyLFU misses at most .006 more than the referee's; it may well miss less, as its counts age faster."""
-    ours = simulate(WTinyLFU(size), keys_of(trace, requests)).hits
+    ours = count_hits(WTinyLFU(size), keys_of(trace, requests)).hits
     referees = referees_hits("WTinyLFU", size, trace, requests, written)
     assert ours / requests >= referees / requests - 0.006

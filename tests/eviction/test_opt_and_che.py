@@ -13,8 +13,8 @@ from cachelab.eviction import (
     OPT,
     che_hit_ratio,
     che_time,
+    count_hits,
     miss_ratio_curve,
-    simulate,
 )
 from cachelab.lab import loop_trace, shifting_trace, zipf_popularity, zipf_trace
 from tests.eviction.test_eviction import POLICIES
@@ -47,25 +47,25 @@ class TestOPT:
     @given(keys=small_traces, bound=st.integers(1, 5))
     def test_no_choice_of_victims_has_more_hits(self, keys: list[int], bound: int) -> None:
         """Nor fewer: OPT's hits are those of the best of all possible choices."""
-        assert simulate(OPT(bound, keys), keys).hits == most_hits(keys, bound)
+        assert count_hits(OPT(bound, keys), keys).hits == most_hits(keys, bound)
 
     @PROPERTY
     @given(keys=st.lists(st.integers(1, 15), min_size=1, max_size=200), bound=st.integers(1, 10))
     def test_it_is_the_ceiling_of_all_policies(self, keys: list[int], bound: int) -> None:
         """No policy has more hits, on any trace."""
-        ceiling = simulate(OPT(bound, keys), keys).hits
-        assert all(simulate(policy(bound), keys).hits <= ceiling for policy in POLICIES)
+        ceiling = count_hits(OPT(bound, keys), keys).hits
+        assert all(count_hits(policy(bound), keys).hits <= ceiling for policy in POLICIES)
 
     @pytest.mark.parametrize("bound", [10, 90, 99])
     def test_a_loop_costs_it_what_does_not_fit(self, bound: int) -> None:
         """Of N keys in turn, C − 1 of N − 1 requests hit once the cache is full."""
         keys = loop_trace(100_000, 100)
-        assert simulate(OPT(bound, keys), keys).hit_ratio == pytest.approx((bound - 1) / 99, abs=0.002)
+        assert count_hits(OPT(bound, keys), keys).hit_ratio == pytest.approx((bound - 1) / 99, abs=0.002)
 
     def test_keys_of_mixed_types_need_no_order(self) -> None:
         """Moments are compared, never keys."""
         keys: list[Hashable] = [1, "a", None, 1, (2,), "a", 1]
-        assert simulate(OPT(2, keys), keys).hits == 2
+        assert count_hits(OPT(2, keys), keys).hits == 2
 
     def test_a_key_that_was_removed_is_skipped(self) -> None:
         """Its moment is still in the heap, and the next farthest leaves instead."""
@@ -81,7 +81,7 @@ class TestOPT:
         policy = OPT(2, [1, 2])
         with pytest.raises(ValueError, match="request 0 for 2 is not what OPT was told"):
             policy.add(2)
-        simulate(policy, [1, 2])
+        count_hits(policy, [1, 2])
         with pytest.raises(ValueError, match="request 2 for 1"):
             policy.hit(1)
 
@@ -107,8 +107,8 @@ class TestChe:
         """200,000 requests for 10,000 keys by Zipf's law, after as many that fill the cache."""
         keys = zipf_trace(400_000, 10_000, exponent)
         policy: LRU[int] = LRU(size)
-        simulate(policy, keys[:200_000])
-        simulated = simulate(policy, keys[200_000:]).hit_ratio
+        count_hits(policy, keys[:200_000])
+        simulated = count_hits(policy, keys[200_000:]).hit_ratio
         assert che_hit_ratio(zipf_popularity(10_000, exponent), size) == pytest.approx(simulated, abs=0.005)
 
     @pytest.mark.parametrize("size", [1, 10, 99])
@@ -135,10 +135,10 @@ class TestChe:
         """Where requests depend on each other the formula is wrong: half by the formula, none in truth."""
         keys = loop_trace(10_000, 100)
         assert che_hit_ratio([1 / 100] * 100, 50) == pytest.approx(0.5)
-        assert simulate(LRU(50), keys).hits == 0
+        assert count_hits(LRU(50), keys).hits == 0
 
     def test_nor_about_a_hot_set_that_moves_often(self) -> None:
         """The share of each key over the whole trace hides that it is asked for in one part of it."""
         keys = shifting_trace(50_000, 2_000, moves=9)
         shares = [count / len(keys) for count in Counter(keys).values()]
-        assert che_hit_ratio(shares, 200) < simulate(LRU(200), keys).hit_ratio - 0.1
+        assert che_hit_ratio(shares, 200) < count_hits(LRU(200), keys).hit_ratio - 0.1

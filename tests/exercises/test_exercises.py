@@ -16,7 +16,7 @@ import pytest
 
 from cachelab import lab
 from cachelab.lab.exercises import checking
-from cachelab.lab.sandbox import guarded
+from cachelab.lab.sandbox import run_sandboxed
 
 Clock = Callable[[], float]
 
@@ -245,59 +245,59 @@ def enough(rate: float, service_s: float) -> int:
 
 
 ANSWERS: list[tuple[str, Any, str]] = [
-    ("0.connections", enough, "Correct."),
-    ("0.connections", lambda rate, service_s: ..., "Nothing to check yet"),
-    ("0.connections", lambda rate, service_s: rate * service_s + 0.5, "Connections come whole"),
-    ("0.connections", lambda rate, service_s: math.ceil(rate / service_s), "Check the units"),
-    ("0.connections", lambda rate, service_s: math.ceil(round(rate * service_s, 9)), "Exactly enough is not enough"),
-    ("0.connections", lambda rate, service_s: enough(rate, service_s) + 2, "pays for connections it does not need"),
-    ("0.connections", lambda rate, service_s: max(1, enough(rate, service_s) - 2), "The capacity is below the load"),
-    ("0.open-loop", open_loop, "Correct."),
-    ("0.open-loop", one_by_one, "a closed one hides|coordinated omission"),
-    ("0.open-loop", all_at_once, "You send all requests at once"),
-    ("0.open-loop", service_time_only, "Start the watch when the user asks"),
-    ("0.open-loop", on_the_wall_clock, "on the clock of the simulation"),
-    ("0.open-loop", in_milliseconds, "the latencies are not those of the users"),
-    ("0.open-loop", too_few, "one latency for each request"),
-    ("1.flaw", Right, "Correct."),
-    ("1.flaw", ..., "Nothing to check yet"),
-    ("1.flaw", Sliding, "Each read makes the entry young again"),
-    ("1.flaw", WriteOnly, "It never answers from the cache"),
-    ("1.flaw", Forever, "Nothing expires"),
-    ("1.flaw", FlushesAll, "When one key expires, others leave with it"),
-    ("1.flaw", TooManyKeysAreDropped, "I have no name for this one"),
-    ("1.make", Right, "Correct."),
-    ("1.make", NoneIsNothing, "The origin answered None"),
-    ("1.make", RemembersErrors, "An error is no value"),
-    ("1.make", DeletesNothing, "After a delete the next read has to load"),
-    ("1.make", DeleteRaises, "Your code raised KeyError: 42, at line"),
-    ("1.make", Milliseconds, "It never answers from the cache"),
-    ("1.slo", {"ttl": 6, "max_entries": 300}, "Correct."),
-    ("1.slo", {"ttl": 20, "max_entries": 300}, "the users read old addresses"),
-    ("1.slo", {"ttl": 3, "max_entries": 300}, "Too short"),
-    ("1.slo", {"ttl": 6, "max_entries": 150}, "Too small"),
-    ("1.slo", {"ttl": 6, "max_entries": 1_000}, "More memory than the budget"),
-    ("1.slo", {"ttl": 6_000, "max_entries": 300}, "A TTL is in seconds"),
-    ("1.slo", {"ttl": -1, "max_entries": 300}, "Your code raised ValueError: ttl must be more than 0"),
-    ("1.slo", {"ttl": "6", "max_entries": 300}, "numbers"),
-    ("1.slo", 6, "Nothing to check yet"),
-    ("2.order", write_then_delete, "Correct."),
-    ("2.order", nothing, "Nothing to check yet"),
-    ("2.order", only_deletes, "The writer has to write"),
-    ("2.order", only_writes, "Nobody told the cache"),
-    ("2.order", delete_then_write, "A delete before the last write is undone"),
-    ("2.order", write_then_set, "the one who writes last need not be the one who fills last"),
-    ("2.order", double_delete, "The first delete makes the cache cold"),
-    ("2.order", for_ever, "took more steps"),
-    ("2.order", four_steps, "At most three steps"),
-    ("2.mend", mended, "Correct."),
-    ("2.mend", ..., "Nothing to check yet"),
-    ("2.mend", tries_again, "Correct."),
-    ("2.mend", copied, "A reader who comes between the delete and the write"),
-    ("2.mend", silent, "The delete failed, and update_user said nothing"),
-    ("2.mend", other_error, "Let the cache's own error through"),
-    ("2.mend", tells_nobody, "Nobody told the cache"),
-    ("2.mend", writes_nothing, "It has to write to the database"),
+    ("0.1", enough, "Correct."),
+    ("0.1", lambda rate, service_s: ..., "Nothing to check yet"),
+    ("0.1", lambda rate, service_s: rate * service_s + 0.5, "Connections come whole"),
+    ("0.1", lambda rate, service_s: math.ceil(rate / service_s), "Check the units"),
+    ("0.1", lambda rate, service_s: math.ceil(round(rate * service_s, 9)), "Exactly enough is not enough"),
+    ("0.1", lambda rate, service_s: enough(rate, service_s) + 2, "pays for connections it does not need"),
+    ("0.1", lambda rate, service_s: max(1, enough(rate, service_s) - 2), "The capacity is below the load"),
+    ("0.2", open_loop, "Correct."),
+    ("0.2", one_by_one, "a closed one hides|coordinated omission"),
+    ("0.2", all_at_once, "You send all requests at once"),
+    ("0.2", service_time_only, "Start the watch when the user asks"),
+    ("0.2", on_the_wall_clock, "on the clock of the simulation"),
+    ("0.2", in_milliseconds, "the latencies are not those of the users"),
+    ("0.2", too_few, "one latency for each request"),
+    ("1.1", Right, "Correct."),
+    ("1.1", ..., "Nothing to check yet"),
+    ("1.1", Sliding, "Each read makes the entry young again"),
+    ("1.1", WriteOnly, "It never answers from the cache"),
+    ("1.1", Forever, "Nothing expires"),
+    ("1.1", FlushesAll, "When one key expires, others leave with it"),
+    ("1.1", TooManyKeysAreDropped, "I have no name for this one"),
+    ("1.2", Right, "Correct."),
+    ("1.2", NoneIsNothing, "The origin answered None"),
+    ("1.2", RemembersErrors, "An error is no value"),
+    ("1.2", DeletesNothing, "After a delete the next read has to load"),
+    ("1.2", DeleteRaises, "Your code raised KeyError: 42, at line"),
+    ("1.2", Milliseconds, "It never answers from the cache"),
+    ("1.3", {"ttl": 6, "max_entries": 300}, "Correct."),
+    ("1.3", {"ttl": 20, "max_entries": 300}, "the users read old addresses"),
+    ("1.3", {"ttl": 3, "max_entries": 300}, "Too short"),
+    ("1.3", {"ttl": 6, "max_entries": 150}, "Too small"),
+    ("1.3", {"ttl": 6, "max_entries": 1_000}, "More memory than the budget"),
+    ("1.3", {"ttl": 6_000, "max_entries": 300}, "A TTL is in seconds"),
+    ("1.3", {"ttl": -1, "max_entries": 300}, "Your code raised ValueError: ttl must be more than 0"),
+    ("1.3", {"ttl": "6", "max_entries": 300}, "numbers"),
+    ("1.3", 6, "Nothing to check yet"),
+    ("2.1", write_then_delete, "Correct."),
+    ("2.1", nothing, "Nothing to check yet"),
+    ("2.1", only_deletes, "The writer has to write"),
+    ("2.1", only_writes, "Nobody told the cache"),
+    ("2.1", delete_then_write, "A delete before the last write is undone"),
+    ("2.1", write_then_set, "the one who writes last need not be the one who fills last"),
+    ("2.1", double_delete, "The first delete makes the cache cold"),
+    ("2.1", for_ever, "took more steps"),
+    ("2.1", four_steps, "At most three steps"),
+    ("2.2", mended, "Correct."),
+    ("2.2", ..., "Nothing to check yet"),
+    ("2.2", tries_again, "Correct."),
+    ("2.2", copied, "A reader who comes between the delete and the write"),
+    ("2.2", silent, "The delete failed, and update_user said nothing"),
+    ("2.2", other_error, "Let the cache's own error through"),
+    ("2.2", tells_nobody, "Nobody told the cache"),
+    ("2.2", writes_nothing, "It has to write to the database"),
 ]
 
 
@@ -310,7 +310,7 @@ def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, caps
     assert verdict.startswith("Correct.") == (words == "Correct.")
 
 
-@pytest.mark.parametrize("name", ["0.connections", "0.open-loop", "1.flaw", "1.make", "1.slo", "2.order", "2.mend"])
+@pytest.mark.parametrize("name", ["0.1", "0.2", "1.1", "1.2", "1.3", "2.1", "2.2"])
 def test_a_wrong_answer_is_shown_where_it_goes_wrong(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Three plausible wrong answers to one exercise get three different replies, each with its counter-example."""
     wrong = [answer for n, answer, words in ANSWERS if n == name and words[:7] not in ("Correct", "Nothing")][:3]
@@ -388,8 +388,8 @@ def test_a_check_ends_in_a_sentence_whatever_the_code_does(
     answer: Any, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An endless loop, a deadlock, a blocking call and an exit each end in a sentence with the line, and no noise."""
-    monkeypatch.setattr(checking, "guarded", partial(guarded, seconds=0.3))
-    lab.check("1.make", answer)
+    monkeypatch.setattr(checking, "run_sandboxed", partial(run_sandboxed, seconds=0.3))
+    lab.check("1.2", answer)
     gc.collect()
     said = capsys.readouterr()
     assert words in " ".join(said.out.split())
@@ -401,26 +401,26 @@ def test_an_endless_loop_is_ended_not_left_behind(work: Callable[[], str]) -> No
     """After the verdict no thread goes on burning the processor, also if it catches everything a few times."""
     before = set(threading.enumerate())
     with pytest.raises(Exception, match=r"line \d+: `(pass|while True:)`"):
-        guarded(work, seconds=0.2)
+        run_sandboxed(work, seconds=0.2)
     assert not [thread for thread in threading.enumerate() if thread not in before]
 
 
 def test_a_blocked_lock_is_left_behind() -> None:
     """A lock that is never released cannot be ended from outside; the caller gets its answer all the same."""
     with pytest.raises(Exception, match=r"lock\.acquire"):
-        guarded(_block_for_ever, seconds=0.2)
+        run_sandboxed(_block_for_ever, seconds=0.2)
 
 
 def test_an_unknown_exercise_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong name gets a sentence with the names there are."""
     lab.check("1.flow", Right)
-    assert "Chapter 1 has: 1.flaw, 1.make, 1.slo" in capsys.readouterr().out
+    assert "Chapter 1 has: 1.1, 1.2, 1.3" in capsys.readouterr().out
 
 
 def test_hints_come_in_steps(capsys: pytest.CaptureFixture[str]) -> None:
     """Hints are numbered, and asking for more than there are gives the last."""
-    lab.hint("1.flaw", 1)
-    lab.hint("1.flaw", 9)
+    lab.hint("1.1", 1)
+    lab.hint("1.1", 9)
     hints = capsys.readouterr().out
     assert [hints.count(f"Hint {step} of 3") for step in (1, 2, 3)] == [1, 0, 1]
 

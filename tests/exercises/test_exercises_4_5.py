@@ -1,4 +1,4 @@
-"""The exercises of chapters 4 and 5: the solution passes, wrong answers get their own words, nothing hangs."""
+"""The exercises of chapters 5 and 6: the solution passes, wrong answers get their own words, nothing hangs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.exercise_checks import assert_evidence_follows, assert_verdic
 
 
 class Shared:
-    """The six lines of chapter 4."""
+    """The six lines of chapter 5."""
 
     def __init__(self) -> None:
         self.loads: dict[Any, asyncio.Future[Any]] = {}
@@ -107,7 +107,7 @@ class DeleteDoesNothing(Survives):
 
 
 class Leaks:
-    """The refresher of chapter 5; the others mend it in part."""
+    """The refresher of chapter 6; the others mend it in part."""
 
     tasks: Any
 
@@ -230,51 +230,51 @@ def slo(ttl: Any, beta: Any, jitter: Any) -> dict[str, Any]:
 
 
 ANSWERS: list[tuple[str, Any, str]] = [
-    ("4.survive", Survives, "Correct."),
-    ("4.survive", Shared, "Not yet. The first caller leaves"),
-    ("4.survive", ShieldOnly, "Whoever leaves takes the load off the table"),
-    ("4.survive", ClearsAnothers, "Whoever wakes up takes a newer load off the table"),
-    ("4.survive", NeverClears, "Not yet."),
-    ("4.survive", Alone, "no longer share a load"),
-    ("4.survive", DeleteDoesNothing, "must not be given the old load's answer"),
-    ("4.survive", DeleteCancels, "must not cancel the old load"),
-    ("4.survive", FillsAnyway, "fills after the delete"),
-    ("4.survive", NoDelete, "Not yet."),
-    ("4.survive", dict, "Not yet."),
-    ("4.survive", ..., "Nothing to check yet"),
-    ("4.lock", {2, 3, 6, 8}, "Correct."),
-    ("4.lock", [8, 6, 3, 2], "Correct."),
-    ("4.lock", {3, 6, 8}, "You missed what happens when the load fails"),
-    ("4.lock", {2, 6, 8}, "You missed what happens when the first caller leaves"),
-    ("4.lock", {2, 3, 8}, "You missed the delete"),
-    ("4.lock", {2, 3, 6}, "You missed what stays"),
-    ("4.lock", {2, 3, 4, 6, 8}, "item 4 is none of them"),
-    ("4.lock", {2, 3, 9}, "numbers from 1 to 8"),
-    ("4.lock", "2, 3", "A set of numbers"),
-    ("4.lock", ..., "Nothing to check yet"),
-    ("5.slo", slo(25, 2, 0.2), "Correct."),
-    ("5.slo", slo(29, 2, 0.2), "Too old"),
-    ("5.slo", slo(27, 2, 0), "they still expire together"),
-    ("5.slo", slo(10, 2, 0.2), "Too short a TTL"),
-    ("5.slo", slo(20, 10, 0.2), "So large a β"),
-    ("5.slo", slo(30, 10, 0), "Correct."),
-    ("5.slo", slo(27, 2, 0.1), "still too close together"),
-    ("5.slo", slo(25, 0, 0.2), "let somebody throw the die earlier"),
-    ("5.slo", slo(25, 2, 1), "a jitter from 0 to less than 1"),
-    ("5.slo", slo(..., ..., ...), "Nothing to check yet"),
-    ("5.slo", None, "Nothing to check yet"),
-    ("5.leak", Mended, "Correct."),
-    ("5.leak", Leaks, "Every touch starts a load"),
-    ("5.leak", OneEach, "tasks that have ended are still in your table"),
-    ("5.leak", Unheard, "nobody ever looked at the error"),
-    ("5.leak", DropsTheOld, "must leave the old value"),
-    ("5.leak", OneForAll, "Each key needs a refresh of its own"),
-    ("5.leak", NeverTriesAgain, "is never tried again"),
-    ("5.leak", DeadAfterClose, "before its first step"),
-    ("5.leak", NeverCloses, "After close() nothing may be under way"),
-    ("5.leak", NeverLoads, "has to start a refresh"),
-    ("5.leak", ForgetsToStore, "did not get into `values`"),
-    ("5.leak", ..., "Nothing to check yet"),
+    ("5.1", Survives, "Correct."),
+    ("5.1", Shared, "Not yet. The first caller leaves"),
+    ("5.1", ShieldOnly, "Whoever leaves takes the load off the table"),
+    ("5.1", ClearsAnothers, "Whoever wakes up takes a newer load off the table"),
+    ("5.1", NeverClears, "Not yet."),
+    ("5.1", Alone, "no longer share a load"),
+    ("5.1", DeleteDoesNothing, "must not be given the old load's answer"),
+    ("5.1", DeleteCancels, "must not cancel the old load"),
+    ("5.1", FillsAnyway, "fills after the delete"),
+    ("5.1", NoDelete, "Not yet."),
+    ("5.1", dict, "Not yet."),
+    ("5.1", ..., "Nothing to check yet"),
+    ("5.2", {2, 3, 6, 8}, "Correct."),
+    ("5.2", [8, 6, 3, 2], "Correct."),
+    ("5.2", {3, 6, 8}, "You missed what happens when the load fails"),
+    ("5.2", {2, 6, 8}, "You missed what happens when the first caller leaves"),
+    ("5.2", {2, 3, 8}, "You missed the delete"),
+    ("5.2", {2, 3, 6}, "You missed what stays"),
+    ("5.2", {2, 3, 4, 6, 8}, "item 4 is none of them"),
+    ("5.2", {2, 3, 9}, "numbers from 1 to 8"),
+    ("5.2", "2, 3", "A set of numbers"),
+    ("5.2", ..., "Nothing to check yet"),
+    ("6.1", slo(25, 2, 0.2), "Correct."),
+    ("6.1", slo(29, 2, 0.2), "Too old"),
+    ("6.1", slo(27, 2, 0), "they still expire together"),
+    ("6.1", slo(10, 2, 0.2), "Too short a TTL"),
+    ("6.1", slo(20, 10, 0.2), "So large a β"),
+    ("6.1", slo(30, 10, 0), "Correct."),
+    ("6.1", slo(27, 2, 0.1), "still too close together"),
+    ("6.1", slo(25, 0, 0.2), "let somebody throw the die earlier"),
+    ("6.1", slo(25, 2, 1), "a jitter from 0 to less than 1"),
+    ("6.1", slo(..., ..., ...), "Nothing to check yet"),
+    ("6.1", None, "Nothing to check yet"),
+    ("6.2", Mended, "Correct."),
+    ("6.2", Leaks, "Every touch starts a load"),
+    ("6.2", OneEach, "tasks that have ended are still in your table"),
+    ("6.2", Unheard, "nobody ever looked at the error"),
+    ("6.2", DropsTheOld, "must leave the old value"),
+    ("6.2", OneForAll, "Each key needs a refresh of its own"),
+    ("6.2", NeverTriesAgain, "is never tried again"),
+    ("6.2", DeadAfterClose, "before its first step"),
+    ("6.2", NeverCloses, "After close() nothing may be under way"),
+    ("6.2", NeverLoads, "has to start a refresh"),
+    ("6.2", ForgetsToStore, "did not get into `values`"),
+    ("6.2", ..., "Nothing to check yet"),
 ]
 
 
@@ -284,7 +284,7 @@ def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, caps
     assert_verdict(name, answer, words, capsys)
 
 
-@pytest.mark.parametrize("name", ["4.survive", "4.lock", "5.slo", "5.leak"])
+@pytest.mark.parametrize("name", ["5.1", "5.2", "6.1", "6.2"])
 def test_every_misconception_comes_with_its_evidence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is wrong, the sentence is followed by what happened."""
     assert_evidence_follows(name, ANSWERS, capsys)

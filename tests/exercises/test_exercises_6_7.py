@@ -1,4 +1,4 @@
-"""The exercises of chapters 6 and 7: the solution passes, wrong answers get their own words, nothing hangs."""
+"""The exercises of chapters 7 and 8: the solution passes, wrong answers get their own words, nothing hangs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from cachelab import ABSENT, MISS, Entry
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
-# 6.window: how many calls in 60 s
+# 7.1: how many calls in 60 s
 
 
 async def atomic(client: Any, user: str) -> bool:
@@ -84,7 +84,7 @@ async def always(client: Any, user: str) -> bool:
     return True
 
 
-# 6.page: many keys, one round trip
+# 7.2: many keys, one round trip
 
 
 def a_page(
@@ -143,7 +143,7 @@ async def found_ones(store: Any, load: Any, keys: list[int]) -> list[Any]:
 async def empty(store: Any, load: Any, keys: list[int]) -> None: ...
 
 
-# 7.pill: what the bytes in Redis may be
+# 8.1: what the bytes in Redis may be
 
 
 def reader(
@@ -203,7 +203,7 @@ async def never_stores(client: Any, load: Any, key: int, counts: Any) -> Any:
     return await load(key)
 
 
-# 7.envelope: whose bytes, and are they whole?
+# 8.2: whose bytes, and are they whole?
 
 
 def crc(data: bytes) -> bytes:
@@ -305,67 +305,67 @@ def unpack_that_raises(key: str, data: bytes) -> bytes | None:
 
 
 ANSWERS: list[tuple[str, Any, str]] = [
-    ("6.window", atomic, "Correct."),
-    ("6.window", two_moments, "leaves a counter without an end"),
-    ("6.window", two_commands, "Between your two commands the counter can come to its end"),
-    ("6.window", in_a_finally, "leaves a counter without an end"),
-    ("6.window", for_so_long(5), "yours is shorter, or begins by the clock"),
-    ("6.window", by_the_clock, "yours is shorter, or begins by the clock"),
-    ("6.window", for_so_long(600), "yours is longer"),
-    ("6.window", renews, "a window that each call makes longer never ends"),
-    ("6.window", reads_first, "let Redis count (INCR)"),
-    ("6.window", for_everybody, "Each user has a counter of their own"),
-    ("6.window", always, "the 11th is not"),
-    ("6.window", ..., "Nothing to check yet"),
-    ("6.page", a_page(), "Correct."),
-    ("6.page", a_page(many=False), "in one round trip"),
-    ("6.page", a_page(once=False), "twice is loaded once"),
-    ("6.page", a_page(at_once=False), "The loads wait for each other"),
-    ("6.page", a_page(stores=False), "must get into the store"),
-    ("6.page", a_page(absent_too=True), "ABSENT is no value"),
-    ("6.page", a_page(survives=False), "must not break the page"),
-    ("6.page", a_page(guards_set=False), "goes down halfway"),
-    ("6.page", a_page(caught=ConnectionError), "other classes than redis's"),
-    ("6.page", a_page(life_s=None), "with a moment in the future"),
-    ("6.page", a_page(life_s=1), "kept for 60 s"),
-    ("6.page", a_page(life_s=365 * 86_400), "kept for 60 s"),
-    ("6.page", a_page(life_s=math.inf), "kept for 60 s"),
-    ("6.page", a_page(order=sorted), "in the order of the keys"),
-    ("6.page", entries, "a value for each key"),
-    ("6.page", found_ones, "a value for each key"),
-    ("6.page", empty, "Nothing to check yet"),
-    ("6.page", ..., "Nothing to check yet"),
-    ("7.pill", reader(everything), "Correct."),
-    ("7.pill", reader(decoded()), "One bad entry and every reader fails"),
-    ("7.pill", reader(decoded(json.JSONDecodeError)), "JSONDecodeError is one of many"),
-    ("7.pill", reader(decoded(ValueError)), "JSONDecodeError is one of many"),
-    ("7.pill", reader(decoded(ValueError, RecursionError, strings=(), whose=None)), "it is JSON, but no profile"),
-    ("7.pill", reader(decoded(ValueError, RecursionError, whose=None)), "another user's profile"),
-    ("7.pill", reader(decoded(*ALL, strings=("username",))), "it is JSON, but no profile"),
-    ("7.pill", reader(decoded(*ALL, whose=lambda found: int(found.get("id", 0)))), "it is JSON, but no profile"),
-    ("7.pill", reader(everything, empty_is_none=True), "count it, once"),
-    ("7.pill", reader(dies_without_an_id), "JSONDecodeError is one of many"),
-    ("7.pill", reader(lambda data, key: list(json.loads(data))), "not another shape"),
-    ("7.pill", reader(everything, counts_it=False), "count it, once"),
-    ("7.pill", reader(everything, heals=False), "write over it"),
-    ("7.pill", never_stores, "load, put it there as JSON"),
-    ("7.pill", reader(lambda data, key: None), "must be served from Redis"),
-    ("7.pill", ..., "Nothing to check yet"),
-    ("7.envelope", (pack, unpack), "Correct."),
-    ("7.envelope", (pack_without_length, unpack_without_length), "Where does the key end?"),
-    ("7.envelope", (pack_without_checksum, unpack_without_checksum), "the checksum must cover all"),
-    ("7.envelope", (pack_by_pickle, unpack_by_pickle), "a pickle is a program"),
-    ("7.envelope", (pack_by_signed_pickle, unpack_by_signed_pickle), "a pickle is a program"),
-    ("7.envelope", (lambda key, value: pickle.dumps((key, value)), unpack_by_bare_pickle), "a pickle is a program"),
-    ("7.envelope", (pack_by_letters, unpack_by_letters), "count the bytes of its UTF-8"),
-    ("7.envelope", (pack_by_ascii, unpack), "What was packed must come back"),
-    ("7.envelope", (pack_by_nul, unpack_by_nul), "Where does the key end?"),
-    ("7.envelope", (pack, unpack_that_raises), "and not an error"),
-    ("7.envelope", (lambda key, value: value, lambda key, data: data), "put the key inside"),
-    ("7.envelope", (lambda key, value: b"", lambda key, data: None), "What was packed must come back"),
-    ("7.envelope", (lambda key, value: "text", lambda key, data: None), "pack makes bytes"),
-    ("7.envelope", (lambda key, value: None, lambda key, data: None), "Nothing to check yet"),
-    ("7.envelope", ..., "Nothing to check yet"),
+    ("7.1", atomic, "Correct."),
+    ("7.1", two_moments, "leaves a counter without an end"),
+    ("7.1", two_commands, "Between your two commands the counter can come to its end"),
+    ("7.1", in_a_finally, "leaves a counter without an end"),
+    ("7.1", for_so_long(5), "yours is shorter, or begins by the clock"),
+    ("7.1", by_the_clock, "yours is shorter, or begins by the clock"),
+    ("7.1", for_so_long(600), "yours is longer"),
+    ("7.1", renews, "a window that each call makes longer never ends"),
+    ("7.1", reads_first, "let Redis count (INCR)"),
+    ("7.1", for_everybody, "Each user has a counter of their own"),
+    ("7.1", always, "the 11th is not"),
+    ("7.1", ..., "Nothing to check yet"),
+    ("7.2", a_page(), "Correct."),
+    ("7.2", a_page(many=False), "in one round trip"),
+    ("7.2", a_page(once=False), "twice is loaded once"),
+    ("7.2", a_page(at_once=False), "The loads wait for each other"),
+    ("7.2", a_page(stores=False), "must get into the store"),
+    ("7.2", a_page(absent_too=True), "ABSENT is no value"),
+    ("7.2", a_page(survives=False), "must not break the page"),
+    ("7.2", a_page(guards_set=False), "goes down halfway"),
+    ("7.2", a_page(caught=ConnectionError), "other classes than redis's"),
+    ("7.2", a_page(life_s=None), "with a moment in the future"),
+    ("7.2", a_page(life_s=1), "kept for 60 s"),
+    ("7.2", a_page(life_s=365 * 86_400), "kept for 60 s"),
+    ("7.2", a_page(life_s=math.inf), "kept for 60 s"),
+    ("7.2", a_page(order=sorted), "in the order of the keys"),
+    ("7.2", entries, "a value for each key"),
+    ("7.2", found_ones, "a value for each key"),
+    ("7.2", empty, "Nothing to check yet"),
+    ("7.2", ..., "Nothing to check yet"),
+    ("8.1", reader(everything), "Correct."),
+    ("8.1", reader(decoded()), "One bad entry and every reader fails"),
+    ("8.1", reader(decoded(json.JSONDecodeError)), "JSONDecodeError is one of many"),
+    ("8.1", reader(decoded(ValueError)), "JSONDecodeError is one of many"),
+    ("8.1", reader(decoded(ValueError, RecursionError, strings=(), whose=None)), "it is JSON, but no profile"),
+    ("8.1", reader(decoded(ValueError, RecursionError, whose=None)), "another user's profile"),
+    ("8.1", reader(decoded(*ALL, strings=("username",))), "it is JSON, but no profile"),
+    ("8.1", reader(decoded(*ALL, whose=lambda found: int(found.get("id", 0)))), "it is JSON, but no profile"),
+    ("8.1", reader(everything, empty_is_none=True), "count it, once"),
+    ("8.1", reader(dies_without_an_id), "JSONDecodeError is one of many"),
+    ("8.1", reader(lambda data, key: list(json.loads(data))), "not another shape"),
+    ("8.1", reader(everything, counts_it=False), "count it, once"),
+    ("8.1", reader(everything, heals=False), "write over it"),
+    ("8.1", never_stores, "load, put it there as JSON"),
+    ("8.1", reader(lambda data, key: None), "must be served from Redis"),
+    ("8.1", ..., "Nothing to check yet"),
+    ("8.2", (pack, unpack), "Correct."),
+    ("8.2", (pack_without_length, unpack_without_length), "Where does the key end?"),
+    ("8.2", (pack_without_checksum, unpack_without_checksum), "the checksum must cover all"),
+    ("8.2", (pack_by_pickle, unpack_by_pickle), "a pickle is a program"),
+    ("8.2", (pack_by_signed_pickle, unpack_by_signed_pickle), "a pickle is a program"),
+    ("8.2", (lambda key, value: pickle.dumps((key, value)), unpack_by_bare_pickle), "a pickle is a program"),
+    ("8.2", (pack_by_letters, unpack_by_letters), "count the bytes of its UTF-8"),
+    ("8.2", (pack_by_ascii, unpack), "What was packed must come back"),
+    ("8.2", (pack_by_nul, unpack_by_nul), "Where does the key end?"),
+    ("8.2", (pack, unpack_that_raises), "and not an error"),
+    ("8.2", (lambda key, value: value, lambda key, data: data), "put the key inside"),
+    ("8.2", (lambda key, value: b"", lambda key, data: None), "What was packed must come back"),
+    ("8.2", (lambda key, value: "text", lambda key, data: None), "pack makes bytes"),
+    ("8.2", (lambda key, value: None, lambda key, data: None), "Nothing to check yet"),
+    ("8.2", ..., "Nothing to check yet"),
 ]
 
 
@@ -375,7 +375,7 @@ def test_each_answer_gets_its_own_words(name: str, answer: Any, words: str, caps
     assert_verdict(name, answer, words, capsys)
 
 
-@pytest.mark.parametrize("name", ["6.window", "6.page", "7.pill", "7.envelope"])
+@pytest.mark.parametrize("name", ["7.1", "7.2", "8.1", "8.2"])
 def test_every_misconception_comes_with_its_evidence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is wrong, the sentence is followed by what happened."""
     assert_evidence_follows(name, ANSWERS, capsys)

@@ -33,7 +33,7 @@ signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))  # a k
 async def main():
     redis = await lab.connect()
     server = await redis.client().info("server")
-    print(redis.rung, redis.url.removeprefix("unix://"), server["process_id"], flush=True)
+    print(redis.kind, redis.url.removeprefix("unix://"), server["process_id"], flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     print(await redis.client().ping(), flush=True)
 asyncio.run(main())
@@ -69,7 +69,7 @@ def test_fake_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
     async def scenario() -> None:
         async with await connect() as redis:
-            assert (redis.rung, redis.url, redis.prefix) == ("fake", None, "cachelab.")
+            assert (redis.kind, redis.url, redis.prefix) == ("fake", None, "cachelab.")
             assert "no redis-server" in redis.detail
             await redis.client().set(redis.prefix + "k", "v")
             assert await redis.client(decode_responses=True).get(redis.prefix + "k") == "v"
@@ -84,7 +84,7 @@ def test_fakeredis_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
     async def scenario() -> None:
         async with await connect() as redis:
-            assert (redis.rung, redis.url) == ("fake", None)
+            assert (redis.kind, redis.url) == ("fake", None)
             assert f"{VARIABLE} asks for it" in redis.detail
 
     asyncio.run(scenario())
@@ -98,7 +98,7 @@ def test_private_rung(capsys: pytest.CaptureFixture[str]) -> None:
 
     async def scenario() -> str:
         async with await connect() as redis:
-            assert redis.rung == "private"
+            assert redis.kind == "private"
             client = redis.client()
             await client.set("k", "v")
             assert await client.get("k") == b"v"
@@ -124,7 +124,7 @@ def test_server_rung(start: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         url = f"redis://:secret@127.0.0.1:{port}" if start == "tcp" else f"unix://:secret@{server.path}"
         monkeypatch.setenv(VARIABLE, url)
         redis, other = await connect(), await connect()
-        assert redis.rung == other.rung == "server"
+        assert redis.kind == other.kind == "server"
         assert redis.prefix != other.prefix
         assert "secret" not in f"{redis.detail}{redis.url}"
         client = redis.client()
@@ -157,7 +157,7 @@ def test_cluster_rung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
                 await asyncio.sleep(0.01)
         monkeypatch.setenv(VARIABLE, f"redis://127.0.0.1:{port}")
         async with await connect() as redis:
-            assert redis.rung == "cluster"
+            assert redis.kind == "cluster"
             client = redis.client()
             assert isinstance(client, RedisCluster)
             for number in range(5):
@@ -249,7 +249,7 @@ def test_broken_program_falls_to_the_next_rung(tmp_path: Path, monkeypatch: pyte
 
     async def scenario() -> str:
         async with await connect() as redis:
-            assert redis.rung == "fake"
+            assert redis.kind == "fake"
             return redis.detail
 
     detail = asyncio.run(scenario())
@@ -288,8 +288,8 @@ def a_notebook() -> tuple[subprocess.Popen[str], str, int]:
     )
     assert child.stdout is not None
     assert child.stdout.readline().startswith("Redis: a private server")
-    rung, path, pid = child.stdout.readline().split()
-    assert rung == "private"
+    kind, path, pid = child.stdout.readline().split()
+    assert kind == "private"
     assert answers(path)
     return child, path, int(pid)
 

@@ -14,7 +14,7 @@ EXPECTED = "92b3c235607c728d"
 TRAFFIC = lab.Workload(rate=300.0, seconds=20.0, keys=200, zipf=0.9, write_rate=3.0, nodes=3, seed=11)
 
 
-async def everything(traffic: lab.Workload = TRAFFIC) -> lab.Trace:
+async def everything(traffic: lab.Workload = TRAFFIC) -> lab.ReplayResult:
     """Three nodes with two levels each over one faulty database, overloaded at times."""
     db = lab.SlowDatabase(users=150, connections=4, service_s=0.03)
     faulty = lab.Faulty(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cachelab import Cache, MemoryStore, lab
-from cachelab.eviction import LRU, OPT, SIEVE, simulate
+from cachelab.eviction import LRU, OPT, SIEVE, count_hits
 from tests.support.fakes import in_virtual_time
 
 
@@ -23,9 +23,9 @@ def test_the_curves_are_those_of_single_replays() -> None:
     keys, sizes = lab.zipf_trace(3_000, 200), [10, 50]
     found = lab.miss_ratios(keys, sizes, [LRU, SIEVE])
     assert found == {
-        "LRU": [simulate(LRU(size), keys).miss_ratio for size in sizes],
-        "SIEVE": [simulate(SIEVE(size), keys).miss_ratio for size in sizes],
-        "OPT": [simulate(OPT(size, keys), keys).miss_ratio for size in sizes],
+        "LRU": [count_hits(LRU(size), keys).miss_ratio for size in sizes],
+        "SIEVE": [count_hits(SIEVE(size), keys).miss_ratio for size in sizes],
+        "OPT": [count_hits(OPT(size, keys), keys).miss_ratio for size in sizes],
     }
     words = lab.plot_policies({"Zipf": found}, sizes, "title").words
     assert f"Zipf: LRU {found['LRU'][1]:.3f}, SIEVE {found['SIEVE'][1]:.3f}, OPT {found['OPT'][1]:.3f}" in words
@@ -49,20 +49,22 @@ async def test_a_diary_tells_the_lives_of_entries() -> None:
     async def load(key: int) -> int:
         return key
 
-    diary = lab.Diary()
+    diary = lab.EventLog()
     cache = Cache(MemoryStore(2, listen=diary), load, ttl=10, listen=diary)
     for key in (1, 2, 1, 3):
         await asyncio.sleep(1)
         await cache.get(key)
     await asyncio.sleep(10)
     await cache.get(3)
-    assert lab.plot_lives(diary, "title", ttl_s=10).words == "2 evicted at 4 s; 3 expired at 14 s; 1 expired at 14 s."
+    assert (
+        lab.plot_lifetimes(diary, "title", ttl_s=10).words == "2 evicted at 4 s; 3 expired at 14 s; 1 expired at 14 s."
+    )
 
 
 def test_lanes_show_waits_and_hits() -> None:
     """Two requests for a key: the first is served, the second waits in our lock for the whole of it, and hits."""
 
-    async def scenario() -> lab.Trace:
+    async def scenario() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=5, service_s=1.0)
         lock, values = asyncio.Lock(), dict[int, Any]()
 

@@ -82,7 +82,7 @@ def test_hanging_has_a_verdict_of_its_own(capsys: pytest.CaptureFixture[str]) ->
     """Waiting for ever is not just failing, and the trace ends with who waits."""
     report = lab.exam(zoo.TellsNobodyOfErrors)
     assert report.results[1].verdict == "hangs"
-    report.trace(2)
+    report.print_steps(2)
     assert "wait for ever (×9)" in capsys.readouterr().out
 
 
@@ -138,7 +138,7 @@ def test_the_report_shows_a_line_for_each_item(capsys: pytest.CaptureFixture[str
 
 def test_the_counter_example_tells_who_did_what(capsys: pytest.CaptureFixture[str]) -> None:
     """The steps that lead to the failure, in order, and the verdict below them."""
-    lab.exam(zoo.LoadsInItsFirstCaller).trace(3)
+    lab.exam(zoo.LoadsInItsFirstCaller).print_steps(3)
     lines = [line.split(maxsplit=1)[-1] for line in capsys.readouterr().out.splitlines()]
     assert [" ".join(line.split()) for line in lines[1:-1]] == [
         "caller 1 calls",
@@ -163,7 +163,7 @@ def test_every_item_can_be_drawn() -> None:
 def test_there_is_no_trace_of_an_item_that_does_not_exist() -> None:
     """An error says so."""
     with pytest.raises(ValueError, match="no record of an item 9"):
-        lab.exam(zoo.Right).trace(9)
+        lab.exam(zoo.Right).print_steps(9)
 
 
 def test_it_works_where_a_loop_is_running() -> None:

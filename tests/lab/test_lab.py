@@ -16,7 +16,7 @@ from cachelab.lab.sim.faults import Down, Failing, Faulty, OriginError, Slow
 from cachelab.lab.sim.request_events import listen
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.traffic.replay import replay
-from cachelab.lab.traffic.replay_result import Row, Trace
+from cachelab.lab.traffic.replay_result import ReplayResult, Row
 from cachelab.lab.traffic.workload import Request, Workload
 from tests.support.fakes import PROPERTY, in_virtual_time, now
 
@@ -635,9 +635,9 @@ def row(**fields: Any) -> Row:
     return HIT._replace(**fields)
 
 
-def trace_of(*rows: Row, queries: list[Query] | None = None) -> Trace:
+def trace_of(*rows: Row, queries: list[Query] | None = None) -> ReplayResult:
     """A trace of ten seconds."""
-    return Trace(list(rows), queries or [], seconds=10.0)
+    return ReplayResult(list(rows), queries or [], seconds=10.0)
 
 
 MIXED = trace_of(
@@ -692,7 +692,9 @@ def test_queries_per_second_counts_by_when_they_began() -> None:
 
 def test_queries_per_second_counts_from_the_start_of_the_replay() -> None:
     """A replay that began at the second 100 has its first query in the first second."""
-    assert Trace([row()], [Query("read", 1, 0, 100.2, 100.2, 101.0)], 10.0, start=100.0).queries_per_second() == [1.0]
+    assert ReplayResult(
+        [row()], [Query("read", 1, 0, 100.2, 100.2, 101.0)], 10.0, start=100.0
+    ).queries_per_second() == [1.0]
 
 
 def test_the_frame_has_a_column_for_each_field() -> None:

@@ -12,7 +12,7 @@ from tests.support.fakes import in_virtual_time
 def test_fates_are_counted_for_each_variant() -> None:
     """In the order of how bad they are; what did not happen is not named."""
     tries = {"naive": ["wrong value", "error", "wrong value"], "mended": ["counted miss"] * 3}
-    words = lab.plot_fates(tries, "title").words
+    words = lab.plot_trials(tries, "title").words
     assert words == "naive: 1 error, 2 wrong value; mended: 3 counted miss."
 
 

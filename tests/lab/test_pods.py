@@ -27,7 +27,7 @@ from cachelab import lab
 async def main():
     redis = await lab.connect()
     workload = lab.Workload(rate=100, seconds=1, keys=40, nodes=2)
-    print((await lab.pods(workload, redis, cache="redis", load_s={load_s})).errors)
+    print((await lab.pods(workload, redis, cache="redis", load_time_s={load_time_s})).errors)
 {before}
 asyncio.run(main())
 """
@@ -75,7 +75,7 @@ def test_memory_alone_loads_each_key_in_each_pod() -> None:
 
     async def scenario() -> lab.Fleet:
         async with await lab.connect() as redis:
-            return await lab.pods(TRAFFIC, redis, cache="memory", load_s=0.001)
+            return await lab.pods(TRAFFIC, redis, cache="memory", load_time_s=0.001)
 
     fleet = asyncio.run(scenario())
     assert fleet.keys == len({request.key for request in TRAFFIC.requests()})
@@ -178,7 +178,7 @@ def test_the_notebook_goes_on_meanwhile() -> None:
     async def scenario() -> None:
         async with await lab.connect() as redis:
             ticking = asyncio.create_task(tick())
-            await lab.pods(TRAFFIC, redis, cache="memory", load_s=0.005)
+            await lab.pods(TRAFFIC, redis, cache="memory", load_time_s=0.005)
             ticking.cancel()
 
     asyncio.run(scenario())
@@ -190,7 +190,7 @@ def test_cancelled_pods_are_gone(url: str) -> None:
 
     async def scenario() -> None:
         async with await lab.connect() as redis, Redis.from_url(url) as other:
-            call = asyncio.create_task(lab.pods(TRAFFIC, redis, cache="redis", load_s=60))
+            call = asyncio.create_task(lab.pods(TRAFFIC, redis, cache="redis", load_time_s=60))
             assert await soon(other, lambda pods: pods == 3)
             call.cancel()
             with suppress(asyncio.CancelledError):
@@ -201,10 +201,10 @@ def test_cancelled_pods_are_gone(url: str) -> None:
     asyncio.run(scenario())
 
 
-def signalled(number: signal.Signals, url: str, *, load_s: float, before: str = "") -> tuple[str, str, bool]:
+def signalled(number: signal.Signals, url: str, *, load_time_s: float, before: str = "") -> tuple[str, str, bool]:
     """What a notebook writes whose process group gets the signal while two pods work, and whether they are gone."""
     notebook = subprocess.Popen(
-        [sys.executable, "-c", NOTEBOOK.format(load_s=load_s, before=before)],
+        [sys.executable, "-c", NOTEBOOK.format(load_time_s=load_time_s, before=before)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -228,7 +228,7 @@ def signalled(number: signal.Signals, url: str, *, load_s: float, before: str = 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
 def test_no_pod_outlives_its_notebook(name: str, url: str) -> None:
     """A notebook that is killed, or interrupted, leaves no pod behind."""
-    _, errors, gone = signalled(signal.Signals[name], url, load_s=60)
+    _, errors, gone = signalled(signal.Signals[name], url, load_time_s=60)
     assert gone
     assert ("KeyboardInterrupt" in errors) == (name == "SIGINT")
 
@@ -236,7 +236,7 @@ def test_no_pod_outlives_its_notebook(name: str, url: str) -> None:
 def test_an_interrupt_that_does_not_wake_the_loop(url: str) -> None:
     """Jupyter's handler only marks the cell's task as cancelled; the call notices it all the same."""
     before = "signal.signal(signal.SIGINT, lambda *_: [task.cancel() for task in asyncio.all_tasks()])"
-    _, errors, gone = signalled(signal.SIGINT, url, load_s=60, before=before)
+    _, errors, gone = signalled(signal.SIGINT, url, load_time_s=60, before=before)
     assert gone
     assert "CancelledError" in errors
 
@@ -244,5 +244,5 @@ def test_an_interrupt_that_does_not_wake_the_loop(url: str) -> None:
 def test_an_interrupt_reaches_no_pod(url: str) -> None:
     """Pods that run beside the cell that is interrupted go on."""
     before = "signal.signal(signal.SIGINT, lambda *_: None)"
-    output, _, _ = signalled(signal.SIGINT, url, load_s=0.05, before=before)
+    output, _, _ = signalled(signal.SIGINT, url, load_time_s=0.05, before=before)
     assert output.endswith("\n0\n")

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError, RedisError
 from cachelab import lab
 from cachelab.lab.real_redis.private_server import PrivateServer
 from cachelab.lab.real_redis.proxy import FaultyProxy, ProxyError
-from cachelab.lab.real_redis.url import NoRedis, client_of
+from cachelab.lab.real_redis.url import NoRedis, make_client
 from cachelab.lab.sim.fake_redis import FakeRedis, Hanging
 from tests.support.fakes import in_virtual_time, now, until
 from tests.support.servers import need_server
@@ -26,7 +26,7 @@ async def behind_a_proxy(timeout_s: float = 0.5) -> AsyncIterator[tuple[FaultyPr
     server = await PrivateServer.start(need_server())
     url = f"unix://{server.path}"
     try:
-        async with FaultyProxy(url) as proxy, client_of(url, timeout_s, via=proxy) as client:
+        async with FaultyProxy(url) as proxy, make_client(url, timeout_s, via=proxy) as client:
             await client.set("k", "value")
             yield proxy, client
     finally:
@@ -47,7 +47,7 @@ def test_proxy_passes_everything_on() -> None:
             await client.set("large", large)
             assert await client.get("large") == large
             target = f"redis://{proxy.host}:{proxy.port}"
-            async with FaultyProxy(target) as second, client_of(target, 5, via=second) as far:
+            async with FaultyProxy(target) as second, make_client(target, 5, via=second) as far:
                 assert await far.get("k") == b"value"
 
     in_real_time(scenario)
@@ -146,7 +146,7 @@ def test_proxy_sentences() -> None:
             with pytest.raises(ProxyError, match="The proxy needs a target like redis://host:port"):
                 FaultyProxy(target)
         with pytest.raises(NoRedis, match="The proxy cannot stand before a cluster or an encrypted server"):
-            client_of("rediss://localhost", 0.1, via=FaultyProxy("redis://localhost"))
+            make_client("rediss://localhost", 0.1, via=FaultyProxy("redis://localhost"))
 
     in_real_time(scenario)
 

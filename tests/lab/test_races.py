@@ -62,7 +62,7 @@ def test_the_shares_of_one_reader_and_one_writer(
 ) -> None:
     """Stale ends and orders, as counted by hand."""
     result = race({"reader": reader, "writer": writer}, turns={"reader": 3, "writer": steps}, warm=warm)  # type: ignore[dict-item]
-    assert (len(result.stale), len(result.runs)) == expected[warm]
+    assert (len(result.stale), len(result.interleavings)) == expected[warm]
 
 
 def test_two_writers_that_set_end_stale_in_a_third_of_the_orders() -> None:
@@ -108,7 +108,7 @@ def test_a_run_can_be_told_step_by_step() -> None:
 def test_every_order_is_tried_once() -> None:
     """Two and two turns have six orders."""
     result = race({"a": write_then_delete, "b": write_then_delete}, turns={"a": 2, "b": 2})
-    assert len({run.order for run in result.runs}) == len(result.runs) == 6
+    assert len({run.order for run in result.interleavings}) == len(result.interleavings) == 6
 
 
 def test_an_actor_that_needs_more_turns_is_refused() -> None:

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cachelab import lab
-from cachelab.eviction import LRU, lru_curve, simulate
+from cachelab.eviction import LRU, count_hits, lru_curve
 from cachelab.lab import progress_bar as bar
 from tests.support.fakes import PROPERTY
 
@@ -116,9 +116,9 @@ def test_equal_keys_are_one_object(write: Write) -> None:
 
 
 def test_a_trace_plugs_into_the_curves(write: Write) -> None:
-    """Its keys are what `simulate` and `lru_curve` take, and its length is the number of requests."""
+    """Its keys are what `count_hits` and `lru_curve` take, and its length is the number of requests."""
     trace = lab.read_trace(write(TABLE), "user")
-    assert (simulate(LRU(2), trace.keys), lru_curve(trace.keys, [1, 2])) == ((3, 1), [1.0, 2 / 3])
+    assert (count_hits(LRU(2), trace.keys), lru_curve(trace.keys, [1, 2])) == ((3, 1), [1.0, 2 / 3])
     assert len(trace) == 3
 
 

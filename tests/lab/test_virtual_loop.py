@@ -166,13 +166,13 @@ async def with_queue() -> str:
 async def with_condition() -> str:
     condition, ready = asyncio.Condition(), []
 
-    async def tell() -> None:
+    async def notify() -> None:
         await asyncio.sleep(2.0)
         async with condition:
             ready.append(True)
             condition.notify_all()
 
-    teller = asyncio.create_task(tell())
+    teller = asyncio.create_task(notify())
     async with condition:
         await condition.wait_for(lambda: ready)
     await teller

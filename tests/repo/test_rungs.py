@@ -1,4 +1,4 @@
-"""Every notebook that asks for a Redis, on each rung of the ladder: the same cells are compared with the same outputs.
+"""Every notebook that asks for a Redis, on each kind of the ladder: the same cells are compared with the same outputs.
 
 The quick run has them on fakeredis (`tests/on_fakeredis.py`); the others never ask.
 """
@@ -27,13 +27,13 @@ def test_some_notebooks_ask_for_a_redis() -> None:
 
 
 @contextmanager
-def url_of(rung: str) -> Iterator[str]:
+def url_of(kind: str) -> Iterator[str]:
     """What the variable must say: nothing for the private server, else the URL of a server that is started here."""
     with ExitStack() as stack:
-        if rung == "private":
+        if kind == "private":
             need_server()
             yield ""
-        elif rung == "cluster":
+        elif kind == "cluster":
             yield stack.enter_context(real_cluster()).url
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis")))
@@ -44,11 +44,11 @@ def url_of(rung: str) -> Iterator[str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("rung", ["private", "server", "cluster"])
+@pytest.mark.parametrize("kind", ["private", "server", "cluster"])
 @pytest.mark.timeout(180)
-def test_notebooks_compare_alike_on(rung: str) -> None:
+def test_notebooks_compare_alike_on(kind: str) -> None:
     """Strictly, as in the quick run, which has compared them on fakeredis."""
-    with url_of(rung) as url:
+    with url_of(kind) as url:
         names = [str(path.relative_to(ROOT)) for path in ASKING]
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--numprocesses=0", *names]
         ran = subprocess.run(command, cwd=ROOT, env=os.environ | {VARIABLE: url}, capture_output=True, text=True)

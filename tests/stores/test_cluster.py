@@ -85,7 +85,7 @@ def test_a_cache_over_a_cluster(cluster: RealCluster) -> None:
     """Loads once for all processes, here two clients; a delete through one is a miss for the other."""
 
     async def scenario() -> None:
-        origin = Origin(7, load_s=0.0)
+        origin = Origin(7, load_time_s=0.0)
         async with (
             store_on(cluster, "cache") as store,
             store_on(cluster, "cache") as other_store,
@@ -175,7 +175,7 @@ def test_connect_leaves_only_the_keys_of_others(cluster: RealCluster, monkeypatc
 
     async def scenario() -> None:
         async with await lab.connect() as redis, await lab.connect() as other:
-            assert (redis.rung, other.rung) == ("cluster", "cluster")
+            assert (redis.kind, other.kind) == ("cluster", "cluster")
             ours = [f"{redis.prefix}{number}" for number in range(60)]
             theirs = [f"{other.prefix}{number}" for number in range(60)]
             theirs += [f"cachelab:{number}" for number in range(60)] + [f"x{key}" for key in ours]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachelab.entry import ABSENT
-from cachelab.stores.codec import HEAD, MARKER, Codec, Kept, Undecodable
+from cachelab.stores.codec import HEAD, MARKER, Codec, Envelope, Undecodable
 from tests.support.fakes import PROPERTY
 
 
@@ -27,17 +27,19 @@ class Profile:
 
 KEY = "user:v2:42"
 CODEC = Codec(Profile | None, version=2)
-KEPT = Kept(2, KEY, 60.0, 40.0, 55.0, 0.25, False, Profile(42, "ada", None, ("a", "b")))
+KEPT = Envelope(2, KEY, 60.0, 40.0, 55.0, 0.25, False, Profile(42, "ada", None, ("a", "b")))
 
 profiles = st.builds(Profile, st.integers(-(2**63), 2**63 - 1), st.text(), st.none() | st.text(), st.just(()))
 seconds = st.floats(0, 1e9)
 values = st.none() | st.just(ABSENT) | profiles
 
 
-def encoded(kept: Kept[Any]) -> bytes:
+def encoded(kept: Envelope[Any]) -> bytes:
     """The envelope of all that is kept."""
-    _, key, life_s, stale_s, due_s, load_s, endless, value = msgspec.structs.astuple(kept)
-    return CODEC.encode(key, value, life_s=life_s, stale_s=stale_s, due_s=due_s, load_s=load_s, endless=endless)
+    _, key, life_s, stale_s, refresh_s, load_time_s, endless, value = msgspec.structs.astuple(kept)
+    return CODEC.encode(
+        key, value, life_s=life_s, stale_s=stale_s, refresh_s=refresh_s, load_time_s=load_time_s, endless=endless
+    )
 
 
 def through(codec: Codec, value: Any, reader: Codec | None = None) -> Any:
@@ -57,8 +59,8 @@ def forged(*values: bytes, **changes: Any) -> bytes:
         "key": KEY,
         "life_s": 60.0,
         "stale_s": 0.0,
-        "due_s": 0.0,
-        "load_s": 0.0,
+        "refresh_s": 0.0,
+        "load_time_s": 0.0,
         "endless": False,
     }
     return sealed(msgspec.msgpack.encode([*(fields | changes).values(), *map(msgspec.Raw, values)]))
@@ -94,10 +96,10 @@ def reads_as_before_or_not_at_all(data: bytes, key: str = KEY) -> bool:
 @PROPERTY
 @given(st.text(), seconds, st.tuples(seconds, seconds), seconds, st.booleans(), values)
 def test_what_was_encoded_comes_back(
-    key: str, life_s: float, times: tuple[float, float], load_s: float, endless: bool, value: Any
+    key: str, life_s: float, times: tuple[float, float], load_time_s: float, endless: bool, value: Any
 ) -> None:
     """Any value of the type, None and ABSENT come back with all their durations, under any key."""
-    kept = Kept(2, key, life_s, min(times), max(times), load_s, endless, value)
+    kept = Envelope(2, key, life_s, min(times), max(times), load_time_s, endless, value)
     assert CODEC.decode(key, encoded(kept)) == kept
 
 
@@ -181,11 +183,11 @@ def test_truncated_bytes_are_refused(length: int) -> None:
         (forged(life_s=-1.0), "no number of seconds"),
         (forged(life_s=math.inf), "no number of seconds"),
         (forged(life_s=math.nan), "no number of seconds"),
-        (forged(load_s=math.nan), "no number of seconds"),
+        (forged(load_time_s=math.nan), "no number of seconds"),
         (forged(stale_s=math.nan), "stale before it is due"),
         (forged(stale_s=-1.0), "stale before it is due"),
-        (forged(stale_s=2.0, due_s=1.0), "stale before it is due"),
-        (forged(due_s=math.inf), "stale before it is due"),
+        (forged(stale_s=2.0, refresh_s=1.0), "stale before it is due"),
+        (forged(refresh_s=math.inf), "stale before it is due"),
         (forged(b"\xc0", b"\xc0"), "no entry of this type in version 2"),
         (forged(more=1), "no entry of this type"),
         (forged(msgspec.msgpack.encode({"id": "no number", "username": "ada"})), "no entry of this type"),
@@ -206,7 +208,7 @@ def test_a_well_formed_stranger_is_refused(data: bytes, reason: str) -> None:
 def test_forged_is_otherwise_right() -> None:
     """What the refusals above start from is accepted as it is: absent without a value, else with one."""
     assert CODEC.decode(KEY, forged()).value is ABSENT
-    assert CODEC.decode(KEY, forged(b"\xc0")) == Kept(2, KEY, 60.0, 0.0, 0.0, 0.0, False, None)
+    assert CODEC.decode(KEY, forged(b"\xc0")) == Envelope(2, KEY, 60.0, 0.0, 0.0, 0.0, False, None)
 
 
 def test_too_many_bytes_are_refused_unread() -> None:

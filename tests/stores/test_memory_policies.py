@@ -12,7 +12,7 @@ import pytest
 
 from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry
-from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, simulate
+from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, count_hits
 from cachelab.stores.memory import MemoryStore
 from tests.support.contract import StoreContract
 from tests.support.fakes import in_virtual_time
@@ -38,7 +38,7 @@ class TestWithWTinyLFU(StoreContract):
 @EVERY_POLICY
 @in_virtual_time
 async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Callable[[int], Policy[Any]]) -> None:
-    """Look, and fill on a miss: the hits are those of `simulate` on the same keys."""
+    """Look, and fill on a miss: the hits are those of `count_hits` on the same keys."""
     chance = Random("memory/policies")
     keys = [int(chance.paretovariate(0.6)) % 500 for _ in range(5_000)]
     store: MemoryStore[int] = MemoryStore(50, policy=policy)
@@ -48,7 +48,7 @@ async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Call
             await store.set(key, Entry(key, math.inf))
         else:
             hits += 1
-    assert hits == simulate(policy(50), keys).hits
+    assert hits == count_hits(policy(50), keys).hits
 
 
 @EVERY_POLICY

@@ -47,7 +47,7 @@ async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
     return store
 
 
-def client_of(store: RedisStore) -> Any:
+def make_client(store: RedisStore) -> Any:
     """The client that the store was built on."""
     return store._redis
 
@@ -102,7 +102,7 @@ class TestTogether:
         """Who asks in the middle of a trip leaves at once, on a second connection."""
         server = FakeRedis(latency_s=0.02)
         store = await filled(server, 2)
-        await values(store.get(0), client_of(store).get("x"))  # opens two connections
+        await values(store.get(0), make_client(store).get("x"))  # opens two connections
         server.packets, began = 0, now()
         first = asyncio.create_task(store.get(0))
         await asyncio.sleep(0.01)
@@ -128,8 +128,8 @@ class TestTogether:
         """A client with health checks sends a PING before the question: who comes in that time takes the next trip."""
         server = FakeRedis(latency_s=0.02)
         store = await filled(server, 2)
-        await values(store.get(0), client_of(store).get("x"))  # opens two connections
-        for connection in client_of(store).connection_pool._available_connections:
+        await values(store.get(0), make_client(store).get("x"))  # opens two connections
+        for connection in make_client(store).connection_pool._available_connections:
             connection.health_check_interval, connection.next_health_check = 1.0, 0.0
         server.packets, began = 0, now()
         first = asyncio.create_task(store.get(0))
@@ -166,7 +166,7 @@ class TestTogether:
         trips = [0.02]
         server = FakeRedis(latency_s=lambda: trips[0])
         store = await filled(server, 1)
-        await values(store.get(0), client_of(store).get("x"))
+        await values(store.get(0), make_client(store).get("x"))
         trips[0] = 0.09
         older = asyncio.create_task(store.get(0))
         await asyncio.sleep(0)
@@ -218,9 +218,9 @@ class TestCancelled:
             reader.cancel()
         await values(*readers)
         await asyncio.sleep(0.01)
-        assert (len(store._trips), others()) == (0, set())
+        assert (len(store._batcher), others()) == (0, set())
         assert await store.get(2) == Entry(2, FOREVER)
-        assert len(client_of(store).connection_pool._available_connections) == 1
+        assert len(make_client(store).connection_pool._available_connections) == 1
 
     @pytest.mark.parametrize("second", [0.0, 0.004])
     @in_virtual_time
@@ -229,7 +229,7 @@ class TestCancelled:
         store = await filled(FakeRedis(latency_s=0.01), 2)
         reader = asyncio.ensure_future(asyncio.gather(store.get(0), return_exceptions=True))
         await until(now() + second) if second else await asyncio.sleep(0)
-        for task in store._trips._tasks:
+        for task in store._batcher._tasks:
             task.cancel()
         assert [type(answer) for answer in await reader] == [RedisConnectionError]
         assert await store.get(1) == Entry(1, FOREVER)
@@ -252,7 +252,7 @@ class TestFailures:
             gone.cancel()
             answers = await values(store.get(0), store.get(0), store.get(1), store.get_many([2, 0]))
             assert {type(answer) for answer in answers} == {RedisConnectionError}
-            assert (len(store._trips), others()) == (0, set())
+            assert (len(store._batcher), others()) == (0, set())
             for _ in range(2):  # at once again, and on a trip that is no longer there nobody gets
                 with pytest.raises(RedisConnectionError, match=r"^(?!.*cancelled)"):
                     await store.get(0)
@@ -288,9 +288,9 @@ class TestFailures:
         """A blocking pool has a time-out of its own, and it applies."""
         server = FakeRedis(Hanging(10, 20), timeout_s=0.1)
         store = await filled(server, 1, max_connections=1)
-        client_of(store).connection_pool.timeout = 0.03
+        make_client(store).connection_pool.timeout = 0.03
         await until(10)
-        user = asyncio.create_task(values(client_of(store).get("x")))
+        user = asyncio.create_task(values(make_client(store).get("x")))
         await asyncio.sleep(0)
         with pytest.raises(RedisConnectionError, match="No connection available"):
             await store.get(0)
@@ -311,7 +311,7 @@ class TestFailures:
     async def test_whatever_stops_the_reading_closes_the_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Here an error that no client knows; nothing keeps it alive, and the next reader gets his own answer."""
         store = await filled(FakeRedis(), 2)
-        (connection,) = client_of(store).connection_pool._available_connections
+        (connection,) = make_client(store).connection_pool._available_connections
         with monkeypatch.context() as patch:
             patch.setattr(connection, "read_response", _strange)
             gc.disable()
@@ -330,7 +330,7 @@ class TestFailures:
     async def test_a_signal_that_got_lost_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A pool that swallows the end of the time-out does not make the trip endless."""
         store = await filled(FakeRedis(Hanging(10, 1_000)), 1)
-        pool = client_of(store).connection_pool
+        pool = make_client(store).connection_pool
 
         async def deaf() -> Any:
             with contextlib.suppress(asyncio.CancelledError):
@@ -360,13 +360,13 @@ class TestFailures:
         await store.get(0)
         await until(10)
         with pytest.raises(RedisTimeoutError):
-            await client_of(store).get("x")
+            await make_client(store).get("x")
         assert now() == pytest.approx(10.1)
 
     @in_virtual_time
     async def test_a_fill_waits_for_half_a_time_out(self) -> None:
         """So a request that finds the store slow, and then hanging, waits for one and a half at most."""
-        server, origin = FakeRedis(Slow(10, 10.05, 0.09), Hanging(10.05, 20), timeout_s=0.1), Origin(7, load_s=0.0)
+        server, origin = FakeRedis(Slow(10, 10.05, 0.09), Hanging(10.05, 20), timeout_s=0.1), Origin(7, load_time_s=0.0)
         store = await filled(server, 1)
         async with Cache(store, origin, ttl=60.0) as cache:
             await until(10)
@@ -383,7 +383,7 @@ class TestFailures:
     async def test_a_pool_that_moves_is_asked_for_its_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """redis-py holds a lock while it rewrites the pool, and only get_connection waits for that."""
         store = await filled(FakeRedis(), 1)
-        pool, asked = client_of(store).connection_pool, []
+        pool, asked = make_client(store).connection_pool, []
         get_connection = pool.get_connection
 
         async def spied() -> Any:
@@ -402,9 +402,9 @@ class TestFailures:
     async def test_a_time_out_that_somebody_has_set_stays(self) -> None:
         """It is the connection's own, and not the client's."""
         store = await filled(FakeRedis(), 1, max_connections=1)
-        connection = await client_of(store).connection_pool.get_connection()
+        connection = await make_client(store).connection_pool.get_connection()
         connection.socket_timeout = 7.0
-        await client_of(store).connection_pool.release(connection)
+        await make_client(store).connection_pool.release(connection)
         await store.get(0)
         assert connection.socket_timeout == 7.0
 
@@ -433,10 +433,10 @@ class TestOnARealServer:
             async with redis_client(url, timeout_s=5.0, max_connections=1) as redis:
                 store = store_on(redis)
                 await store.set(1, Entry(1, FOREVER))
-                await client_of(store).execute_command("ACL", "SETUSER", "default", "resetkeys", f"~{store.key(1)}")
+                await make_client(store).execute_command("ACL", "SETUSER", "default", "resetkeys", f"~{store.key(1)}")
                 answers = await values(*map(store.get, range(3)))
                 assert {type(answer) for answer in answers} == {NoPermissionError}
-                (connection,) = client_of(store).connection_pool._available_connections
+                (connection,) = make_client(store).connection_pool._available_connections
                 assert connection.is_connected
                 assert await values(store.get(1)) == [1]
                 assert [type(answer) for answer in await values(store.get(2))] == [NoPermissionError]
@@ -466,7 +466,7 @@ class TestOnARealServer:
             async with redis_client(url, timeout_s=5.0) as redis:
                 store = store_on(redis)
                 await store.set(1, Entry(1, FOREVER))
-                await client_of(store).execute_command("ACL", "SETUSER", "default", "-pttl")
+                await make_client(store).execute_command("ACL", "SETUSER", "default", "-pttl")
                 assert [type(answer) for answer in await values(*map(store.get, range(2)))] == [NoPermissionError] * 2
 
         with real_server() as (path, _):
@@ -551,7 +551,7 @@ class TestOnARealServer:
         """An empty Redis, an empty memory above it that holds a tenth, 300 callers of Zipf traffic: a load a key."""
 
         async def main(url: str) -> None:
-            origin, trace = Origin(7, load_s=0.01), lab.zipf_trace(3_000, 1_000)
+            origin, trace = Origin(7, load_time_s=0.01), lab.zipf_trace(3_000, 1_000)
             async with redis_client(url, timeout_s=5.0) as redis:
                 below = Cache(store_on(redis), origin, ttl=60.0, flight=Flight())
                 above = Cache(MemoryStore(100), below, ttl=60.0, flight=Flight())

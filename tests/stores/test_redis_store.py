@@ -141,7 +141,7 @@ class TestLife:
                 for have, had in [
                     (got.expires, set_.expires),
                     (got.fresh_until, set_.fresh_until),
-                    (got.due, set_.due),
+                    (got.refresh_from, set_.refresh_from),
                 ]:
                     assert had - 0.003 <= have <= had + 1e-9
 
@@ -523,8 +523,12 @@ class TestOnARealServer:
             way_s = now() - began  # the life begins when SET arrives
             got = await store.get(1)
             assert got is not MISS
-            assert (got.value, got.load_s) == (value, 0.25)
-            for have, had in [(got.expires, put.expires), (got.fresh_until, put.fresh_until), (got.due, put.due)]:
+            assert (got.value, got.load_time_s) == (value, 0.25)
+            for have, had in [
+                (got.expires, put.expires),
+                (got.fresh_until, put.fresh_until),
+                (got.refresh_from, put.refresh_from),
+            ]:
                 assert had - 2.0 < have <= had + way_s
 
         on_real(server, scenario)
@@ -647,7 +651,7 @@ class TestOutages:
         """A read fails after about the time-out; the cache counts it, serves the load, and tries no fill."""
 
         async def main(path: Path, pid: int) -> None:
-            origin = Origin("value", load_s=0.0)
+            origin = Origin("value", load_time_s=0.0)
             async with redis_client(f"unix://{path}") as redis:
                 async with Cache(store_on(redis), origin, ttl=60.0) as cache:
                     await cache.get(1)

@@ -67,11 +67,11 @@ class StoreContract:
     async def test_an_entry_that_is_due_or_stale_is_still_there(self, second: float) -> None:
         """Until it expires `get` hands it out as it was set, with all its moments and the seconds its load took."""
         store = self.make()
-        entry = Entry("value", 60.0, fresh_until=20.0, due=5.0, load_s=0.25)
+        entry = Entry("value", 60.0, fresh_until=20.0, refresh_from=5.0, load_time_s=0.25)
         await store.set(1, entry)
         await asyncio.sleep(min(second, self.last_s))
         got = await store.get(1)
-        assert (got, got is not MISS and got.load_s) == (entry, 0.25)
+        assert (got, got is not MISS and got.load_time_s) == (entry, 0.25)
 
     @in_virtual_time
     async def test_an_entry_that_is_stale_already_is_kept(self) -> None:
@@ -204,7 +204,7 @@ class BoundedContract(StoreContract):
     async def test_peek_never_returns_what_is_due(self, due: float) -> None:
         """Just before it is due it is there; from that instant on only `get` returns it, and it stays in the store."""
         store = self.make()
-        entry = Entry("value", 60.0, fresh_until=20.0, due=due)
+        entry = Entry("value", 60.0, fresh_until=20.0, refresh_from=due)
         await store.set(1, entry)
         await asyncio.sleep(math.nextafter(due, 0.0))
         assert store.peek(1) == entry

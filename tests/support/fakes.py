@@ -8,7 +8,7 @@ from typing import Any, ParamSpec
 from hypothesis import HealthCheck, settings
 
 from cachelab.entry import MISS, Entry, Miss
-from cachelab.events import Counted, Fact, Record
+from cachelab.events import Counters, Fact, Record
 from cachelab.lab.sim.simulation import run
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ async def until(second: float) -> None:
     await asyncio.sleep(second - now())
 
 
-def tally(cache: Counted) -> tuple[int, int, int, int]:
+def tally(cache: Counters) -> tuple[int, int, int, int]:
     """How many gets have ended as a hit, stale, as a miss and collapsed."""
     return cache.hits, cache.stale, cache.misses, cache.collapsed
 
@@ -59,15 +59,15 @@ def facts(heard: Heard) -> list[str]:
 
 
 class Origin:
-    """A loader that reads `answer` when a load begins, and gives it, or raises it, `load_s` seconds later.
+    """A loader that reads `answer` when a load begins, and gives it, or raises it, `load_time_s` seconds later.
 
     `calls`    how many loads have begun
     `at_once`  how many are under way
     """
 
-    def __init__(self, answer: Any = "value", load_s: float = 1.0) -> None:
+    def __init__(self, answer: Any = "value", load_time_s: float = 1.0) -> None:
         self.answer = answer
-        self.load_s = load_s
+        self.load_time_s = load_time_s
         self.calls = self.at_once = 0
 
     async def __call__(self, key: object) -> Any:
@@ -75,7 +75,7 @@ class Origin:
         self.calls += 1
         self.at_once += 1
         try:
-            await asyncio.sleep(self.load_s)
+            await asyncio.sleep(self.load_time_s)
         finally:
             self.at_once -= 1
         if isinstance(answer, BaseException):

@@ -133,7 +133,7 @@ class RoundedStore(RedisStore):
         entry = await super().get(key)
         if entry is MISS:
             return MISS
-        expires, fresh_until, due = (
-            round(moment, self._digits) for moment in (entry.expires, entry.fresh_until, entry.due)
+        expires, fresh_until, refresh_from = (
+            round(moment, self._digits) for moment in (entry.expires, entry.fresh_until, entry.refresh_from)
         )
-        return Entry(entry.value, expires, fresh_until, due, entry.load_s)
+        return Entry(entry.value, expires, fresh_until, refresh_from, entry.load_time_s)

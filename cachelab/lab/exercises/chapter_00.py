@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
-from cachelab.lab.plots.style import ms
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table, ms
 from cachelab.lab.traffic.replay import replay
 from cachelab.lab.traffic.workload import Workload
 
@@ -116,7 +116,7 @@ def _examine_open_loop(measure: Any) -> str:
 
 
 EXERCISES = {
-    "0.connections": Exercise(
+    "0.1": Exercise(
         _examine_connections,
         [
             "One connection serves 1 / service_s queries per second. How many do C of them serve?",
@@ -124,7 +124,7 @@ EXERCISES = {
             "math.floor(rate * service_s) + 1: one more than the connections that are busy on average.",
         ],
     ),
-    "0.open-loop": Exercise(
+    "0.2": Exercise(
         _examine_open_loop,
         [
             "Every request needs a task of its own, started at its own time, whatever became of the one before.",

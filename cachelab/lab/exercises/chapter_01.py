@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from cachelab.cache import Cache
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.exercises.ttl_cache import examine_ttl_cache
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.request_events import listen
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
 from cachelab.lab.traffic.replay import replay
-from cachelab.lab.traffic.replay_result import Trace
+from cachelab.lab.traffic.replay_result import ReplayResult
 from cachelab.lab.traffic.workload import Workload
 from cachelab.stores.memory import MemoryStore
 
@@ -32,10 +33,10 @@ SITE = Workload(rate=200, seconds=45, keys=1_000, write_rate=0.5, seed=3)
 MAX_LOAD, MAX_STALE, MAX_ENTRIES = 60.0, 0.04, 300
 
 
-def _site(ttl: float, max_entries: int) -> Trace:
+def _site(ttl: float, max_entries: int) -> ReplayResult:
     """45 seconds of the chapter's site behind a cache of this size and TTL (s), in virtual time."""
 
-    async def scenario() -> Trace:
+    async def scenario() -> ReplayResult:
         db = SlowDatabase(users=SITE.keys, connections=8, service_s=0.05)
         cache = Cache(MemoryStore(max_entries), db.fetch_user, ttl=ttl, listen=listen)
         return await replay(SITE, cache, db=db)
@@ -79,7 +80,7 @@ def _examine_slo(plan: Any) -> str:
 
 
 EXERCISES = {
-    "1.flaw": Exercise(
+    "1.1": Exercise(
         _examine_flaw,
         [
             "Follow a key that somebody asks for every second. When is it loaded for the second time?",
@@ -87,7 +88,7 @@ EXERCISES = {
             "Delete the line under `if fresh:` that writes into self.entries.",
         ],
     ),
-    "1.make": Exercise(
+    "1.2": Exercise(
         _examine_make,
         [
             "A dict from key to (value, moment of expiry) is all the state you need.",
@@ -95,7 +96,7 @@ EXERCISES = {
             "Do not catch the load's error: if `await self.load(key)` raises, the line that stores is not reached.",
         ],
     ),
-    "1.slo": Exercise(
+    "1.3": Exercise(
         _examine_slo,
         [
             "First the size: with an endless TTL, how many entries bring the origin below the target at all?",

@@ -7,9 +7,10 @@ from typing import Any
 
 from cachelab.cache import Cache
 from cachelab.events import CacheError
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
-from cachelab.lab.sim.races import Race, Run, World, race
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
+from cachelab.lab.sim.races import Interleaving, Race, World, race
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISES"]
 
@@ -20,7 +21,7 @@ async def _reader(world: World) -> None:
         await world.fill(await world.load())
 
 
-def _evidence(bad: Run) -> str:
+def _evidence(bad: Interleaving) -> str:
     rows = [[step.actor, step.did, step.cached or "empty", step.origin] for step in bad.steps]
     return evidence_table(["who", "does", "in the cache", "at the origin"], rows, len(rows) - 1)
 
@@ -32,7 +33,7 @@ def _enumerate(writer: Callable[[World], Awaitable[object]], steps: int, *, warm
 
 
 def _examine_order(writer: Any) -> str:
-    alone = race({"writer": writer}, turns={"writer": 9}, warm=True).runs[0]
+    alone = race({"writer": writer}, turns={"writer": 9}, warm=True).interleavings[0]
     did = [step.did.split()[0] for step in alone.steps]
     if not did:
         raise NotYet("let writer do something with the world: await w.write(), for example.")
@@ -49,16 +50,20 @@ def _examine_order(writer: Any) -> str:
             words = (
                 "One writer may get away with it. With two, the one who writes last need not be the one who fills last."
             )
-            raise Wrong(f"{words} {len(two.stale)} of {len(two.runs)} orders end stale.", _evidence(two.stale[0]))
+            raise Wrong(
+                f"{words} {len(two.stale)} of {len(two.interleavings)} orders end stale.", _evidence(two.stale[0])
+            )
     if warm.stale and did.count("deletes") > 1:
         words = "The first delete makes the cache cold just before the write, and a cold cache is what the race needs."
-        raise Wrong(f"{words} {len(warm.stale)} of {len(warm.runs)} orders end stale.", _evidence(warm.stale[0]))
+        raise Wrong(
+            f"{words} {len(warm.stale)} of {len(warm.interleavings)} orders end stale.", _evidence(warm.stale[0])
+        )
     if warm.stale:
         words = "A delete before the last write is undone: a reader can load and fill the old version in between."
-        raise Wrong(f"{words} {len(warm.stale)} of {len(warm.runs)} orders end stale.", _evidence(warm.stale[0]))
-    return (
-        f"On a warm cache no order ends stale; on a cold one {len(cold.stale)} of {len(cold.runs)}: work for a fence."
-    )
+        raise Wrong(
+            f"{words} {len(warm.stale)} of {len(warm.interleavings)} orders end stale.", _evidence(warm.stale[0])
+        )
+    return f"On a warm cache no order ends stale; on a cold one {len(cold.stale)} of {len(cold.interleavings)}: work for a fence."
 
 
 class _Down(World):
@@ -92,7 +97,7 @@ def _examine_mend(update_user: Any) -> str:
     def cache(world: World) -> Cache[int, int]:
         return Cache(world, load=world.load, ttl=60.0)
 
-    alone = race({"writer": writer}, turns={"writer": 9}, warm=True, cache=cache).runs[0]
+    alone = race({"writer": writer}, turns={"writer": 9}, warm=True, cache=cache).interleavings[0]
     turns = {"reader": 4, "writer": len(alone.steps)}
     result = race({"reader": reader, "writer": writer}, turns=turns, warm=True, cache=cache)
     if not any(step.did.startswith("writes") for step in alone.steps):
@@ -120,11 +125,11 @@ def _examine_mend(update_user: Any) -> str:
         raise Wrong(words, "The database has the new version, the cache the old one, and no error was raised.")
     if CacheError.__name__ not in outcome.errors["writer"] and "InvalidationFailed" not in outcome.errors["writer"]:
         raise Wrong("Let the cache's own error through: the caller can then delete again.", outcome.errors["writer"])
-    return f"0 of {len(result.runs)} orders end stale, and a delete that fails is heard."
+    return f"0 of {len(result.interleavings)} orders end stale, and a delete that fails is heard."
 
 
 EXERCISES = {
-    "2.order": Exercise(
+    "2.1": Exercise(
         _examine_order,
         [
             "Whatever you do before the write, a reader can undo before the write.",
@@ -132,7 +137,7 @@ EXERCISES = {
             "await w.write(), then await w.delete(). Nothing before, nothing after.",
         ],
     ),
-    "2.mend": Exercise(
+    "2.2": Exercise(
         _examine_mend,
         [
             "Two things are wrong: one about the order, one about what happens when the cache is away.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from cachelab.eviction import OPT, Policy, lru_curve, simulate
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.eviction import OPT, Policy, count_hits, lru_curve
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.exercises.sieve import examine_sieve
 from cachelab.lab.exercises.ttl_cache import LOAD_S, TTL_S, Step, examine_ttl_cache, origin_says
 from cachelab.lab.keys.synthetic import scan_trace
+from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISES"]
 
@@ -68,7 +69,7 @@ PER_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 100, 2, 400
 
 
 def _load(policy: Any, entries: int) -> float:
-    return PER_S * simulate(policy(entries), scan_trace(**TRACE)).miss_ratio
+    return PER_S * count_hits(policy(entries), scan_trace(**TRACE)).miss_ratio
 
 
 def _fewer(policy: Any, entries: int) -> int:
@@ -113,7 +114,7 @@ def _examine_size(plan: Any) -> str:
 
 
 EXERCISES = {
-    "3.sieve": Exercise(
+    "4.1": Exercise(
         examine_sieve,
         [
             "Three changes: what a hit does, what a hand is, and what evict does on its way.",
@@ -121,7 +122,7 @@ EXERCISES = {
             "After queue.pop(hand) the hand already points at the next newer key; past the newest it goes back to 0.",
         ],
     ),
-    "3.copied": Exercise(
+    "3.2": Exercise(
         _examine_copied,
         [
             "Load one key at second 0 and another at second 9, with a TTL of 10 s. When does each of them leave?",
@@ -129,7 +130,7 @@ EXERCISES = {
             "An OrderedDict has both: move_to_end(key) on a hit, popitem(last=False) when it is over its size.",
         ],
     ),
-    "3.size": Exercise(
+    "4.2": Exercise(
         _examine_size,
         [
             "From kB to entries first: how many entries of 2 kB does the budget hold?",

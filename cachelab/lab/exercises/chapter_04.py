@@ -1,4 +1,4 @@
-"""Chapter 4: a flight that survives its callers, and what a lock for each key gets wrong; the exam is the judge."""
+"""Chapter 5: a flight that survives its callers, and what a lock for each key gets wrong; the exam is the judge."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WORDS = [  # the number of an item, what the exam says of it, and what is behind
 def _evidence(report: Report, number: int) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        report.trace(number)
+        report.print_steps(number)
     return f"item {number} of the exam\n{out.getvalue().rstrip()}"
 
 
@@ -103,7 +103,7 @@ def _examine_lock(fails: Any) -> str:
 
 
 EXERCISES = {
-    "4.survive": Exercise(
+    "5.1": Exercise(
         _examine_survive,
         [
             "What is cancelled when somebody is cancelled who awaits a task?",
@@ -111,7 +111,7 @@ EXERCISES = {
             "Let task.add_done_callback clear the entry if it is still this task's, and callers await the shield only.",
         ],
     ),
-    "4.lock": Exercise(
+    "5.2": Exercise(
         _examine_lock,
         [
             "Follow three callers through the lock: the first one's load fails. What does the second one do?",

@@ -1,4 +1,4 @@
-"""Chapter 5: TTL, β and jitter for an SLO, and a background refresh that leaks its tasks."""
+"""Chapter 6: TTL, β and jitter for an SLO, and a background refresh that leaks its tasks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 from cachelab.cache import Cache
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.request_events import listen
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
 from cachelab.lab.traffic.replay import replay
-from cachelab.lab.traffic.replay_result import Trace
+from cachelab.lab.traffic.replay_result import ReplayResult
 from cachelab.lab.traffic.workload import Workload
 from cachelab.stores.memory import MemoryStore
 
@@ -26,10 +27,10 @@ SITE = Workload(rate=400, seconds=60, keys=200, zipf=0.8, seed=5)
 MAX_AGE_S, MAX_PEAK, MAX_LOAD, MAX_WAITS = 30, 30, 7.0, 0.01
 
 
-def _site(ttl: float, beta: float, jitter: float) -> Trace:
+def _site(ttl: float, beta: float, jitter: float) -> ReplayResult:
     """A minute of the site after a deploy that has warmed all of its keys."""
 
-    async def scenario() -> Trace:
+    async def scenario() -> ReplayResult:
         db = SlowDatabase(users=SITE.keys, connections=40, service_s=0.2)
         freshness = Freshness(beta=beta, jitter=jitter, random=Random("site").random)
         store: MemoryStore[object] = MemoryStore(1_000)
@@ -163,7 +164,7 @@ def _examine_leak(make: Any) -> str:
 
 
 EXERCISES = {
-    "5.slo": Exercise(
+    "6.1": Exercise(
         _examine_slo,
         [
             "The age first: the longest life is ttl·(1 + j). Then the peak: which of the three numbers is about that?",
@@ -171,7 +172,7 @@ EXERCISES = {
             'plan = {"ttl": 25, "beta": 2, "jitter": 0.2}',
         ],
     ),
-    "5.leak": Exercise(
+    "6.2": Exercise(
         _examine_leak,
         [
             "What removes a task from self.tasks? What happens on the second touch of a key, and if the load fails?",

@@ -1,15 +1,16 @@
-"""Chapter 6: a rate limiter that can lock a user out for ever, and a page that needs one round trip."""
+"""Chapter 7: a rate limiter that can lock a user out for ever, and a page that needs one round trip."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.exercises.page import examine_page
 from cachelab.lab.sim.fake_redis import FakeRedis
 from cachelab.lab.sim.faults import Down
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISES"]
 
@@ -116,7 +117,7 @@ def _examine_window(allow: Any) -> str:
 
 
 EXERCISES = {
-    "6.window": Exercise(
+    "7.1": Exercise(
         _examine_window,
         [
             "Where can the pod die? What is in Redis then, and what will ever remove it?",
@@ -124,7 +125,7 @@ EXERCISES = {
             "pipe = client.pipeline(); pipe.set(name, 0, ex=60, nx=True); pipe.incr(name); _, n = await pipe.execute()",
         ],
     ),
-    "6.page": Exercise(
+    "7.2": Exercise(
         examine_page,
         [
             "get_many gives an Entry or MISS for each key, in order. Which keys are missing, each once?",

@@ -1,4 +1,4 @@
-"""Chapter 7: a reader that dies of what it finds, and an envelope that says whose bytes these are."""
+"""Chapter 8: a reader that dies of what it finds, and an envelope that says whose bytes these are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 from collections import Counter
 from typing import Any
 
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.exercises.envelope import examine_envelope
 from cachelab.lab.sim.fake_redis import FakeRedis
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISES"]
 
@@ -97,7 +98,7 @@ def _whose(value: Any) -> str:
 
 
 EXERCISES = {
-    "7.pill": Exercise(
+    "8.1": Exercise(
         _examine_pill,
         [
             "What can json.loads raise, and what can it return, when the bytes are not yours?",
@@ -105,7 +106,7 @@ EXERCISES = {
             "try: ... except (ValueError, RecursionError). On None: count it, and go on as if nothing had been there.",
         ],
     ),
-    "7.envelope": Exercise(
+    "8.2": Exercise(
         examine_envelope,
         [
             "What has to be inside, so that unpack can tell whose bytes these are, and that they are whole?",

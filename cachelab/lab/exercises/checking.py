@@ -7,15 +7,15 @@ sentence about what was right. Whatever the learner's code does, `check` prints 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from cachelab.lab.plots.style import PAGE
-from cachelab.lab.sandbox import explain, guarded
+from cachelab.lab.sandbox import explain_failure, run_sandboxed
+from cachelab.lab.text import PAGE
 
-__all__ = ["Exercise", "NotYet", "Wrong", "check", "evidence_table", "hint"]
+__all__ = ["Exercise", "NotYet", "Wrong", "check", "hint"]
 
 
 class NotYet(Exception):
@@ -45,7 +45,7 @@ def check(name: str, answer: Any) -> None:
     if exercise is None:
         return
     try:
-        _print(f"Correct. {guarded(lambda: exercise.examine(answer))}")
+        _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
     except NotYet as stub:
         _print(f"Nothing to check yet: {stub}")
     except Wrong as wrong:
@@ -54,7 +54,7 @@ def check(name: str, answer: Any) -> None:
     except KeyboardInterrupt:
         print("Interrupted: the check was not finished.")
     except BaseException as error:
-        _print(f"Not yet. {explain(error)}")
+        _print(f"Not yet. {explain_failure(error)}")
 
 
 def hint(name: str, step: int = 1) -> None:
@@ -78,13 +78,3 @@ def _find(name: str) -> Exercise | None:
     if name not in exercises:
         print(f"There is no exercise {name!r}. Chapter {chapter} has: {', '.join(exercises) or 'none'}.")
     return exercises.get(name)
-
-
-def evidence_table(header: Sequence[str], rows: Iterable[Sequence[object]], wrong_row: int | None = None) -> str:
-    """A counter-example as an aligned table; the row that decides is marked."""
-    cells = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    if wrong_row is not None:
-        lines[wrong_row + 1] += "   <-- here"
-    return "\n".join(lines)

@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from cachelab.eviction import SIEVE
-from cachelab.lab.exercises.checking import NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import NotYet, Wrong
+from cachelab.lab.text import evidence_table
 
 __all__ = ["examine_sieve"]
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
 
-from cachelab.lab.exercises.checking import NotYet, Wrong, evidence_table
+from cachelab.lab.exercises.checking import NotYet, Wrong
 from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
 
 __all__ = ["LOAD_S", "Step", "TTL_S", "examine_ttl_cache", "origin_says"]
 

@@ -22,12 +22,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from cachelab.lab.flight_exam.items import ITEMS, Item
-from cachelab.lab.flight_exam.players import AsyncScene, RealScene, ThreadScene, in_order, play
+from cachelab.lab.flight_exam.players import RealTimeTaskStage, TaskStage, ThreadStage, in_order, play
 from cachelab.lab.flight_exam.report import Report, Result, Verdict
-from cachelab.lab.flight_exam.stage import Scene
+from cachelab.lab.flight_exam.stage import Stage
 from cachelab.lab.flight_exam.subjects import Subject
 from cachelab.lab.flight_exam.words import Fails, Hangs, Key, NotApplicable, sentence
-from cachelab.lab.sandbox import Stuck, guarded
+from cachelab.lab.sandbox import Stuck, run_sandboxed
 from cachelab.lab.sim.simulation import run
 
 __all__ = ["exam"]
@@ -71,28 +71,28 @@ class _Unfit(Exception):
     """What was handed in cannot be examined."""
 
 
-def _take_all(make: Callable[[], Any], kind: type[Scene]) -> list[Result]:
+def _take_all(make: Callable[[], Any], kind: type[Stage]) -> list[Result]:
     first, *others = ITEMS
     result, alive = _take(first, make, kind)
-    if result.blocked and alive and kind is AsyncScene:  # it polls without a pause: virtual time does not go on
-        return _take_all(make, RealScene)
+    if result.blocked and alive and kind is TaskStage:  # it polls without a pause: virtual time does not go on
+        return _take_all(make, RealTimeTaskStage)
     if result.blocked:
         return [result, *(Result(item, "hangs", "Not tried: it had blocked in item 1.") for item in others)]
     return [result, *(_take(item, make, kind)[0] for item in others)]
 
 
-def _take(item: Item, make: Callable[[], Any], kind: type[Scene]) -> tuple[Result, bool]:
+def _take(item: Item, make: Callable[[], Any], kind: type[Stage]) -> tuple[Result, bool]:
     """The verdict on one item, where time is real the better of two; and whether the subject let others run."""
-    for slowness in (1.0,) if kind is AsyncScene else (1.0, SLOWNESS):
-        kept: list[Scene] = []
+    for slowness in (1.0,) if kind is TaskStage else (1.0, SLOWNESS):
+        kept: list[Stage] = []
         result = _once(item, make, kind, kept, slowness)
         if result.blocked or result.verdict in ("pass", "not applicable"):
             break
     return result, bool(kept) and kept[-1].alive
 
 
-def _once(item: Item, make: Callable[[], Any], kind: type[Scene], kept: list[Scene], slowness: float) -> Result:
-    def scene() -> Scene:
+def _once(item: Item, make: Callable[[], Any], kind: type[Stage], kept: list[Stage], slowness: float) -> Result:
+    def stage() -> Stage:
         made = kind(_subject(make()))
         made.slowness = slowness
         return made
@@ -100,7 +100,7 @@ def _once(item: Item, make: Callable[[], Any], kind: type[Scene], kept: list[Sce
     verdict: Verdict = "fail"
     try:
         why = _guarded(
-            lambda: play(scene, item.script, kept, kind), THREADS_LIMIT_S if kind is ThreadScene else LIMIT_S
+            lambda: play(stage, item.script, kept, kind), THREADS_LIMIT_S if kind is ThreadStage else LIMIT_S
         )
         verdict = "pass"
     except NotApplicable as no:
@@ -116,7 +116,7 @@ def _once(item: Item, make: Callable[[], Any], kind: type[Scene], kept: list[Sce
     except Exception as error:
         why = f"It raised {sentence(error)}."
     steps = kept[-1].steps if kept else []
-    return Result(item, verdict, why, in_order(steps) if kind is ThreadScene else steps)
+    return Result(item, verdict, why, in_order(steps) if kind is ThreadStage else steps)
 
 
 def _guarded(work: Callable[[], Any], seconds: float = LIMIT_S) -> Any:
@@ -130,7 +130,7 @@ def _guarded(work: Callable[[], Any], seconds: float = LIMIT_S) -> Any:
             outcome.append((None, error))
         return ""
 
-    guarded(kept, seconds)
+    run_sandboxed(kept, seconds)
     value, error = outcome[0]
     if isinstance(error, Exception):
         raise error
@@ -147,12 +147,12 @@ def _subject(made: Any) -> Any:
     raise _Unfit(f"This cannot be examined: make() built a {type(made).__name__}, which has no get(key, load).")
 
 
-def _kind(make: Callable[[], Any]) -> type[Scene]:
+def _kind(make: Callable[[], Any]) -> type[Stage]:
     """Is it for a loop or for threads? Where its function does not say so, ask it once and look at what comes back."""
     if not callable(make):
         raise _Unfit("This cannot be examined: exam() needs a function that builds a fresh subject each time.")
 
-    async def look() -> type[Scene]:
+    async def look() -> type[Stage]:
         subject = _subject(make())
         try:
             inspect.signature(subject.get).bind("key", print)
@@ -162,8 +162,8 @@ def _kind(make: Callable[[], Any]) -> type[Scene]:
         if threaded is None:
             threaded = not inspect.iscoroutinefunction(subject.get) and not _awaitable(subject.get)
         if threaded:
-            return ThreadScene
-        return RealScene if getattr(subject, "real_time", False) else AsyncScene
+            return ThreadStage
+        return RealTimeTaskStage if getattr(subject, "real_time", False) else TaskStage
 
     try:
         return run(look)

@@ -1,6 +1,6 @@
 """The eight items of the single-flight exam: each a short script that lets one thing go wrong.
 
-A script plays on a scene, raises `Fails` with a sentence for what it saw, or `NotApplicable` if it cannot judge, and
+A script plays on a stage, raises `Fails` with a sentence for what it saw, or `NotApplicable` if it cannot judge, and
 returns a sentence for what was right. Each item judges its own thing only: a subject that never shares a load fails
 item 1, not all eight.
 """
@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 from cachelab.lab.flight_exam.forgetting import newer, nothing_left, stale
 from cachelab.lab.flight_exam.sharing import answer_none, crowd, failing, first_leaves, follower_leaves
-from cachelab.lab.flight_exam.stage import Scene
+from cachelab.lab.flight_exam.stage import Stage
 
 __all__ = ["ITEMS", "Item"]
 
-Script: TypeAlias = Callable[[Scene], Coroutine[Any, Any, str]]
+Script: TypeAlias = Callable[[Stage], Coroutine[Any, Any, str]]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cachelab.lab.flight_exam.stage import Scene
+from cachelab.lab.flight_exam.stage import Stage
 from cachelab.lab.flight_exam.words import Answer, Key, OriginDown, Step
 from cachelab.lab.sim.simulation import run
 
-__all__ = ["AsyncScene", "RealScene", "ThreadScene", "in_order", "play"]
+__all__ = ["TaskStage", "RealTimeTaskStage", "ThreadStage", "in_order", "play"]
 
 PATIENCE_S = 3.0  # of virtual time, before somebody who waits is taken to wait for ever
 REAL_PATIENCE_S = 0.3  # the same in real time: for threads, during which none of them has moved
@@ -22,7 +22,7 @@ QUIET_S = 0.004
 RELEASE_S = 5.0  # real seconds after which a thread's load ends by itself: nothing is left behind for ever
 
 
-class AsyncScene(Scene):
+class TaskStage(Stage):
     """Callers are tasks."""
 
     can_cancel = True
@@ -48,7 +48,7 @@ class AsyncScene(Scene):
         else:
             self._answered(name, Answer(value))
 
-    async def insist(self, *args: Any) -> Any:
+    async def get_with_one_retry(self, *args: Any) -> Any:
         """Ask again at once, if it is the origin's error that comes back."""
         try:
             return await self.subject.get(*args)
@@ -65,7 +65,7 @@ class AsyncScene(Scene):
             return self._end(number, version, error)
         return self._end(number, version)
 
-    async def come_and_go(self, count: int) -> None:
+    async def load_other_keys(self, count: int) -> None:
         """Ask for other keys and delete them."""
         for _ in range(count):
             key = Key()
@@ -92,13 +92,13 @@ class AsyncScene(Scene):
         self._tasks = {name: [task for task in tasks if not task.done()] for name, tasks in self._tasks.items()}
 
 
-class RealScene(AsyncScene):
+class RealTimeTaskStage(TaskStage):
     """The same on a real loop, for what cannot live in virtual time."""
 
     settle_s, patience_s = REAL_SETTLE_S, REAL_PATIENCE_S
 
 
-class ThreadScene(Scene):
+class ThreadStage(Stage):
     """Callers are threads."""
 
     def __init__(self, subject: Any) -> None:
@@ -120,7 +120,7 @@ class ThreadScene(Scene):
         else:
             self._answered(name, Answer(value))
 
-    def insist(self, *args: Any) -> Any:
+    def get_with_one_retry(self, *args: Any) -> Any:
         """Ask again at once, if it is the origin's error that comes back."""
         try:
             return self.subject.get(*args)
@@ -134,7 +134,7 @@ class ThreadScene(Scene):
         gate.wait(RELEASE_S)
         return self._end(number, version)
 
-    def come_and_go(self, count: int) -> None:
+    def load_other_keys(self, count: int) -> None:
         """Ask for other keys and delete them."""
         for _ in range(count):
             key = Key()
@@ -175,9 +175,9 @@ def in_order(steps: list[Step]) -> list[Step]:
 
 
 def play(
-    make: Callable[[], Scene], script: Callable[[Scene], Coroutine[Any, Any, str]], kept: list[Scene], kind: type[Scene]
+    make: Callable[[], Stage], script: Callable[[Stage], Coroutine[Any, Any, str]], kept: list[Stage], kind: type[Stage]
 ) -> str:
-    """Play the script on a scene of this kind and return what it returns. The scene is put into `kept` first."""
+    """Play the script on a stage of this kind and return what it returns. The stage is put into `kept` first."""
 
     async def scenario() -> str:
         loop = asyncio.get_running_loop()
@@ -188,13 +188,13 @@ def play(
         finally:
             kept[-1].over = True
 
-    if kind is AsyncScene:
+    if kind is TaskStage:
         return run(scenario)
-    if kind is RealScene:
+    if kind is RealTimeTaskStage:
         return asyncio.run(scenario())
     kept.append(make())
     try:
-        script(kept[-1]).send(None)  # it never waits: a scene of threads does so by itself
+        script(kept[-1]).send(None)  # it never waits: a stage of threads does so by itself
     except StopIteration as end:
         return str(end.value)
     raise RuntimeError("A script of threads may not await anything else.")

@@ -6,11 +6,11 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from cachelab.lab.exercises.checking import evidence_table
 from cachelab.lab.flight_exam.items import Item
 from cachelab.lab.flight_exam.picture import plot_steps, told
 from cachelab.lab.flight_exam.words import Step
-from cachelab.lab.plots.style import PAGE, Picture
+from cachelab.lab.plots.style import Picture
+from cachelab.lab.text import PAGE, evidence_table
 
 __all__ = ["Report", "Result", "Verdict"]
 
@@ -65,7 +65,7 @@ class Report:
     def _ipython_display_(self) -> None:
         self.show()
 
-    def trace(self, number: int) -> None:
+    def print_steps(self, number: int) -> None:
         """Print what happened in item `number`, step by step, and the verdict on it."""
         result = self._result(number)
         rows = [(i, step.actor, told(step)) for i, step in enumerate(result.steps, 1)]

@@ -3,78 +3,78 @@
 from __future__ import annotations
 
 from cachelab.lab.flight_exam.judging import loads, remembers, want
-from cachelab.lab.flight_exam.stage import Scene
+from cachelab.lab.flight_exam.stage import Stage
 from cachelab.lab.flight_exam.words import Fails, NotApplicable, OriginDown, sentence
 
 __all__ = ["answer_none", "crowd", "failing", "first_leaves", "follower_leaves"]
 
 
-async def crowd(scene: Scene) -> str:
+async def crowd(stage: Stage) -> str:
     """Item 1: a hundred callers at once, one load."""
-    await scene.call("callers", 100)
-    await scene.finish()
-    if scene.loads != 1:
-        raise Fails(f"100 concurrent callers caused {loads(scene.loads)}.")
-    want(scene, "callers", value=1)
+    await stage.call("callers", 100)
+    await stage.finish()
+    if stage.loads != 1:
+        raise Fails(f"100 concurrent callers caused {loads(stage.loads)}.")
+    want(stage, "callers", value=1)
     return "100 concurrent callers, 1 load."
 
 
-async def failing(scene: Scene) -> str:
+async def failing(stage: Stage) -> str:
     """Item 2: each waiter gets the error once, and it is not remembered."""
-    await scene.call("callers", 10)
-    begun = scene.loads
-    await scene.land(fail=True)
-    if scene.loads > begun:
-        raise Fails(f"When the load had failed, {loads(scene.loads - begun)} began for those who still waited.")
-    await scene.settle(patiently=True)
-    scene.nobody_waits("callers")
-    for answer in scene.answers["callers"]:
+    await stage.call("callers", 10)
+    begun = stage.loads
+    await stage.end_loads(fail=True)
+    if stage.loads > begun:
+        raise Fails(f"When the load had failed, {loads(stage.loads - begun)} began for those who still waited.")
+    await stage.settle(patiently=True)
+    stage.nobody_waits("callers")
+    for answer in stage.answers["callers"]:
         if not isinstance(answer.error, OriginDown):
             got = "an answer" if answer.error is None else sentence(answer.error)
             raise Fails(f"The load failed, and a waiter got {got} instead of its error.")
-    begun = scene.loads
-    await scene.call("the next caller")
-    await scene.finish()
-    if scene.loads == begun:
+    begun = stage.loads
+    await stage.call("the next caller")
+    await stage.finish()
+    if stage.loads == begun:
         raise Fails("The error was remembered: the next caller got it without a load.")
-    want(scene, "the next caller", value=1)
+    want(stage, "the next caller", value=1)
     return "Each waiter got the error, and the next caller loaded again."
 
 
-async def first_leaves(scene: Scene) -> str:
+async def first_leaves(stage: Stage) -> str:
     """Item 3: cancelling the first caller harms nobody and causes no second load."""
-    return await _one_leaves(scene, "caller 1", ("caller 2", "caller 3"))
+    return await _one_leaves(stage, "caller 1", ("caller 2", "caller 3"))
 
 
-async def follower_leaves(scene: Scene) -> str:
+async def follower_leaves(stage: Stage) -> str:
     """Item 4: nor does cancelling a follower."""
-    return await _one_leaves(scene, "caller 2", ("caller 1", "caller 3"))
+    return await _one_leaves(stage, "caller 2", ("caller 1", "caller 3"))
 
 
-async def _one_leaves(scene: Scene, leaver: str, others: tuple[str, str]) -> str:
-    if not scene.can_cancel:
+async def _one_leaves(stage: Stage, leaver: str, others: tuple[str, str]) -> str:
+    if not stage.can_cancel:
         raise NotApplicable("A thread cannot be cancelled.")
     for name in ("caller 1", "caller 2", "caller 3"):
-        await scene.call(name)
-    begun = scene.loads
-    await scene.cancel(leaver)
-    if scene.loads > begun:
+        await stage.call(name)
+    begun = stage.loads
+    await stage.cancel(leaver)
+    if stage.loads > begun:
         raise Fails("The cancellation caused a second load.")
-    if begun == 1 and not any(scene.answers[name] for name in others):  # they share it: so must who comes now
-        await scene.call("caller 4")
-        if scene.loads > begun:
+    if begun == 1 and not any(stage.answers[name] for name in others):  # they share it: so must who comes now
+        await stage.call("caller 4")
+        if stage.loads > begun:
             raise Fails("Who left took the load off the table with him: caller 4 began a second one.")
-    await scene.finish()
-    if scene.loads > begun:
+    await stage.finish()
+    if stage.loads > begun:
         raise Fails("The cancellation caused a second load, after the first.")
-    want(scene, *others, value=1)
+    want(stage, *others, value=1)
     return "The others got their answer, and no other load began."
 
 
-async def answer_none(scene: Scene) -> str:
+async def answer_none(stage: Stage) -> str:
     """Item 5: None is an answer, compared with what the subject does for another one."""
-    usual = await remembers(scene, 1)
-    with_none = await remembers(scene, None)
+    usual = await remembers(stage, 1)
+    with_none = await remembers(stage, None)
     if with_none[0] > usual[0]:
         raise Fails(f"10 callers caused {loads(with_none[0])} because the answer was None; else {usual[0]}.")
     if with_none[1] > usual[1]:

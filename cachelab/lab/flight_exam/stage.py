@@ -12,12 +12,12 @@ from typing import Any
 
 from cachelab.lab.flight_exam.words import Answer, Hangs, Key, OriginDown, Step, one_of
 
-__all__ = ["Scene"]
+__all__ = ["Stage"]
 
 LANES = 3  # loads with a lane of their own in the record; the others share one
 
 
-class Scene:
+class Stage:
     """One subject and one origin, whose value is a version number. `key` is the one that callers ask for."""
 
     def __init__(self, subject: Any) -> None:
@@ -55,7 +55,7 @@ class Scene:
             self._start(name, verb or self.subject.get, self.key, self.load)
         await self.settle()
 
-    def insist(self, *args: Any) -> Any:
+    def get_with_one_retry(self, *args: Any) -> Any:
         """The subject's `get`, async or not, for a caller who asks again at once if he gets the origin's error."""
         raise NotImplementedError
 
@@ -63,8 +63,8 @@ class Scene:
         """Cancel the callers of that name, where `can_cancel`; then everybody does what he can do now."""
         raise NotImplementedError
 
-    def come_and_go(self, count: int) -> Any:
-        """What `bustle` does, async or not."""
+    def load_other_keys(self, count: int) -> Any:
+        """What `use_other_keys` does, async or not."""
         raise NotImplementedError
 
     def _start(self, name: str, verb: Callable[..., Any], *args: Any) -> None:
@@ -88,7 +88,7 @@ class Scene:
         self._start("delete", self.subject.delete, self.key)
         await self.settle()
         if self.waiting["delete"]:
-            await self.land()
+            await self.end_loads()
         if self.waiting["delete"]:
             await self.settle(patiently=True)
         self.nobody_waits("delete")
@@ -96,7 +96,7 @@ class Scene:
             if answer.error is not None:
                 raise answer.error
 
-    async def land(self, load: int | None = None, *, fail: bool = False) -> None:
+    async def end_loads(self, load: int | None = None, *, fail: bool = False) -> None:
         """Let that load end, or all that fly now; then everybody does what he can do now."""
         self._phase += 1
         with self._lock:
@@ -110,7 +110,7 @@ class Scene:
     async def finish(self) -> None:
         """Let every load end, also those that are still to come, and see that nobody waits any more."""
         self._open = True
-        await self.land()
+        await self.end_loads()
         await self.settle(patiently=True)
         self._open = False
         self.nobody_waits(*self.waiting)
@@ -120,16 +120,16 @@ class Scene:
         self.key, self.version, self.loads = Key(), 1, 0
         self.steps, self.answers, self.waiting, self._fail = [], {}, {}, set()
 
-    def flies(self, load: int) -> bool:
+    def is_loading(self, load: int) -> bool:
         """Whether that load has begun and not ended."""
         return load in self._gates
 
-    async def bustle(self, count: int) -> None:
+    async def use_other_keys(self, count: int) -> None:
         """So many other keys are asked for, answered, and deleted, one after the other; nothing of it is recorded."""
         self._phase += 1
         self._open = self.over = True
         self.waiting["others"] = 1
-        self._start("others", self.come_and_go, count)
+        self._start("others", self.load_other_keys, count)
         await self.settle(patiently=True)
         self._open = self.over = False
         self.fresh()

@@ -71,7 +71,7 @@ def read_access_log(path: str | PathLike[str], *, query: bool = False) -> KeyTra
                 sizes.append(0 if size == "-" else int(size))
             else:
                 left_out += 1
-        return lines.trace(keys, times, sizes, left_out, expected=EXPECTED)
+        return lines.key_trace(keys, times, sizes, left_out, expected=EXPECTED)
 
 
 def looks_like_log(line: str) -> bool:

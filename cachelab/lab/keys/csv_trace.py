@@ -66,7 +66,7 @@ def read_trace(
                 times.append(when)
             if sizes is not None:
                 sizes.append(large)
-        return lines.trace(keys, times, sizes, 0, expected="each line needs a field for each column")
+        return lines.key_trace(keys, times, sizes, 0, expected="each line needs a field for each column")
 
 
 def _names(header: str, fields_of: Callable[[str], list[str]], file: str) -> list[str]:

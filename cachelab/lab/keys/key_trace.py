@@ -1,6 +1,6 @@
 """A trace of keys from a file: what was asked for, and what of the file could not be read.
 
-`trace.keys` goes where a list of keys goes: into `simulate`, `lru_curve`, `miss_ratio_curve`.
+`trace.keys` goes where a list of keys goes: into `count_hits`, `lru_curve`, `miss_ratio_curve`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cachelab.lab.plots.style import PAGE, short
+from cachelab.lab.text import PAGE, short
 
 __all__ = ["KeyTrace", "Malformed", "printable"]
 

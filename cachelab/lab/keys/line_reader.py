@@ -17,7 +17,7 @@ from pathlib import Path
 from cachelab.lab.keys.key_trace import KeyTrace, Malformed, printable
 from cachelab.lab.progress_bar import progress
 
-__all__ = ["Lines", "open_lines"]
+__all__ = ["LineReader", "open_lines"]
 
 GZIP = b"\x1f\x8b"
 BLOCK = 2**20  # bytes read at once, and the most that is kept of a line without an end
@@ -27,7 +27,7 @@ KEPT = 200  # characters of a malformed line
 
 
 @contextmanager
-def open_lines(path: str | PathLike[str]) -> Iterator[Lines]:
+def open_lines(path: str | PathLike[str]) -> Iterator[LineReader]:
     """Open a file to read its lines, with a bar if that takes long. Raises OSError if there is no such file."""
     path = Path(path)
     name = printable(str(path), KEPT)
@@ -38,10 +38,10 @@ def open_lines(path: str | PathLike[str]) -> Iterator[Lines]:
     if not path.is_file():
         raise OSError(f"{name} is no regular file: copy what it gives into one.")
     with path.open("rb") as file, progress(f"Reading {printable(path.name, 40)}", path.stat().st_size) as done:
-        yield Lines(printable(path.name, KEPT), file, done)
+        yield LineReader(printable(path.name, KEPT), file, done)
 
 
-class Lines:
+class LineReader:
     """Iterate for the number and the text of each line that may be a record; `reject` the one that is none.
 
     Empty and very long lines, and those with a NUL, are rejected already.
@@ -62,7 +62,7 @@ class Lines:
         if len(self.examples) < EXAMPLES or reason == self._damage:
             self.examples.append(Malformed(number, line[:KEPT], reason))
 
-    def trace(
+    def key_trace(
         self, keys: list[str], times: list[float] | None, sizes: list[int] | None, left_out: int, *, expected: str
     ) -> KeyTrace:
         """What was read, its times counted from the first. ValueError if that is nothing; `expected` says what was."""

@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from cachelab.lab.plots.style import COLOURS, PALETTE, Picture, axes, finish, label_ends, ms, short
-from cachelab.lab.traffic.replay_result import Trace
+from cachelab.lab.plots.style import COLOURS, PALETTE, Picture, axes, finish, label_ends
+from cachelab.lab.text import ms, short
+from cachelab.lab.traffic.replay_result import ReplayResult
 
 __all__ = ["plot_curve", "plot_ladder", "plot_latency", "plot_load"]
 
@@ -18,7 +19,7 @@ STYLES = ["-", "--", "-.", ":"]
 DOTS = ["o", "s", "^", "D", "v"]
 
 
-def plot_load(traces: Mapping[str, Trace], title: str, *, bin_s: float = 1.0) -> Picture:
+def plot_load(traces: Mapping[str, ReplayResult], title: str, *, bin_s: float = 1.0) -> Picture:
     """Queries per second at the origin over time, one line for each trace, with the capacity as the dark line."""
     figure, (ax,) = axes()
     words, ends = [], []
@@ -41,7 +42,7 @@ def plot_load(traces: Mapping[str, Trace], title: str, *, bin_s: float = 1.0) ->
     return finish(figure, title, "; ".join(words) + ".")
 
 
-def plot_latency(traces: Mapping[str, Trace], title: str) -> Picture:
+def plot_latency(traces: Mapping[str, ReplayResult], title: str) -> Picture:
     """Latency by percentile, the tail stretched (50, 90, 99, 99.9 %), one line for each trace."""
     figure, (ax,) = axes()
     words, ends = [], []

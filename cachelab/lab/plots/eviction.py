@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from cachelab.eviction import OPT, Policy, lru_curve, simulate
+from cachelab.eviction import OPT, Policy, count_hits, lru_curve
 from cachelab.lab.plots.style import COLOURS, MARKERS, PALETTE, Picture, axes, finish
 
 __all__ = ["eviction_steps", "miss_ratios", "plot_policies"]
@@ -32,9 +32,9 @@ def miss_ratios(
     for policy in policies:
         name = getattr(policy, "__name__", "?")
         found[name] = (
-            lru_curve(keys, sizes) if name == "LRU" else [simulate(policy(size), keys).miss_ratio for size in sizes]
+            lru_curve(keys, sizes) if name == "LRU" else [count_hits(policy(size), keys).miss_ratio for size in sizes]
         )
-    found["OPT"] = [simulate(OPT(size, list(keys)), keys).miss_ratio for size in sizes]
+    found["OPT"] = [count_hits(OPT(size, list(keys)), keys).miss_ratio for size in sizes]
     return found
 
 

@@ -10,18 +10,19 @@ from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish, ms
+from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish
 from cachelab.lab.sim.database import Query
-from cachelab.lab.sim.request_events import Diary
-from cachelab.lab.traffic.replay_result import Row, Trace
+from cachelab.lab.sim.request_events import EventLog
+from cachelab.lab.text import ms
+from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
-__all__ = ["plot_flow", "plot_lanes", "plot_lives"]
+__all__ = ["plot_flow", "plot_lanes", "plot_lifetimes"]
 
 Bar: TypeAlias = tuple[int, float, float]
 """Its line, its left end and its width."""
 
 
-def plot_flow(trace: Trace, title: str, *, ttl_s: float | None = None) -> Picture:
+def plot_flow(trace: ReplayResult, title: str, *, ttl_s: float | None = None) -> Picture:
     """One lane for each key and one for the origin: hits as dots, misses as a bar with a line down to the origin.
 
     With `ttl_s` a pale band shows for how long each answer may be served. Good for up to about 8 keys.
@@ -70,7 +71,7 @@ def _told(row: Row) -> str:
     return f"at {row.when:g} s user {row.key}: {'error' if row.result == 'error' else row.outcome}, {ms(row.latency_s)}"
 
 
-def plot_lanes(traces: Mapping[str, Trace], title: str) -> Picture:
+def plot_lanes(traces: Mapping[str, ReplayResult], title: str) -> Picture:
     """A line for each read in order of arrival: pale while it waits, solid while it is served, a dot for a hit."""
     figure, panels = axes(3.8, columns=len(traces))
     end = max(row.when + row.latency_s for trace in traces.values() for row in trace.reads)
@@ -119,7 +120,7 @@ def _bars(ax: Axes, bars: Sequence[Bar], colour: str) -> None:
     ax.add_collection(PolyCollection(corners, facecolors=colour, linewidths=0))
 
 
-def plot_lives(diary: Diary, title: str, *, ttl_s: float) -> Picture:
+def plot_lifetimes(diary: EventLog, title: str, *, ttl_s: float) -> Picture:
     """A lane for each key: in the cache from its fill until it left, pale once it is dead; hits, and why it left."""
     keys = list(dict.fromkeys(event.key for _, event in diary))
     end = max(when for when, _ in diary)

@@ -8,12 +8,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cachelab.lab.plots.style import COLOURS, PALETTE, Picture, axes, finish
-from cachelab.lab.sim.races import Race, Run
+from cachelab.lab.sim.races import Interleaving, Race
 
 __all__ = ["plot_orders", "plot_race"]
 
 
-def plot_race(run: Run, title: str) -> Picture:
+def plot_race(run: Interleaving, title: str) -> Picture:
     """One lane for each actor with its operations in order; below, what the cache and the origin hold after each."""
     actors = list(dict.fromkeys(run.order))
     figure, (ax,) = axes(1.2 + 0.5 * (len(actors) + 2))
@@ -45,11 +45,11 @@ def plot_race(run: Run, title: str) -> Picture:
 def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
     """Every interleaving as a row, a cell for each turn in its actor's colour; rows that end stale are marked."""
     figure, panels = axes(3.6, columns=len(races))
-    actors = list(dict.fromkeys(name for race in races.values() for name in race.runs[0].order))
+    actors = list(dict.fromkeys(name for race in races.values() for name in race.interleavings[0].order))
     for ax, (label, race) in zip(panels, races.items(), strict=True):
         ax.grid(False)
-        rows = len(race.runs)
-        for number, run in enumerate(race.runs):
+        rows = len(race.interleavings)
+        for number, run in enumerate(race.interleavings):
             y, height = 1 - (number + 0.5) / rows, 0.86 / rows
             for turn, name in enumerate(run.order):
                 colour = PALETTE[actors.index(name)]
@@ -57,7 +57,7 @@ def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
             if run.stale:
                 ax.annotate("✗", (len(run.order) + 0.3, y), color=COLOURS["miss"], va="center", ha="center", fontsize=8)
         ax.set_title(f"{label}: {len(race.stale)} of {rows}", loc="left", fontsize=9.5)
-        ax.set_xlim(0, len(race.runs[0].order) + 0.8)
+        ax.set_xlim(0, len(race.interleavings[0].order) + 0.8)
         ax.set_ylim(0, 1)
         ax.set_yticks([])
         ax.set_xticks([])
@@ -66,6 +66,6 @@ def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
     handles.append(Line2D([], [], marker="$✗$", color=COLOURS["miss"], linestyle="", label="ends stale"))
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
     words = "; ".join(
-        f"{label}: {len(race.stale)} of {len(race.runs)} orders end stale" for label, race in races.items()
+        f"{label}: {len(race.stale)} of {len(race.interleavings)} orders end stale" for label, race in races.items()
     )
     return finish(figure, title, f"{words}.")

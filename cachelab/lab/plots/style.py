@@ -1,4 +1,4 @@
-"""How the lab shows things: pictures with a twin in words, small tables, a slider over precomputed pictures.
+"""The visual language of the lab: pictures with a twin in words.
 
 One visual language in all chapters: a colour and a marker per meaning (never a colour alone), lines for what the
 formula says, dots for what was measured, labels on the lines instead of legends, a title that states the finding.
@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import io
 import math
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from cachelab.lab.text import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,17 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "COLOURS",
     "MARKERS",
-    "PAGE",
     "PALETTE",
     "Picture",
     "axes",
     "finish",
     "label_ends",
-    "ms",
-    "say",
-    "short",
-    "slider",
-    "table",
 ]
 
 # Okabe and Ito's palette: told apart by people with any kind of colour vision.
@@ -47,7 +42,6 @@ COLOURS = {
     "limit": "#222222",
 }
 MARKERS = {"hit": "o", "stale": "^", "miss": "X", "collapsed": "s", "error": "P"}
-PAGE = 92  # characters that fit beside the file browser
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
 
@@ -109,49 +103,3 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
             text, (x, back(below)), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5
         )
         note.set(va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=5)
-
-
-def table(rows: Iterable[Mapping[str, object]]) -> None:
-    """Print rows of the same columns as an aligned table."""
-    import pandas as pd
-
-    frame = pd.DataFrame(list(rows)).astype(str)
-    widths = [2 + max(len(name), int(frame[name].str.len().max())) for name in frame.columns]
-    print(frame.to_string(index=False, col_space=widths))
-
-
-def say(words: str) -> None:
-    """Print the twin of a picture, in lines that fit the page."""
-    print(textwrap.fill(f"In words: {words}", PAGE, subsequent_indent="    "))
-
-
-def short(number: float) -> str:
-    """A number in four digits, and without an exponent: "7.206", "14,660"."""
-    return f"{number:,.0f}" if abs(number) >= 1_000 else f"{number:.4g}"
-
-
-def ms(seconds: float) -> str:
-    """Seconds as people say them: "0 ms", "50 ms", "1.2 s"."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def slider(name: str, frames: Mapping[Any, Picture]) -> None:
-    """Show the first picture, and under it a slider that swaps in the others; all words are printed below.
-
-    The pictures exist already, so a move only sends one. Without widgets, as on a web page, the first stands alone.
-    """
-    from IPython.display import display
-    from ipywidgets import SelectionSlider
-
-    pictures = {f"{label}": picture for label, picture in frames.items()}
-    if not pictures:
-        raise ValueError("A slider needs at least one picture.")
-    shown = next(iter(pictures.values()))._display()
-    control = SelectionSlider(options=list(pictures), description=name, style={"description_width": "initial"})
-    control.layout.width = "60%"
-    control.observe(lambda change: shown.update(*pictures[change["new"]]._bundle(), raw=True), names="value")
-    bundle = control._repr_mimebundle_() or {}
-    bundle["text/plain"] = f"[slider: {name} = {', '.join(pictures)}; it moves while the notebook is running]"
-    display(bundle, raw=True)  # type: ignore[no-untyped-call]
-    for label, picture in pictures.items():
-        say(f"{name} = {label}: {picture.words}")

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, finish, ms
-from cachelab.lab.traffic.replay_result import Row, Trace
+from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, finish
+from cachelab.lab.text import ms
+from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
 __all__ = ["plot_timelines"]
 
@@ -26,7 +27,9 @@ FELT: dict[str, tuple[str, str, Callable[[Row], bool]]] = {
 }
 
 
-def plot_timelines(traces: Mapping[str, Trace], title: str, *, bin_s: float = 0.5, top: float | None = None) -> Picture:
+def plot_timelines(
+    traces: Mapping[str, ReplayResult], title: str, *, bin_s: float = 0.5, top: float | None = None
+) -> Picture:
     """A strip for each trace: the queries at the origin, in bins of `bin_s` seconds, and a mark per unhappy read.
 
     `top`, in queries per second, ends the axis; give it to pictures that are to be compared.

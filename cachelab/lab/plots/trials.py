@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish
 
-__all__ = ["plot_fates"]
+__all__ = ["plot_trials"]
 
 LOOKS = {
     "right value": (COLOURS["hit"], MARKERS["hit"]),
@@ -20,7 +20,7 @@ LOOKS = {
 """How bad it is, in this order."""
 
 
-def plot_fates(fates: Mapping[str, Sequence[str]], title: str) -> Picture:
+def plot_trials(fates: Mapping[str, Sequence[str]], title: str) -> Picture:
     """For each variant a panel with the fate of every try: "right value", "counted miss", "error" or "wrong value"."""
     columns = 25
     rows = max(-(-len(tries) // columns) for tries in fates.values())

@@ -24,7 +24,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from cachelab.lab.real_redis.private_server import DidNotStart, PrivateServer, server_binaries
 from cachelab.lab.real_redis.proxy import FaultyProxy
-from cachelab.lab.real_redis.url import VARIABLE, NoRedis, ask, client_of, where_is, without_password
+from cachelab.lab.real_redis.url import VARIABLE, NoRedis, address_of, identify_server, make_client, without_password
 from cachelab.lab.sim.virtual_loop import VirtualLoop
 
 __all__ = ["FoundRedis", "connect"]
@@ -35,23 +35,23 @@ BANNERS = {
     "private": "Redis: a private server, started for this notebook and ended with it.",
     "fake": "Redis: fakeredis, inside this process.",
 }
-Rung = Literal["server", "cluster", "private", "fake"]
+RedisKind = Literal["server", "cluster", "private", "fake"]
 _sessions = count(1)
 
 
 class FoundRedis:
     """The Redis that `connect` found.
 
-    `rung`     "server", "cluster", "private" or "fake"
+    `kind`     "server", "cluster", "private" or "fake"
     `detail`   what is behind it, and why nothing better is: for people, and different on each machine
     `prefix`   begins every key that a notebook may write, and so the namespace of its `RedisStore`s
     `url`      where it listens, without the password; None for fakeredis
     """
 
-    def __init__(self, rung: Rung, url: str | None, timeout_s: float, detail: str, server: Any = None) -> None:
-        self.rung = rung
+    def __init__(self, kind: RedisKind, url: str | None, timeout_s: float, detail: str, server: Any = None) -> None:
+        self.kind = kind
         self.detail = detail
-        self.prefix = _unique_prefix() if rung in ("server", "cluster") else "cachelab."
+        self.prefix = _unique_prefix() if kind in ("server", "cluster") else "cachelab."
         self.url = None if url is None else without_password(url)
         self._url = url
         self._timeout_s = timeout_s
@@ -69,8 +69,8 @@ class FoundRedis:
         if self._url is None:
             client = fakeredis.FakeAsyncRedis(server=self._server, **options)
         else:
-            is_cluster = self.rung == "cluster"
-            client = client_of(self._url, self._timeout_s, is_cluster=is_cluster, via=via, **options)
+            is_cluster = self.kind == "cluster"
+            client = make_client(self._url, self._timeout_s, is_cluster=is_cluster, via=via, **options)
         self._clients.append(client)
         return client
 
@@ -81,7 +81,7 @@ class FoundRedis:
         """
         clients, self._clients = self._clients, []
         try:
-            if self.rung in ("server", "cluster"):
+            if self.kind in ("server", "cluster"):
                 await self._delete_keys()
         except exceptions.RedisError as error:
             raise NoRedis(
@@ -95,7 +95,7 @@ class FoundRedis:
                 self._server.close()
 
     async def _delete_keys(self) -> None:
-        client = client_of(self._url or "", max(self._timeout_s, 1.0), is_cluster=self.rung == "cluster")
+        client = make_client(self._url or "", max(self._timeout_s, 1.0), is_cluster=self.kind == "cluster")
         try:
             pattern = re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + "*"
             async for key in client.scan_iter(match=pattern, count=1000):
@@ -121,7 +121,7 @@ async def connect(*, timeout_s: float = 0.1) -> FoundRedis:
     if isinstance(asyncio.get_running_loop(), VirtualLoop):
         raise NoRedis("A real Redis does not live in virtual time: in a simulation use lab.FakeRedis().")
     found = await _find(timeout_s)
-    print(BANNERS[found.rung])
+    print(BANNERS[found.kind])
     return found
 
 
@@ -129,8 +129,8 @@ async def _find(timeout_s: float) -> FoundRedis:
     if (url := os.environ.get(VARIABLE, "").strip()) == "fake":
         return _fake(timeout_s, f"{VARIABLE} asks for it.")
     if url:
-        info, is_cluster = await ask(url, timeout_s)
-        return FoundRedis("cluster" if is_cluster else "server", url, timeout_s, f"{where_is(url)}, {info}")
+        info, is_cluster = await identify_server(url, timeout_s)
+        return FoundRedis("cluster" if is_cluster else "server", url, timeout_s, f"{address_of(url)}, {info}")
     failed = []
     for binary in server_binaries():
         try:

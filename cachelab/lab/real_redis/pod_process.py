@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from cachelab.cache import Cache
-from cachelab.lab.real_redis.url import client_of
+from cachelab.lab.real_redis.url import make_client
 from cachelab.stores.memory import MemoryStore
 from cachelab.stores.redis_store import RedisStore
 
@@ -27,10 +27,10 @@ async def work(order: dict[str, Any]) -> dict[str, Any]:
     keys, kind, ttl = order["keys"], order["cache"], order["ttl"]
 
     async def load(key: int) -> str:
-        await asyncio.sleep(order["load_s"])
+        await asyncio.sleep(order["load_time_s"])
         return f"user {key}"
 
-    client = None if kind == "memory" else client_of(order["url"], order["timeout_s"], is_cluster=order["is_cluster"])
+    client = None if kind == "memory" else make_client(order["url"], order["timeout_s"], is_cluster=order["is_cluster"])
     levels: list[Cache[int, str]] = []
     if client is not None:
         await client.ping()

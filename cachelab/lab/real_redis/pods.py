@@ -65,13 +65,13 @@ async def pods(
     *,
     cache: Literal["memory", "redis", "both"],
     ttl: float = 60.0,
-    load_s: float = 0.005,
+    load_time_s: float = 0.005,
     warm: bool = False,
 ) -> Fleet:
     """Start a process for each node of the workload, let all begin together, and return their counts.
 
     `cache`   a MemoryStore in each pod, the Redis that all share, or both: memory over Redis
-    `ttl`     seconds; `load_s` is how many a load takes
+    `ttl`     seconds; `load_time_s` is how many a load takes
     `warm`    begin with what the call before left in Redis; otherwise that is deleted first
 
     Raises `NoRedis` if the Redis is not one that processes can share (memory alone needs none), `PodFailed`, and
@@ -87,13 +87,13 @@ async def pods(
     if not asked:
         raise ValueError("The workload has no requests: give it more seconds or a higher rate.")
     keys = {key for keys_of_one in asked.values() for key in keys_of_one}
-    order: dict[str, Any] = {"cache": cache, "ttl": ttl, "load_s": load_s}
+    order: dict[str, Any] = {"cache": cache, "ttl": ttl, "load_time_s": load_time_s}
     if cache != "memory":
-        if redis.rung == "fake":
+        if redis.kind == "fake":
             raise NoRedis(
                 f"Processes cannot share a fakeredis: install redis-server or name a Redis in {VARIABLE}, then restart."
             )
-        namespace, is_cluster = f"{redis.prefix}pods", redis.rung == "cluster"
+        namespace, is_cluster = f"{redis.prefix}pods", redis.kind == "cluster"
         order |= {"url": redis._url, "timeout_s": TIMEOUT_S, "is_cluster": is_cluster, "namespace": namespace}
         if not warm:
             store = RedisStore(redis.client(), str, namespace=namespace, version=1)

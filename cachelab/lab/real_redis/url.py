@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 if TYPE_CHECKING:
     from cachelab.lab.real_redis.proxy import FaultyProxy
 
-__all__ = ["NoRedis", "VARIABLE", "ask", "client_of", "where_is", "without_password"]
+__all__ = ["NoRedis", "VARIABLE", "identify_server", "make_client", "address_of", "without_password"]
 
 VARIABLE = "CACHELAB_REDIS_URL"
 
@@ -23,7 +23,7 @@ class NoRedis(Exception):
     """The Redis that was asked for cannot be used; the text says what to do."""
 
 
-def client_of(
+def make_client(
     url: str, timeout_s: float, *, is_cluster: bool = False, via: FaultyProxy | None = None, **options: Any
 ) -> Any:
     """A `redis.asyncio` client that answers or raises within about `timeout_s` seconds and never retries.
@@ -45,10 +45,10 @@ def client_of(
     return Redis.from_pool(BlockingConnectionPool(**settings))
 
 
-async def ask(url: str, timeout_s: float) -> tuple[str, bool]:
+async def identify_server(url: str, timeout_s: float) -> tuple[str, bool]:
     """The version of the server, and whether it is part of a cluster. Raises `NoRedis`, in words for people."""
-    where, correct = where_is(url), f"correct {VARIABLE}, or unset it"
-    client = client_of(url, max(timeout_s, 1.0), is_cluster=False)
+    where, correct = address_of(url), f"correct {VARIABLE}, or unset it"
+    client = make_client(url, max(timeout_s, 1.0), is_cluster=False)
     try:
         await client.ping()
         try:
@@ -68,7 +68,7 @@ async def ask(url: str, timeout_s: float) -> tuple[str, bool]:
     return f"version {info.get('redis_version', 'unknown')}", bool(info.get("cluster_enabled"))
 
 
-def where_is(url: str) -> str:
+def address_of(url: str) -> str:
     """The address in a URL without user and password. Raises `NoRedis` if it is no URL of a Redis."""
     try:
         parse_url(url)
@@ -84,4 +84,4 @@ def where_is(url: str) -> str:
 
 def without_password(url: str) -> str:
     """The scheme and the address of a URL, which anybody may see."""
-    return f"{urlsplit(url).scheme}://{where_is(url)}"
+    return f"{urlsplit(url).scheme}://{address_of(url)}"

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.lab.sim.simulation import run
 
-__all__ = ["Race", "Run", "Step", "World", "race"]
+__all__ = ["Race", "Interleaving", "Step", "World", "race"]
 
 T = TypeVar("T")
 Actor: TypeAlias = Callable[["World"], Awaitable[object]]
@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass
-class Run:
+class Interleaving:
     """One interleaving: the order of the turns and what came of it. `stale`: the cache ends with an old version."""
 
     order: tuple[str, ...]
@@ -54,17 +54,17 @@ class Run:
 class Race:
     """All interleavings of the same actors."""
 
-    runs: list[Run]
+    interleavings: list[Interleaving]
 
     @property
-    def stale(self) -> list[Run]:
+    def stale(self) -> list[Interleaving]:
         """The interleavings after which the cache holds an old version."""
-        return [run for run in self.runs if run.stale]
+        return [run for run in self.interleavings if run.stale]
 
     @property
     def share(self) -> float:
         """The share of the interleavings that end stale, 0 to 1."""
-        return len(self.stale) / len(self.runs)
+        return len(self.stale) / len(self.interleavings)
 
 
 class World:
@@ -138,8 +138,8 @@ class World:
         self._turns[_actor.get()] = turn
         await turn
 
-    async def deal(self, actors: Mapping[str, Actor], order: tuple[str, ...]) -> Run:
-        """Run the actors with their turns in this order."""
+    async def deal(self, actors: Mapping[str, Actor], order: tuple[str, ...]) -> Interleaving:
+        """Interleaving the actors with their turns in this order."""
         tasks: dict[str, asyncio.Future[Any]] = {}
         for name, actor in actors.items():
             _actor.set(name)
@@ -154,7 +154,7 @@ class World:
         if unfinished:
             raise RuntimeError(f"{', '.join(unfinished)} took more steps than the turns it was given.")
         errors = {name: repr(task.exception()) for name, task in tasks.items() if task.exception()}
-        return Run(order, self.steps, self._cached not in (None, self.version), errors)
+        return Interleaving(order, self.steps, self._cached not in (None, self.version), errors)
 
     async def _settle(self) -> None:
         for _ in range(SETTLE):
@@ -174,7 +174,7 @@ def race(
     Raises RuntimeError if an actor needs more turns than it was given.
     """
 
-    async def one(order: tuple[str, ...]) -> Run:
+    async def one(order: tuple[str, ...]) -> Interleaving:
         world = World(warm=warm)
         world.cache = cache(world) if cache else None
         return await world.deal(actors, order)

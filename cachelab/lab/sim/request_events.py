@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from cachelab.events import Fact, Record
 
-__all__ = ["Diary", "Seen", "current_request", "listen"]
+__all__ = ["EventLog", "RequestEvents", "current_request", "listen"]
 
 
 @dataclass(slots=True)
-class Seen:
+class RequestEvents:
     """What the instruments saw of one request: its number, its queries at the origin, what the caches told."""
 
     number: int
@@ -25,7 +25,7 @@ class Seen:
     facts: list[Fact] = field(default_factory=list)
 
 
-current_request: ContextVar[Seen | None] = ContextVar("current_request", default=None)
+current_request: ContextVar[RequestEvents | None] = ContextVar("current_request", default=None)
 
 
 def listen(event: Record | Fact) -> None:
@@ -38,10 +38,10 @@ def listen(event: Record | Fact) -> None:
             seen.facts.append(event)
 
 
-class Diary(list[tuple[float, Record | Fact]]):
+class EventLog(list[tuple[float, Record | Fact]]):
     """A listener for caches and stores that writes down what it hears: pairs of seconds on the loop's clock and event.
 
-    Give the same one to a cache and to its store, and `lab.plot_lives` draws it.
+    Give the same one to a cache and to its store, and `lab.plot_lifetimes` draws it.
     """
 
     def __call__(self, event: Record | Fact) -> None:

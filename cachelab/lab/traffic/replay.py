@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from cachelab.cache import Cache
 from cachelab.entry import ABSENT
 from cachelab.lab.sim.database import SlowDatabase
-from cachelab.lab.sim.request_events import Seen, current_request
-from cachelab.lab.traffic.replay_result import Row, Trace
+from cachelab.lab.sim.request_events import RequestEvents, current_request
+from cachelab.lab.traffic.replay_result import ReplayResult, Row
 from cachelab.lab.traffic.workload import Request, Workload
 
 __all__ = ["replay"]
@@ -27,7 +27,7 @@ async def replay(
     *,
     db: SlowDatabase | None = None,
     write: Get | None = None,
-) -> Trace:
+) -> ReplayResult:
     """Send every request at its time and return the trace once all are answered.
 
     `get`    what answers a read: a Cache or an async function of the key; a list of them, one for each node
@@ -57,7 +57,7 @@ async def replay(
 
     async def serve(number: int, request: Request) -> None:
         nonlocal left
-        seen = Seen(number)
+        seen = RequestEvents(number)
         current_request.set(seen)
         began = loop.time()
         value, error = None, ""
@@ -94,7 +94,7 @@ async def replay(
 
     loop.call_at(start + requests[0].when, arrive, 0)
     await all_answered
-    return Trace(
+    return ReplayResult(
         rows=[row for row in rows if row is not None],
         queries=db.queries[queries_before:] if db else [],
         seconds=workload.seconds if isinstance(workload, Workload) else requests[-1].when,

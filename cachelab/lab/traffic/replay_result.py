@@ -13,7 +13,7 @@ from cachelab.lab.sim.database import Query
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Row", "Trace"]
+__all__ = ["Row", "ReplayResult"]
 
 
 class Row(NamedTuple):
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 @dataclass
-class Trace:
+class ReplayResult:
     """What `replay` saw. `frame` has the rows as a DataFrame, `queries` the origin's side of it.
 
     Ratios and percentiles are over reads. `seconds` is the length of the workload, `capacity` the origin's C / s.
