@@ -27,12 +27,12 @@ def stamped(value: Any = "value", *, ttl: float = 60.0, load_time_s: float = 0.0
 
 @PROPERTY
 @given(expires=MOMENTS, fresh_until=MOMENTS, refresh_from=MOMENTS)
-def test_an_entry_keeps_its_moments_in_order(expires: float, fresh_until: float, due: float) -> None:
+def test_an_entry_keeps_its_moments_in_order(expires: float, fresh_until: float, refresh_from: float) -> None:
     """Whatever it is given, an entry is due no later than it is fresh, and fresh no longer than it lives."""
-    entry = Entry("value", expires, fresh_until, due)
+    entry = Entry("value", expires, fresh_until, refresh_from)
     assert entry.expires == expires
     assert entry.fresh_until == min(fresh_until, expires)
-    assert entry.refresh_from == min(due, entry.fresh_until)
+    assert entry.refresh_from == min(refresh_from, entry.fresh_until)
 
 
 def test_an_entry_with_one_moment_has_all_three_there() -> None:
