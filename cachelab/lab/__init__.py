@@ -61,8 +61,8 @@ if TYPE_CHECKING:
         OriginError as OriginError,
         Slow as Slow,
     )
+    from cachelab.lab.sim.listeners import EventLog as EventLog, listen as listen
     from cachelab.lab.sim.races import Race as Race, World as World, race as race
-    from cachelab.lab.sim.request_events import EventLog as EventLog, listen as listen
     from cachelab.lab.sim.simulation import run as run, simulate as simulate
     from cachelab.lab.sim.virtual_loop import Deadlock as Deadlock
     from cachelab.lab.text import ms as ms, table as table

@@ -13,7 +13,7 @@ from cachelab.flight import Flight
 from cachelab.freshness import Freshness
 from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
 from cachelab.lab.sim.database import SlowDatabase
-from cachelab.lab.sim.request_events import listen
+from cachelab.lab.sim.listeners import listen
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
 from cachelab.lab.traffic.replay import replay

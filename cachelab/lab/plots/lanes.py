@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish
 from cachelab.lab.sim.database import Query
-from cachelab.lab.sim.request_events import EventLog
+from cachelab.lab.sim.listeners import EventLog
 from cachelab.lab.text import ms
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from cachelab.entry import ABSENT, Absent
-from cachelab.lab.sim.request_events import current_request
+from cachelab.lab.sim.listeners import current_request
 
 __all__ = ["Query", "SlowDatabase", "UserProfile"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from cachelab.cache import Cache
 from cachelab.entry import ABSENT
 from cachelab.lab.sim.database import SlowDatabase
-from cachelab.lab.sim.request_events import RequestEvents, current_request
+from cachelab.lab.sim.listeners import RequestEvents, current_request
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
 from cachelab.lab.traffic.workload import Request, Workload
 

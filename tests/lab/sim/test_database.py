@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from cachelab import ABSENT, Cache, MemoryStore
 from cachelab.lab.sim.database import Query, SlowDatabase, UserProfile
 from cachelab.lab.sim.faults import Down, Failing, Faulty, OriginError, Slow
-from cachelab.lab.sim.request_events import listen
+from cachelab.lab.sim.listeners import listen
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.traffic.replay import replay
 from cachelab.lab.traffic.replay_result import ReplayResult, Row

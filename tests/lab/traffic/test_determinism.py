@@ -30,8 +30,8 @@ async def everything(traffic: lab.Workload = TRAFFIC) -> lab.ReplayResult:
 def fingerprint(hash_seed: str) -> str:
     """The digest of the run in a fresh process."""
     answer = subprocess.run(
-        [sys.executable, "-c", "from tests.lab.test_determinism import *; print(lab.run(everything).digest())"],
-        cwd=Path(__file__).parents[2],
+        [sys.executable, "-c", "from tests.lab.traffic.test_determinism import *; print(lab.run(everything).digest())"],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,

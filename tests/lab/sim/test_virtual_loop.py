@@ -592,7 +592,7 @@ def interrupt(script: str) -> tuple[str, str, float]:
     """Run the script, send it SIGINT when it spins: stdout from then on, stderr, and the seconds to the first line."""
     with subprocess.Popen(
         [sys.executable, "-c", script],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
