@@ -1,4 +1,4 @@
-"""Whose time it is: the clock of the event loop that is running, bound once."""
+"""The clock of the running event loop, which is bound once and then read everywhere."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TypeAlias
 __all__ = ["Clock", "LoopClock", "lazy_clock", "running_clock"]
 
 Clock: TypeAlias = Callable[[], float]
-"""A function without arguments that returns seconds, never going back."""
+"""A function without arguments that returns seconds, which never go back."""
 
 
 def running_clock() -> Clock:
-    """The clock of the running loop; without a loop `time.monotonic`, which is what the usual loops return."""
+    """The clock of the running loop. Without a loop it is `time.monotonic`, which is what the usual loops return."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return time.monotonic
-    if type(loop).time is asyncio.BaseEventLoop.time:  # the same seconds with one call less on the hit path
+    if type(loop).time is asyncio.BaseEventLoop.time:  # the same seconds with one call less for each hit
         return time.monotonic
     return loop.time
 
 
 def lazy_clock() -> Clock:
-    """A clock that binds the running loop's at its first reading, for what is built before the loop runs."""
+    """A clock that binds to the running loop when it is first read, for parts that are built before the loop runs."""
     bound: Clock | None = None
 
     def read() -> float:
@@ -38,7 +38,7 @@ def lazy_clock() -> Clock:
 
 
 class LoopClock:
-    """The clock of the loop that asks first, or `given`; `owner` belongs to that loop from then on."""
+    """The clock of the first loop that `check_loop` sees, or `given`. From then on `owner` belongs to that loop."""
 
     def __init__(self, owner: str, given: Clock | None) -> None:
         self._owner = owner
@@ -50,7 +50,7 @@ class LoopClock:
         return self._read()
 
     def check_loop(self) -> None:
-        """Bind to the running loop, or raise RuntimeError if that is another than before."""
+        """Bind to the running loop. Raises RuntimeError if that is another loop than before."""
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop, self._read = loop, self._given or running_clock()

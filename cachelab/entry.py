@@ -1,12 +1,12 @@
-"""The words for what a cache holds, and the two sockets that everything plugs into.
+"""The words for what a cache holds, and the two interfaces that everything plugs into: `Loader` and `Store`.
 
 Three kinds of nothing are three different things here:
 
-    MISS     the store has no entry for the key: nobody knows
-    ABSENT   the origin was asked and has no such key: known not to exist
-    None     a value like any other: the origin said None
+    MISS     the store has no entry for the key, so it cannot say anything about it
+    ABSENT   the origin was asked and has no such key: the key is known not to exist
+    None     a value like any other: the origin answered None
 
-Times are seconds on the clock of the running event loop, in floats.
+Times are floats, in seconds on the clock of the running event loop.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "ABSENT",
     "Absent",
     "Entry",
+    "Lease",
     "Loader",
     "MISS",
     "Miss",
@@ -28,16 +29,16 @@ __all__ = [
     "call_loader",
     "checked_max_entries",
     "checked_ttls",
-    "no_peek",
 ]
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
+V_contra = TypeVar("V_contra", contravariant=True)
 
 
 class Miss(enum.Enum):
-    """The type of `MISS`, falsy and with one member, so that a type checker can follow `is MISS`."""
+    """The type of `MISS`. It is falsy, and its only member lets a type checker follow `is MISS`."""
 
     MISS = "MISS"
 
@@ -51,7 +52,7 @@ class Miss(enum.Enum):
 
 
 class Absent(enum.Enum):
-    """The type of `ABSENT`, falsy and with one member; a copy or a pickle of it is still the same object."""
+    """The type of `ABSENT`. It is falsy, and a copy or a pickle of its only member is the same object."""
 
     ABSENT = "ABSENT"
 
@@ -70,16 +71,18 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(slots=True)
 class Entry(Generic[V_co]):
-    """A value and its moments, refresh_from ≤ fresh_until ≤ expires, in seconds on this process's loop clock; `inf` for never.
+    """A value and the moments of its life, in seconds on this process's loop clock; `math.inf` means never.
 
-    `expires`      from here on it must not be served any more
-    `fresh_until`  from here on it is stale, and served only because somebody loads it anew; by default `expires`
-    `refresh_from` from here on a reader may have to start that load; by default `fresh_until`
-    `load_time_s`       how many seconds its load took
+    `expires`       from this moment on the entry must not be served
+    `fresh_until`   from this moment on it is stale: it may be served while the key is loaded again; default `expires`
+    `refresh_from`  from this moment on a read may start that load; default `fresh_until`
+    `load_time_s`   how many seconds its load took
 
-    Moments mean nothing on another machine: a store that is shared keeps the remaining life instead and turns it back
-    into moments when it reads. Whoever gets an entry may share it with others and must not change it: type checkers
-    see to that; a frozen dataclass, which refuses it while running, takes four times as long to build.
+    Always refresh_from ≤ fresh_until ≤ expires: a later moment is brought forward. Moments mean nothing on another
+    machine, so a shared store keeps the remaining life and turns it back into moments when it reads.
+
+    Entries are shared: do not change one. A type checker enforces that. A frozen dataclass would enforce it at run time
+    too, but takes four times as long to build.
     """
 
     value: V_co
@@ -90,69 +93,88 @@ class Entry(Generic[V_co]):
 
     def __post_init__(self) -> None:
         if self.fresh_until > self.expires:
-            self.fresh_until = self.expires  # type: ignore[misc]  # it is not yet anybody's
+            self.fresh_until = self.expires  # type: ignore[misc]  # the entry is not shared yet
         if self.refresh_from > self.fresh_until:
             self.refresh_from = self.fresh_until  # type: ignore[misc]
 
 
 class Loader(Protocol[K_contra, V_co]):
-    """Where a missing value comes from: the origin, or another cache (then an `Entry`, so that its age travels up).
+    """Where a missing value comes from: the origin, or another cache.
 
-    A loader may also have `async delete(key)`; a cache above calls it before it deletes its own copy.
+    A loader returns the value, or `ABSENT` if there is no such key. A cache as a loader returns an `Entry` of either,
+    so that the age of the value travels up with it. A loader may also have `async delete(key)`: a cache above calls it
+    before it deletes its own copy.
     """
 
-    async def __call__(self, key: K_contra, /) -> V_co | Absent | Entry[V_co | Absent]:
-        """The value, `ABSENT` when there is no such key, or an `Entry` of either; an error is raised unchanged."""
+    async def __call__(self, key: K_contra, /) -> V_co:
+        """The value, `ABSENT`, or an `Entry` of either. The caller of the cache receives an error unchanged."""
         ...
 
 
-class Store(Protocol):
-    """Where entries are kept.
+class Store(Protocol[V]):
+    """Where entries are kept. The value of an entry is a `V`, or `ABSENT` for a key that is known not to exist.
 
-    One that lives in this process also has `peek(key)`, without `await`: the entry if it is not yet due, else `MISS`.
-    None of its other calls waits, either.
+    A store may have more verbs than these three:
+
+    `peek(key)`         for a store in this process, without `await`: the entry if no refresh can be due yet, else
+                        `MISS`. None of the other verbs of such a store ever waits.
+    `clear()`           without `await`; a store with `peek` has it: forget every entry
+    `claim(key, seen)`  with `await`, for a store that several processes share. A cache calls it before it loads a key
+                        for which it found `seen`: an `Entry`, or `MISS`. It returns a `Lease`, which is the right to
+                        load and to fill, or the `Entry` that another process has just filled.
     """
 
-    async def get(self, key: Any, /) -> Entry[Any] | Miss:
-        """The live entry, or `MISS`: an entry is gone at the instant `expires`, not after it."""
+    async def get(self, key: Any, /) -> Entry[V] | Miss:
+        """The entry, or `MISS`. An entry is gone at the instant `expires`, not after it."""
         ...
 
-    async def set(self, key: Any, entry: Entry[Any], /) -> None:
-        """Keep the entry in place of whatever was there. It may be evicted at any time."""
+    async def set(self, key: Any, entry: Entry[V], /) -> None:
+        """Keep the entry in place of an older one. The store may evict it at any time."""
         ...
 
     async def delete(self, key: Any, /) -> None:
-        """Forget the key; nothing happens if it is not there."""
+        """Forget the key. Nothing happens if it is not there."""
         ...
 
 
-async def call_loader(load: Loader[Any, V], key: Any) -> Entry[V | Absent]:
-    """What the loader answers, as an `Entry`. Raises TypeError for what is no answer, and what the loader raises."""
+class Lease(Protocol[V_contra]):
+    """The right to fill one key of a shared store. It is used once: exactly one of its verbs is called."""
+
+    async def set(self, entry: Entry[V_contra], /) -> bool:
+        """Keep the entry. False, and nothing is kept, if the key was deleted since the lease was granted."""
+        ...
+
+    async def drop(self) -> None:
+        """Remove the old entry: the origin no longer has the key. A newer entry stays."""
+        ...
+
+    async def release(self) -> None:
+        """Give the lease back: the load has nothing to share."""
+        ...
+
+
+async def call_loader(load: Loader[Any, Any], key: Any) -> Entry[Any]:
+    """The answer of the loader as an `Entry`. Raises what the loader raises, and TypeError for what is no answer."""
     answer = load(key)
     if not inspect.isawaitable(answer):
         raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")
     loaded = await answer
     if loaded is MISS:
-        raise TypeError("load returned MISS, which means nobody knows; return ABSENT for a key that isn't there.")
+        raise TypeError("load returned MISS, which says nothing; return ABSENT for a key that isn't there.")
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
 
 def checked_max_entries(max_entries: int) -> int:
-    """`max_entries`, if a store can hold so many. Raises ValueError if it is not a whole number of at least 1."""
+    """`max_entries`, if it is a whole number of at least 1; else ValueError."""
     if not isinstance(max_entries, int) or max_entries < 1:
         raise ValueError(f"max_entries must be a whole number of at least 1, not {max_entries!r}.")
     return max_entries
 
 
 def checked_ttls(ttl: float, negative_ttl: float) -> tuple[float, float]:
-    """Both, in seconds, if entries can live so long; else ValueError."""
+    """Both, in seconds, if `ttl` is above 0 and `negative_ttl` is not below; else ValueError."""
     if not ttl > 0:
         raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}; math.inf keeps values until evicted.")
     if not negative_ttl >= 0:
         raise ValueError(f"negative_ttl must be 0 (remember no absence) or more seconds, not {negative_ttl!r}.")
     return ttl, negative_ttl
-
-
-def no_peek(_key: object) -> Miss:
-    """The `peek` of a store that has none: nobody knows without asking it."""
-    return MISS

@@ -1,19 +1,19 @@
 """The words for what happened: outcomes, results, facts and errors.
 
     CacheError
-      InvalidationFailed      a delete did not reach every level: somebody may still be served the old value
-      LoadAbandoned           the load that this caller waited for was cancelled: there is no answer, ask again
-      Undecodable             (in cachelab.stores.codec) what a shared store returned is not what was asked for: a counted miss
+      InvalidationFailed   a delete did not reach every level: the old value may still be served
+      LoadAbandoned        the load that this caller waited for was cancelled: there is no answer, so ask again
+      Undecodable          (in cachelab.stores.codec) bytes in a shared store are no entry of this key: a counted miss
 
 An *outcome* says how the cache answered, a *result* what it answered (modelled on RFC 9211, Cache-Status):
 
     outcome   hit        from the store, fresh
-              stale      from the store, older than it should be, on purpose
-              miss       this caller loaded
-              collapsed  this caller waited for a load that somebody else had started
+              stale      from the store, after its TTL, as `freshness` allows
+              miss       this caller loaded the key
+              collapsed  this caller waited for a load that another caller had started
     result    value | absent | error (the load failed, or the caller was cancelled while it waited)
 
-There is exactly one `Record` for each `get`. Everything else that is worth knowing is a `Fact`.
+Each `get` ends with exactly one `Record`. Everything else that is worth knowing is a `Fact`.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ FactKind: TypeAlias = Literal[
 
 
 class CacheError(Exception):
-    """The root of what this package raises itself; the origin's own errors reach the caller unchanged."""
+    """The base class of the errors that this package raises. The origin's own errors reach the caller unchanged."""
 
 
 class InvalidationFailed(CacheError):
-    """A delete did not reach every level: the old value may be served until its TTL ends. Delete again."""
+    """A delete did not reach every level, so the old value may be served until its TTL ends. Delete the key again."""
 
 
 class LoadAbandoned(CacheError):
-    """The load that this caller waited for was cancelled or interrupted. The caller himself was not: he may retry."""
+    """The load that this caller waited for was cancelled or interrupted. The caller was not, and may try again."""
 
 
 class Record(NamedTuple):
-    """How one `get` ended: which cache, which key, and one word each for how and what."""
+    """How one `get` ended: the name of the cache, the key, the outcome and the result."""
 
     cache: str
     key: Hashable
@@ -68,9 +68,9 @@ class Record(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """Something that happened inside a cache or a store; `error` is the exception behind a "... error", else None.
+    """Something that happened inside a cache or a store. `error` is the exception of a "... error", else None.
 
-    A store tells why an entry left or was not kept: "evicted" for want of room, "expired", "refused" as too large.
+    A store reports why an entry is gone or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
     """
 
     cache: str
@@ -83,7 +83,7 @@ Listener: TypeAlias = Callable[[Record | Fact], None]
 
 
 def notify(listen: Listener, event: Record | Fact) -> None:
-    """Call the listener. If it raises, the loop's exception handler hears of it, or the log if no loop is running."""
+    """Call the listener. Its error goes to the loop's exception handler, or to the log if no loop is running."""
     try:
         listen(event)
     except Exception as error:
@@ -95,11 +95,11 @@ def notify(listen: Listener, event: Record | Fact) -> None:
 
 
 class Counters:
-    """What every cache counts and tells.
+    """What every cache counts and reports.
 
     The counters are plain integers: `hits`, `stale`, `misses` and `collapsed` (their sum is the number of `get`s that
-    have ended), `loads`, `load_errors` and `store_errors`. Records and facts are built only if somebody listens; a
-    listener that raises is reported to the event loop's exception handler and disturbs nobody.
+    have ended), `loads`, `load_errors` and `store_errors`. Records and facts are built only if there is a listener. An
+    error of the listener goes to the event loop's exception handler and reaches no caller.
     """
 
     def __init__(self, name: str, listen: Listener | None) -> None:
@@ -107,7 +107,7 @@ class Counters:
         self.hits = self.stale = self.misses = self.collapsed = self.loads = self.load_errors = self.store_errors = 0
         self._listen = listen
 
-    def _answered(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
+    def _record(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
         if outcome == "hit":
             self.hits += 1
         elif outcome == "miss":
@@ -120,7 +120,7 @@ class Counters:
             result: Result = "error" if error else "absent" if value is ABSENT else "value"
             notify(self._listen, Record(self.name, key, outcome, result))
 
-    def _store_failed(self, key: Hashable, error: Exception) -> None:
+    def _store_error(self, key: Hashable, error: Exception) -> None:
         self.store_errors += 1
         self._fact(key, "store error", error)
 

@@ -1,109 +1,248 @@
-"""The fence: a load that began before a delete must not fill after it.
+"""One level of a cache: a store that may fail, and the fences around the loads that may fill it.
 
-Problem: a reader misses and loads the old value; a writer commits and deletes; then the reader fills. The old value
-    stands in the cache until its TTL ends or somebody writes again.
-Idea: every load stands behind a fence of its own. A delete breaks all fences of its key that stand at that moment. A
-    load whose fence is broken does not fill; if it broke while the fill was on its way, the load deletes again. A fill
-    on its way to a remote store goes on to its end, also if its caller is cancelled, and so does its fence. From the
-    delete until such a fill has been taken back, nobody believes what the store says about the key. A remote store that
-    has failed to answer a read of the key is not sent the fill: to wait for it again would cost the caller double.
-Guarantee: through one `Cache`, no fill of a value that was loaded before a delete of its key stays in a store that
-    answers, and nobody who asks after the delete is given it. Nothing is kept for keys that nobody loads.
-Not guaranteed: anything across caches and processes, since another's delete breaks no fence here (the lease does that);
-    a store that fails in the middle of a fill, or as a late one is taken back, may keep it until the TTL ends; a load
-    that begins after the delete and still reads the old row (a lagging replica, an old snapshot) is not seen.
-Cost: an object and an entry in a table for each load; a hit pays nothing.
-Source: the problem is the "stale set" of Nishtala et al., NSDI'13, section 3.2.1; generations are an old cure.
+Problem: a reader misses and loads the old value. A writer commits and deletes the key. Then the reader fills, and the
+    old value stays in the store until its TTL ends. A store across the network may also fail or hang at any of these
+    steps.
+Idea: every load runs inside a fence of its own. A delete breaks the fences that stand around its key at that moment,
+    and a load whose fence is broken does not fill. If the fence breaks while the fill is on its way to a remote store,
+    the fill is deleted again. Such a fill runs to its end even if its caller is cancelled, and the fence stands until
+    then. From the delete to that end, reads of the key are misses: the store might show the old value. A caller whose
+    read of the store has failed is not made to wait for the store a second time: no fill of that key is sent while it
+    waits. A store with `claim` keeps track of deletes itself: it grants a lease, and the fill goes through the lease.
+Guarantee: through one `Cache`, no value that was loaded before a delete of its key stays in a store that answers, and
+    no caller that asks after the delete is given it. Nothing is kept for keys that nobody loads.
+Not guaranteed: anything across caches and processes, where the delete of one breaks no fence of another (a lease
+    reaches that far). A store without leases that fails in the middle of a fill, or while a late fill is deleted again,
+    may keep the value until its TTL ends. A load that begins after the delete and still reads the old row, from a
+    lagging replica or an old snapshot, is not noticed.
+Cost: an object and an entry in a table for each load. A hit pays nothing.
+Source: the problem is the "stale set" of Nishtala et al., NSDI'13, section 3.2.1. Their cure is the lease; generation
+    counters, of which a fence is a form, are older.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
-__all__ = ["Fence", "Fences"]
+from cachelab.clock import LoopClock
+from cachelab.entry import MISS, Entry, Lease, Miss, Store
+
+__all__ = ["Fence", "Level"]
+
+T = TypeVar("T")
 
 
-class Fence:
-    """One load's fence: `with fence:` around the load and its fill; `broken` tells whether a delete came between."""
+class Fence(AbstractContextManager["Fence"]):
+    """Stands around one load and its fill: `with level.fence(key) as fence:`.
 
-    __slots__ = ("_filling", "_key", "_standing", "_unread", "_waiter", "broken")
+    `broken`   whether the key was deleted since the load began: then the loaded value must not be kept
+    `lease`    the right to fill, where the store grants one; released at the end if it was not used
+    `fills`    False if the store could not be asked for a lease: then the load does not fill
+    `sending`  the command to the store that runs behind this fence
+    """
 
-    def __init__(self, standing: dict[Hashable, list[Fence]], unread: set[Hashable], key: Hashable) -> None:
-        self._standing = standing
-        self._unread = unread
-        self._key = key
-        self._filling: asyncio.Future[None] | None = None
+    __slots__ = ("_key", "_level", "_parts", "_waiter", "broken", "fills", "lease", "sending")
+
+    def __init__(self, level: Level, key: Hashable) -> None:
+        self._level, self._key = level, key
+        self._parts = 0  # what has not ended: the load, and the command that it has sent
         self._waiter: asyncio.Future[None] | None = None
         self.broken = False
+        self.fills = True
+        self.lease: Lease[Any] | None = None
+        self.sending: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Fence:
-        self._standing.setdefault(self._key, []).append(self)
+        self._begin_part()
         return self
 
     def __exit__(self, *_: object) -> None:
-        fences = self._standing[self._key]
-        fences.remove(self)
-        if not fences:
-            del self._standing[self._key]
-            self._unread.discard(self._key)
+        if self.lease is not None:
+            self.send(self._level.release(self._key, self.lease))
+        self._end_part()
 
-    async def stand_until_done(self, filling: Coroutine[Any, Any, None]) -> None:
-        """Await the fill, unless the key is unread: then nothing is sent.
+    def send(self, command: Coroutine[Any, Any, None]) -> None:
+        """Run a command to its end behind this fence, even if the caller is cancelled."""
+        self._begin_part()
+        self.sending = asyncio.ensure_future(command)  # kept here, since the loop holds its tasks only weakly
+        self.sending.add_done_callback(self._sent)
 
-        It goes on behind this fence if its caller is cancelled: nobody else would take it back. Nor does the caller
-        wait for that, if the fence breaks: the store may hang, and would be waited for twice.
-        """
-        if self._key in self._unread:
-            filling.close()
-            return
-        self.__enter__()
-        self._filling = asyncio.ensure_future(filling)  # the loop itself holds tasks only weakly
-        self._filling.add_done_callback(self.__exit__)
-        self._waiter = self._filling.get_loop().create_future()
-        self._filling.add_done_callback(self._release)
-        await self._waiter
+    async def send_and_wait(self, command: Coroutine[Any, Any, None]) -> None:
+        """As `send`, and wait for the end. A broken fence ends the wait: the store may hang, and the value is here."""
+        self.send(command)
+        if not self.broken:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
-    def _break(self) -> None:
+    def break_it(self) -> None:
+        """The key was deleted: what was loaded inside this fence must not be kept."""
         self.broken = True
-        self._release()
+        self._wake()
 
-    def _release(self, *_: object) -> None:
+    def _sent(self, _: object) -> None:
+        self._end_part()
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _begin_part(self) -> None:
+        if not self._parts:
+            self._level.standing.setdefault(self._key, []).append(self)
+        self._parts += 1
 
-class Fences:
-    """The fences of one cache. `len` is the number of keys that are being loaded."""
+    def _end_part(self) -> None:
+        self._parts -= 1
+        if not self._parts:
+            fences = self._level.standing[self._key]
+            fences.remove(self)
+            if not fences:
+                del self._level.standing[self._key]
 
-    def __init__(self) -> None:
-        self._standing: dict[Hashable, list[Fence]] = {}
-        self._unread: set[Hashable] = set()
 
-    def around(self, key: Hashable) -> Fence:
-        """A new fence for one load of `key`."""
-        return Fence(self._standing, self._unread, key)
+class Level:
+    """A store and the fences around the loads that may fill it.
 
-    def break_all(self, key: Hashable) -> None:
+    `peek`         the store's own, or one that never finds anything
+    `in_process`   whether the store has a `peek`: then none of its verbs ever waits
+    `grants`       whether the store grants leases
+    `standing`     the fences that stand now, by key
+    `store_error`  is called with a key and each error of the store, `fact` with a key and "fill" for each fill
+    """
+
+    def __init__(
+        self,
+        store: Store[Any],
+        clock: LoopClock,
+        store_error: Callable[[Hashable, Exception], None],
+        fact: Callable[[Hashable, Any], None],
+    ) -> None:
+        self.store: Any = store  # also for the verbs that not every store has
+        self.peek: Callable[[Any], Entry[Any] | Miss] = getattr(store, "peek", _nothing)
+        self.in_process = self.peek is not _nothing
+        self.grants = hasattr(store, "claim")
+        self._clock, self._store_error, self._fact = clock, store_error, fact
+        self.standing: dict[Hashable, list[Fence]] = {}
+        self._unreadable: dict[Hashable, int] = {}  # key -> callers that wait for a load since they could not read it
+
+    # The store
+
+    async def read(self, key: Hashable) -> Entry[Any] | Miss | None:
+        """The live entry. `MISS` also if the store may show a value that a delete has overtaken. None if it fails."""
+        self._clock.check_loop()
+        fences = self.standing.get(key)  # as a rule none
+        if fences is not None and any(fence.broken and fence.sending for fence in fences):
+            return MISS
+        try:
+            entry: Entry[Any] | Miss = await self.store.get(key)
+        except Exception as error:  # a store that is down costs a load, never the request
+            self._store_error(key, error)
+            return None
+        return MISS if entry is MISS or entry.expires <= self._clock() else entry  # it may expire on the way here
+
+    async def without_fill(self, key: Hashable, load: Coroutine[Any, Any, T]) -> T:
+        """Await the load of a key that could not be read. Meanwhile no fill of it is sent: it would be waited for."""
+        self._unreadable[key] = self._unreadable.get(key, 0) + 1
+        try:
+            return await load
+        finally:
+            self._unreadable[key] -= 1
+            if not self._unreadable[key]:
+                del self._unreadable[key]
+
+    async def claim(self, key: Hashable, seen: Entry[Any] | Miss, fence: Fence) -> Entry[Any] | Miss:
+        """Ask for the lease: `MISS` means load now, an entry that another process has just filled the key.
+
+        `seen` is the entry that the load replaces. If the store fails, the load goes ahead and does not fill.
+        """
+        if key in self._unreadable:
+            return MISS
+        try:
+            answer: Entry[Any] | Lease[Any] = await self.store.claim(key, seen)
+        except Exception as error:
+            self._store_error(key, error)
+            fence.fills = False
+            return MISS
+        if isinstance(answer, Entry):
+            return Entry(answer.value, self._clock()) if fence.broken else answer
+        fence.lease = answer
+        return MISS
+
+    async def fill(self, key: Hashable, entry: Entry[Any], fence: Fence) -> None:
+        """Keep the entry, unless the key was deleted meanwhile, or the store has just failed to answer for it."""
+        lease = fence.lease
+        if self.in_process:
+            if not fence.broken:
+                await self._set(key, entry, fence)
+        elif key in self._unreadable or not fence.fills:
+            return
+        elif lease is not None:  # the store knows of every delete, in any process: it refuses the fill if need be
+            fence.lease = None
+            await fence.send_and_wait(self._set_by_lease(lease, key, entry, fence))
+        elif not fence.broken:
+            await fence.send_and_wait(self._set(key, entry, fence))
+
+    async def drop(self, key: Hashable, fence: Fence) -> None:
+        """Remove the old entry of a key that the origin no longer has."""
+        lease, fence.lease = fence.lease, None
+        try:
+            await (self.store.delete(key) if lease is None else lease.drop())
+        except Exception as error:
+            self._store_error(key, error)
+
+    async def _set(self, key: Hashable, entry: Entry[Any], fence: Fence) -> None:
+        try:
+            try:
+                await self.store.set(key, entry)
+                self._fact(key, "fill")
+            finally:
+                if fence.broken:  # the delete may have overtaken this fill on its way
+                    await self.store.delete(key)
+        except Exception as error:  # the caller has the value, and the next one will load it again
+            self._store_error(key, error)
+
+    async def _set_by_lease(self, lease: Lease[Any], key: Hashable, entry: Entry[Any], fence: Fence) -> None:
+        try:
+            if await lease.set(entry):
+                self._fact(key, "fill")
+            else:
+                fence.broken = True  # as a rule by a delete in another process
+        except Exception as error:
+            self._store_error(key, error)
+
+    async def release(self, key: Hashable, lease: Lease[Any]) -> None:
+        """Give back a lease that was not used."""
+        try:
+            await lease.release()
+        except Exception as error:
+            self._store_error(key, error)
+
+    # The fences
+
+    def fence(self, key: Hashable) -> Fence:
+        """A new fence, for one load of `key`."""
+        return Fence(self, key)
+
+    def break_fences(self, key: Hashable) -> None:
         """Break every fence that stands around a load of `key` now."""
-        for fence in self._standing.get(key, ()):
-            fence._break()
+        for fence in self.standing.get(key, ()):
+            fence.break_it()
 
-    def unread(self, key: Hashable) -> None:
-        """A read of `key` has failed: whoever reports it loads now, or waits for a load, and that one does not fill."""
-        self._unread.add(key)
+    def loading(self) -> list[Hashable]:
+        """The keys that have a fence now."""
+        return list(self.standing)
 
-    def overtaken(self, key: Hashable) -> bool:
-        """Whether a delete may have overtaken a fill of `key` that is still on its way: the store may show it."""
-        standing = self._standing.get(key)  # as a rule none: every read that awaits its store asks this
-        return standing is not None and any(fence.broken and fence._filling for fence in standing)
+    async def all_sent(self) -> None:
+        """Wait for the end of every command that runs behind a fence."""
+        fences = [fence for standing in self.standing.values() for fence in standing]
+        if sending := {fence.sending for fence in fences if fence.sending}:
+            await asyncio.wait(sending)
 
-    async def fills(self) -> None:
-        """Wait for the end of every fill that is on its way."""
-        fences = [fence for standing in self._standing.values() for fence in standing]
-        if fills := {fence._filling for fence in fences if fence._filling}:
-            await asyncio.wait(fills)
 
-    def __len__(self) -> int:
-        return len(self._standing)
+def _nothing(_key: object) -> Miss:
+    """The `peek` of a store in another place: without waiting it finds nothing."""
+    return MISS

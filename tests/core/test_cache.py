@@ -224,7 +224,7 @@ async def unknowing(key: int) -> Any:
     ("load", "sentence"),
     [
         (not_async, "load must be an async function, but it returned str at once"),
-        (unknowing, "load returned MISS, which means nobody knows; return ABSENT"),
+        (unknowing, "load returned MISS, which says nothing; return ABSENT"),
     ],
 )
 @in_virtual_time
@@ -530,7 +530,7 @@ def test_a_negative_ttl_must_be_zero_or_more(negative_ttl: float) -> None:
 def test_a_loader_must_be_callable() -> None:
     """A value in the loader's place is refused when the cache is built, not at the first miss."""
     with pytest.raises(TypeError, match="load must be an async function of the key, or a Cache, not 'value'"):
-        Cache(MemoryStore(1), "value", ttl=60.0)  # type: ignore[arg-type]
+        Cache(MemoryStore(1), "value", ttl=60.0)  # type: ignore[call-overload]
 
 
 def test_a_cache_refuses_another_loop() -> None:

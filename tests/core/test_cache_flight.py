@@ -33,7 +33,7 @@ def ask(cache: Cache[int, Any], callers: int = 1, key: int = 1) -> list[asyncio.
 
 def left(cache: Cache[int, Any]) -> tuple[int, int, int]:
     """What stands in the cache's tables: loads that can be joined, loads, fences."""
-    return len(cache._flight), len(cache._flight._tasks), len(cache._fences)
+    return len(cache._flight), len(cache._flight._tasks), len(cache._level.standing)
 
 
 # One load

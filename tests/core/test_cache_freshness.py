@@ -332,7 +332,7 @@ async def test_a_delete_that_fails_breaks_the_refresh_all_the_same() -> None:
     with pytest.raises(InvalidationFailed):
         await cache.delete(1)
     await until(75.0)
-    assert (store.entries[1].value, cache.store_errors, len(cache._flight), len(cache._fences)) == ("old", 1, 0, 0)
+    assert (store.entries[1].value, cache.store_errors, len(cache._flight), len(cache._level.standing)) == ("old", 1, 0, 0)
 
 
 # The end
@@ -347,7 +347,7 @@ async def test_a_cache_that_closes_ends_its_refreshes(flying: bool) -> None:
     async with cache:
         await cache.get(1)
         await asyncio.sleep(0.5)
-    assert (others(), origin.at_once, len(cache._fences)) == (set(), 0, 0)
+    assert (others(), origin.at_once, len(cache._level.standing)) == (set(), 0, 0)
 
 
 @WITH_AND_WITHOUT

@@ -41,7 +41,7 @@ async def one_schedule(seed: int, where: str) -> dict[str, int]:
     caches: list[Cache[int, int]] = []
     for store in stores:
         freshness = Freshness(stale_for=1_000.0, beta=1.0, jitter=0.5, random=chance.random)
-        below: Loader[int, int] = caches[-1] if caches else origin.load
+        below: Loader[int, Any] = caches[-1] if caches else origin.load
         caches.append(Cache(store, below, ttl=1.0, flight=Flight(), freshness=freshness))
     cache = caches[-1]
     wrong = {"too old": 0}
@@ -65,7 +65,7 @@ async def one_schedule(seed: int, where: str) -> dict[str, int]:
             asyncio.get_running_loop().call_later(7 * chance.random(), task.cancel)
     await asyncio.gather(*readers, *writers, return_exceptions=True)
     await asyncio.sleep(20.0)  # loads, refreshes and fills whose callers have left
-    left = sum(len(each._flight) + len(each._flight._tasks) + len(each._fences) for each in caches) + len(others())
+    left = sum(len(each._flight) + len(each._flight._tasks) + len(each._level.standing) for each in caches) + len(others())
     stale = sum(kept(store, key) not in (None, origin.version.get(key, 0)) for store in stores for key in (1, 2))
     lost = sum(not task.done() for task in readers)
     gets = cache.hits + cache.stale + cache.misses + cache.collapsed
@@ -135,7 +135,7 @@ async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
     del callers
     gc.collect()
     assert cache.stale > count / 2
-    return len(cache._flight) + len(cache._flight._tasks) + len(cache._fences) + len(others()), reported
+    return len(cache._flight) + len(cache._flight._tasks) + len(cache._level.standing) + len(others()), reported
 
 
 @in_virtual_time
@@ -151,7 +151,7 @@ async def test_a_hundred_thousand_refreshes_leave_nothing_behind() -> None:
     assert await many_refreshes(100_000) == (0, [])
 
 
-@pytest.mark.parametrize("part", ["cachelab.level.Fences.break_all", "cachelab.flight.Flight.forget"])
+@pytest.mark.parametrize("part", ["cachelab.level.Level.break_fences", "cachelab.flight.Flight.forget"])
 @WHERE
 def test_without_one_of_its_parts_random_schedules_go_wrong(
     part: str, where: str, monkeypatch: pytest.MonkeyPatch

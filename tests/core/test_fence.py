@@ -82,7 +82,7 @@ async def one_schedule(seed: int, *, remote: bool) -> tuple[int, int]:
     await asyncio.wait(readers + writers)
     await asyncio.sleep(10.0)  # fills whose callers have left
     stale = sum(stored(store, key) not in (None, origin.version.get(key, 0)) for key in (1, 2))
-    return stale, len(cache._fences)
+    return stale, len(cache._level.standing)
 
 
 async def many_schedules(count: int, *, remote: bool) -> tuple[int, int]:
@@ -109,7 +109,7 @@ async def test_no_schedule_of_ten_thousand_ends_stale(remote: bool) -> None:
 @pytest.mark.parametrize("remote", [False, True], ids=["memory", "remote"])
 def test_without_the_fence_random_schedules_do(remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests above can fail: with fences that never break, many schedules end stale."""
-    monkeypatch.setattr("cachelab.level.Fences.break_all", lambda self, key: None)
+    monkeypatch.setattr("cachelab.level.Level.break_fences", lambda self, key: None)
     stale: list[int] = []
 
     @in_virtual_time
@@ -202,7 +202,7 @@ async def test_a_cancelled_callers_fill_is_taken_back_too(cancelled: str) -> Non
     store.landing.set()
     await asyncio.sleep(1.0)
     assert caller.cancelled() == (cancelled == "before the delete")
-    assert (store.entries, len(cache._fences)) == ({}, 0)
+    assert (store.entries, len(cache._level.standing)) == ({}, 0)
 
 
 @in_virtual_time

@@ -53,7 +53,7 @@ async def test_a_crowd_at_a_hanging_store_waits_for_one_time_out() -> None:
 async def test_who_waits_for_a_load_after_a_failed_read_waits_for_no_fill() -> None:
     """The load was begun by somebody whose read was answered, but by now the store is known not to answer."""
     cache = over(FakeRedis(Hanging(1.01, 10), latency_s=0.01, timeout_s=TIMEOUT_S))
-    cache._loader.load_time_s = 0.2  # type: ignore[attr-defined]
+    cache._loader.load_time_s = 0.2
     await cache.get(1)  # opens a connection
     await until(1.0)
     first = asyncio.create_task(timed(cache, 2))
@@ -72,7 +72,7 @@ async def test_the_next_answered_read_fills_again(shared: bool) -> None:
     await until(10.0)
     assert [await cache.get(1) for _ in range(3)] == ["value"] * 3
     assert (cache.loads, cache.store_errors, tally(cache)) == (2, 1, (2, 0, 2, 0))
-    assert (cache._fences._unread, len(cache._fences), others()) == (set(), 0, set())
+    assert (cache._level._unreadable, len(cache._level.standing), others()) == ({}, 0, set())
 
 
 @in_virtual_time
@@ -80,7 +80,7 @@ async def test_a_failed_read_stops_no_fill_of_another_key() -> None:
     """As where one node of a cluster is gone: the keys of the others are filled."""
     redis = FakeRedis(timeout_s=TIMEOUT_S)
     cache = over(redis)
-    get, load = cache._store.get, cache._loader
+    get, load = cache._level.store.get, cache._loader
 
     async def half(key: int) -> Any:
         if key % 2:
@@ -91,7 +91,7 @@ async def test_a_failed_read_stops_no_fill_of_another_key() -> None:
         await asyncio.sleep(key % 2)  # so that the others fill while these are under way
         return await load(key)
 
-    cache._store.get = half  # type: ignore[method-assign]
+    cache._level.store.get = half
     cache._loader = slow_half
     for _ in range(2):
         await asyncio.gather(*map(cache.get, range(10)))
@@ -141,8 +141,8 @@ async def test_a_delete_lets_the_caller_go_whose_fill_hangs() -> None:
     await asyncio.sleep(0.1)
     deleting = asyncio.create_task(cache.delete(1))
     assert await reading == 0.1
-    assert len(cache._fences) == 1  # the fill is still on its way, and then to be taken back
+    assert len(cache._level.standing) == 1  # the fill is still on its way, and then to be taken back
     with pytest.raises(InvalidationFailed):
         await deleting
     await cache.aclose()
-    assert len(cache._fences) == 0
+    assert len(cache._level.standing) == 0
