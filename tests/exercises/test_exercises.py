@@ -414,7 +414,7 @@ def test_a_blocked_lock_is_left_behind() -> None:
 def test_an_unknown_exercise_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong name gets a sentence with the names there are."""
     lab.check("1.flow", Right)
-    assert "Chapter 1 has: 1.1, 1.2, 1.3" in capsys.readouterr().out
+    assert "chapter 1 has 1.1, 1.2 and 1.3" in capsys.readouterr().out
 
 
 def test_hints_come_in_steps(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cachelab import lab
 from cachelab.eviction import FIFO, LRU, OPT, S3FIFO, SIEVE, WTinyLFU
-from cachelab.lab.exercises.sieve import MISTAKEN
+from cachelab.lab.exercises.ch04_1_sieve import MISTAKEN
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
 Clock = Callable[[], float]

@@ -1,3 +1,3 @@
-"""The experiments behind the exercises, a module for each chapter: `EXERCISES` maps names to them."""
+"""The exercises, a module for each, named as its heading: `ch05_1_survive` holds the experiment behind exercise 5.1."""
 
 __all__: list[str] = []

@@ -1,46 +1,33 @@
-"""Exercises: `check` runs an experiment on the learner's code and says what it showed; `hint` helps in steps.
+"""`check` runs the experiment of an exercise on the learner's code and prints the verdict; `hint` helps in steps.
 
-An exercise raises `NotYet` while the stub is still a stub and `Wrong` with a counter-example; otherwise it returns a
-sentence about what was right. Whatever the learner's code does, `check` prints a few lines and returns.
+Exercise 5.1 is the `EXERCISE` of the module in this folder whose name begins with `ch05_1_`. Whatever the learner's
+code does, `check` prints a few lines and returns.
 """
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from cachelab.lab import exercises
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.sandbox import explain_failure, run_sandboxed
 from cachelab.lab.text import PAGE
 
-__all__ = ["Exercise", "NotYet", "Wrong", "check", "hint"]
+__all__ = ["check", "exercise_modules", "hint"]
 
-
-class NotYet(Exception):
-    """The answer is still the stub; the text says what to put in its place."""
-
-
-class Wrong(Exception):
-    """The experiment came out otherwise. `words` name the misconception, `evidence` is the counter-example."""
-
-    def __init__(self, words: str, evidence: str) -> None:
-        super().__init__(words)
-        self.words = words
-        self.evidence = evidence
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """`examine(answer)` runs the experiment; `hints` go from a nudge to nearly the answer."""
-
-    examine: Callable[[Any], str]
-    hints: Sequence[str]
+MODULE_NAME = re.compile(r"ch(\d+)_(\d+)_\w+")
 
 
 def check(name: str, answer: Any) -> None:
-    """Try `answer` on the exercise `name` and print the verdict. It never raises, and is back within seconds."""
+    """Try `answer` on the exercise `name`, such as "5.1", and print the verdict.
+
+    It never raises, and it returns within seconds.
+    """
     exercise = _find(name)
     if exercise is None:
         return
@@ -58,11 +45,18 @@ def check(name: str, answer: Any) -> None:
 
 
 def hint(name: str, step: int = 1) -> None:
-    """Print hint number `step` of the exercise `name`."""
+    """Print hint number `step` of the exercise `name`; a number past the last hint gives the last."""
     exercise = _find(name)
     if exercise is not None:
         number = min(max(step, 1), len(exercise.hints))
         _print(f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
+
+
+def exercise_modules() -> dict[str, str]:
+    """The number of each exercise and the name of its module, in the order of the course: {"0.1": "ch00_1_…", …}."""
+    found = [MODULE_NAME.fullmatch(module.name) for module in pkgutil.iter_modules(exercises.__path__)]
+    named = sorted((int(match[1]), int(match[2]), match[0]) for match in found if match)
+    return {f"{chapter}.{number}": module for chapter, number, module in named}
 
 
 def _print(sentence: str) -> None:
@@ -70,11 +64,25 @@ def _print(sentence: str) -> None:
 
 
 def _find(name: str) -> Exercise | None:
-    chapter = name.partition(".")[0]
-    try:
-        exercises: dict[str, Exercise] = import_module(f"cachelab.lab.exercises.chapter_{int(chapter):02d}").EXERCISES
-    except (ValueError, ModuleNotFoundError):
-        exercises = {}
-    if name not in exercises:
-        print(f"There is no exercise {name!r}. Chapter {chapter} has: {', '.join(exercises) or 'none'}.")
-    return exercises.get(name)
+    modules = exercise_modules()
+    if isinstance(name, str) and name in modules:
+        exercise: Exercise = import_module(f"{exercises.__name__}.{modules[name]}").EXERCISE
+        return exercise
+    _print(_no_exercise(name, list(modules)))
+    return None
+
+
+def _no_exercise(name: object, known: Sequence[str]) -> str:
+    """One sentence: what is wrong with `name`, and which exercises its chapter has."""
+    chapter = str(name).partition(".")[0]
+    there = [number for number in known if number.partition(".")[0] == chapter]
+    if there:
+        has = f"chapter {chapter} has {' and '.join(filter(None, [', '.join(there[:-1]), there[-1]]))}"
+    else:
+        none = f"chapter {chapter} has none, and " if chapter.isdecimal() else ""
+        has = f"{none}the exercises are {', '.join(known[:-1])} and {known[-1]}"
+    if isinstance(name, str):
+        return f"There is no exercise {name!r}: {has}."
+    if isinstance(name, int | float):
+        return f'Put the number of the exercise in quotes, for example "{(there or known)[0]}": {has}.'
+    return f'The number of the exercise comes first and in quotes, for example "{known[0]}": {has}.'

@@ -1,4 +1,4 @@
-"""The envelope of exercise 7.2: whose bytes are these, are they whole, and do they run anything?"""
+"""Exercise 8.2: whose bytes are these, are they whole, and do they run anything?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from cachelab.lab.exercises.checking import NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 
-__all__ = ["examine_envelope"]
+__all__ = ["EXERCISE"]
 
 VALUES = {"ana": b"ana@example.com", "ben": b"", "zoë": b"zo\xc3\xab", "a\0b": b"c", "k" * 300: bytes(range(256))}
 
 
-def examine_envelope(codec: Any) -> str:
+def examine(codec: Any) -> str:
     """Raises `Wrong` with the bytes that were taken for what they are not; returns what was right."""
     if codec is ... or not (isinstance(codec, tuple) and len(codec) == 2 and all(map(callable, codec))):
         raise NotYet("give the check both of your functions: lab.check(..., (pack, unpack)).")
@@ -61,7 +61,7 @@ def examine_envelope(codec: Any) -> str:
 def _runs_nothing(unpack: Any, data: bytes) -> None:
     """Neither of a pickle that is put in its way, nor of its own."""
     words = "The bytes chose what to run: a pickle is a program."
-    trap = b"ccachelab.lab.exercises.envelope\n_spring\n(tR."  # a pickle that calls _spring()
+    trap = f"c{__name__}\n_spring\n(tR.".encode()  # a pickle that calls _spring()
     for pickled in (trap, zlib.crc32(trap).to_bytes(4, "big") + trap):
         _opened(unpack, "ana", pickled, "a pickle")
         if SPRUNG:
@@ -98,3 +98,13 @@ def _damaged(data: bytes, draw: Random) -> tuple[str, bytes]:
     if kind == 1:
         return f"cut after {place} bytes", data[:place]
     return f"{place + 1} bytes too many", data + data[: place + 1]
+
+
+EXERCISE = Exercise(
+    examine,
+    [
+        "What has to be inside, so that unpack can tell whose bytes these are, and that they are whole?",
+        "body = the key's length, the key, the value; in front of it zlib.crc32(body) as four bytes.",
+        'body = len(name).to_bytes(4, "big") + name + value; return zlib.crc32(body).to_bytes(4, "big") + body',
+    ],
+)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
 
-from cachelab.lab.exercises.checking import NotYet, Wrong
+from cachelab.lab.exercises.exercise import NotYet, Wrong
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
 

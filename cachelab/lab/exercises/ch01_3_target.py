@@ -1,12 +1,11 @@
-"""Chapter 1: a TTL cache with a flaw, one written from an empty page, and a TTL chosen for a target."""
+"""Exercise 1.3: choose a TTL and a size for a target."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cachelab.cache import Cache
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
-from cachelab.lab.exercises.ttl_cache import examine_ttl_cache
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.listeners import listen
 from cachelab.lab.sim.simulation import run
@@ -16,18 +15,7 @@ from cachelab.lab.traffic.replay_result import ReplayResult
 from cachelab.lab.traffic.workload import Workload
 from cachelab.stores.memory import MemoryStore
 
-__all__ = ["EXERCISES"]
-
-
-def _examine_flaw(cache_class: Any) -> str:
-    """The mended class on the special cases and on random schedules."""
-    return examine_ttl_cache(cache_class, deletes=False)
-
-
-def _examine_make(cache_class: Any) -> str:
-    """The learner's own class, with delete."""
-    return examine_ttl_cache(cache_class, deletes=True)
-
+__all__ = ["EXERCISE"]
 
 SITE = Workload(rate=200, seconds=45, keys=1_000, write_rate=0.5, seed=3)
 MAX_LOAD, MAX_STALE, MAX_ENTRIES = 60.0, 0.04, 300
@@ -44,7 +32,7 @@ def _site(ttl: float, max_entries: int) -> ReplayResult:
     return run(scenario)
 
 
-def _examine_slo(plan: Any) -> str:
+def examine(plan: Any) -> str:
     """Run the site with the learner's TTL and size."""
     ttl, entries = (plan.get("ttl"), plan.get("max_entries")) if isinstance(plan, dict) else (None, None)
     if not isinstance(ttl, int | float) or not isinstance(entries, int):
@@ -79,29 +67,11 @@ def _examine_slo(plan: Any) -> str:
     )
 
 
-EXERCISES = {
-    "1.1": Exercise(
-        _examine_flaw,
-        [
-            "Follow a key that somebody asks for every second. When is it loaded for the second time?",
-            "Which line sets the moment of expiry? Should a read be able to reach it?",
-            "Delete the line under `if fresh:` that writes into self.entries.",
-        ],
-    ),
-    "1.2": Exercise(
-        _examine_make,
-        [
-            "A dict from key to (value, moment of expiry) is all the state you need.",
-            "`if key in self.entries` tells a stored None from nothing stored; `.get(key)` does not.",
-            "Do not catch the load's error: if `await self.load(key)` raises, the line that stores is not reached.",
-        ],
-    ),
-    "1.3": Exercise(
-        _examine_slo,
-        [
-            "First the size: with an endless TTL, how many entries bring the origin below the target at all?",
-            "Then the TTL: the curve above says what each second costs in stale answers. Start where it bends.",
-            "Use all 300 entries, and a TTL between 5 and 7 seconds.",
-        ],
-    ),
-}
+EXERCISE = Exercise(
+    examine,
+    [
+        "First the size: with an endless TTL, how many entries bring the origin below the target at all?",
+        "Then the TTL: the curve above says what each second costs in stale answers. Start where it bends.",
+        "Use all 300 entries, and a TTL between 5 and 7 seconds.",
+    ],
+)

@@ -1,4 +1,4 @@
-"""Chapter 8: a reader that dies of what it finds, and an envelope that says whose bytes these are."""
+"""Exercise 8.1: a reader that dies of what it finds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 from collections import Counter
 from typing import Any
 
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
-from cachelab.lab.exercises.envelope import examine_envelope
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.sim.fake_redis import FakeRedis
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
 
-__all__ = ["EXERCISES"]
+__all__ = ["EXERCISE"]
 
 ANA = {"id": 7, "username": "ana", "email": "ana@example.com"}
 BEN = {"id": 8, "username": "ben", "email": "ben@example.com"}
@@ -33,7 +32,7 @@ PILLS: dict[str, bytes] = {
 }
 
 
-def _examine_pill(read: Any) -> str:
+def examine(read: Any) -> str:
     if read is ...:
         raise NotYet("write the name of your function in place of the ...")
     plain = run(_one_read, read, None)
@@ -97,21 +96,11 @@ def _whose(value: Any) -> str:
     return {json.dumps(ANA): "ana's profile", json.dumps(BEN): "ben's profile"}.get(json.dumps(value), f"{value!r}")
 
 
-EXERCISES = {
-    "8.1": Exercise(
-        _examine_pill,
-        [
-            "What can json.loads raise, and what can it return, when the bytes are not yours?",
-            'Decode in a function of its own that returns a profile or None: a dict, whose "id" is key, of the types.',
-            "try: ... except (ValueError, RecursionError). On None: count it, and go on as if nothing had been there.",
-        ],
-    ),
-    "8.2": Exercise(
-        examine_envelope,
-        [
-            "What has to be inside, so that unpack can tell whose bytes these are, and that they are whole?",
-            "body = the key's length, the key, the value; in front of it zlib.crc32(body) as four bytes.",
-            'body = len(name).to_bytes(4, "big") + name + value; return zlib.crc32(body).to_bytes(4, "big") + body',
-        ],
-    ),
-}
+EXERCISE = Exercise(
+    examine,
+    [
+        "What can json.loads raise, and what can it return, when the bytes are not yours?",
+        'Decode in a function of its own that returns a profile or None: a dict, whose "id" is key, of the types.',
+        "try: ... except (ValueError, RecursionError). On None: count it, and go on as if nothing had been there.",
+    ],
+)

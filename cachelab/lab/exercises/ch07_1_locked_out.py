@@ -1,18 +1,17 @@
-"""Chapter 7: a rate limiter that can lock a user out for ever, and a page that needs one round trip."""
+"""Exercise 7.1: a rate limiter that can lock a user out for ever."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from cachelab.lab.exercises.checking import Exercise, NotYet, Wrong
-from cachelab.lab.exercises.page import examine_page
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.sim.fake_redis import FakeRedis
 from cachelab.lab.sim.faults import Down
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
 
-__all__ = ["EXERCISES"]
+__all__ = ["EXERCISE"]
 
 TEN_CALLS = [0.1 * n for n in range(10)]
 STRADDLES_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
@@ -88,7 +87,7 @@ async def _across_the_end(allow: Any, second_s: float) -> list[bool]:
     return (await _calls(allow, client, "ana", [0.0, second_s, *hours]))[2:]
 
 
-def _examine_window(allow: Any) -> str:
+def examine(allow: Any) -> str:
     if allow is ...:
         raise NotYet("write the name of your function in place of the ...")
     _limits(allow)
@@ -116,21 +115,11 @@ def _examine_window(allow: Any) -> str:
     return f"It counts, it forgets, and a pod may die at any of {len(DEATHS_MS)} moments."
 
 
-EXERCISES = {
-    "7.1": Exercise(
-        _examine_window,
-        [
-            "Where can the pod die? What is in Redis then, and what will ever remove it?",
-            "Create the counter together with its TTL: SET key 0 with EX and NX does nothing if it is there.",
-            "pipe = client.pipeline(); pipe.set(name, 0, ex=60, nx=True); pipe.incr(name); _, n = await pipe.execute()",
-        ],
-    ),
-    "7.2": Exercise(
-        examine_page,
-        [
-            "get_many gives an Entry or MISS for each key, in order. Which keys are missing, each once?",
-            "missing = list(dict.fromkeys(key for key, entry in ... if entry is MISS)), then asyncio.gather the loads.",
-            "Put try/except Exception around get_many (then everything is missing) and around each set.",
-        ],
-    ),
-}
+EXERCISE = Exercise(
+    examine,
+    [
+        "Where can the pod die? What is in Redis then, and what will ever remove it?",
+        "Create the counter together with its TTL: SET key 0 with EX and NX does nothing if it is there.",
+        "pipe = client.pipeline(); pipe.set(name, 0, ex=60, nx=True); pipe.incr(name); _, n = await pipe.execute()",
+    ],
+)

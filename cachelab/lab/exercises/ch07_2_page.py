@@ -1,4 +1,4 @@
-"""The page of exercise 6.2: many keys, one round trip, and a store that may be down."""
+"""Exercise 7.2: many keys, one round trip, and a store that may be down."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from redis import exceptions
 
 from cachelab.entry import ABSENT, MISS, Entry, Miss
-from cachelab.lab.exercises.checking import NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.sim.simulation import run
 from cachelab.stores.memory import MemoryStore
 
-__all__ = ["examine_page"]
+__all__ = ["EXERCISE"]
 
 
 class _Shelf:
@@ -56,7 +56,17 @@ KEPT = (1, 2, 3, 4)
 ABSENT_KEY = 30
 
 
-def examine_page(page: Any) -> str:
+async def _stub(page: Any) -> bool:
+    """Whether the function does nothing at all."""
+    shelf = _Shelf()
+
+    async def load(key: int) -> Any:
+        return key
+
+    return await page(shelf, load, [1]) is None and not shelf.trips
+
+
+def examine(page: Any) -> str:
     """Raises `Wrong` with what happened to the page; returns what was right."""
     if page is ... or (inspect.iscoroutinefunction(page) and run(_stub, page)):
         raise NotYet("write the body of page(store, load, keys).")
@@ -123,11 +133,11 @@ def examine_page(page: Any) -> str:
     )
 
 
-async def _stub(page: Any) -> bool:
-    """Whether the function does nothing at all."""
-    shelf = _Shelf()
-
-    async def load(key: int) -> Any:
-        return key
-
-    return await page(shelf, load, [1]) is None and not shelf.trips
+EXERCISE = Exercise(
+    examine,
+    [
+        "get_many gives an Entry or MISS for each key, in order. Which keys are missing, each once?",
+        "missing = list(dict.fromkeys(key for key, entry in ... if entry is MISS)), then asyncio.gather the loads.",
+        "Put try/except Exception around get_many (then everything is missing) and around each set.",
+    ],
+)

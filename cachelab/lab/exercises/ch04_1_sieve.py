@@ -1,4 +1,4 @@
-"""The experiment on a learner's SIEVE: the same requests to it, to SIEVE, and to those it is often mistaken for."""
+"""Exercise 4.1: SIEVE, on the same requests as the real one and the policies it is often mistaken for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from random import Random
 from typing import Any
 
 from cachelab.eviction import SIEVE
-from cachelab.lab.exercises.checking import NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.text import evidence_table
 
-__all__ = ["examine_sieve"]
+__all__ = ["EXERCISE", "MISTAKEN"]
 
 LETTERS = "ABCDEFGH"
 
@@ -172,7 +172,7 @@ def _queue(bound: int, requests: Sequence[str]) -> str:
     return " ".join(f"[{key}{mark}]" if key == hand else f"{key}{mark}" for key, mark in marks)
 
 
-def examine_sieve(make: Any) -> str:
+def examine(make: Any) -> str:
     """Replay short traces; where an eviction differs, show the steps that lead there, and whose evictions they are."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
@@ -196,3 +196,13 @@ def examine_sieve(make: Any) -> str:
     ]
     header = [f"request ({bound} places)", "yours", "SIEVE", "SIEVE's queue after it, * mark, [ ] hand"]
     raise Wrong(words, evidence_table(header, rows, len(rows) - 1))
+
+
+EXERCISE = Exercise(
+    examine,
+    [
+        "Three changes: what a hit does, what a hand is, and what evict does on its way.",
+        "A hit puts the key into a set. evict moves the hand: who is in the set leaves it and stays in the queue.",
+        "After queue.pop(hand) the hand already points at the next newer key; past the newest it goes back to 0.",
+    ],
+)

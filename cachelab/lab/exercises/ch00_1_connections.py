@@ -1,0 +1,70 @@
+"""Exercise 0.1: how many connections a load needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.sim.database import SlowDatabase
+from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table, ms
+from cachelab.lab.traffic.replay import replay
+from cachelab.lab.traffic.workload import Workload
+
+__all__ = ["EXERCISE"]
+
+LOADS = [(50.0, 0.1), (100.0, 0.045), (30.0, 0.01), (200.0, 0.04)]  # the last has a whole number of connections busy
+
+
+def _last_wait_s(connections: int, rate: float, service_s: float) -> float:
+    async def scenario() -> float:
+        db = SlowDatabase(users=100, connections=connections, service_s=service_s)
+        trace = await replay(Workload(rate=rate, seconds=30, keys=100), db.fetch_user, db=db)
+        tail = trace.reads[-len(trace.reads) // 10 :]
+        return sum(row.latency_s - service_s for row in tail) / len(tail)
+
+    return run(scenario)
+
+
+def examine(connections_needed: Any) -> str:
+    """Put the answers for four loads under that load for half a minute."""
+    rows = []
+    for rate, service_s in LOADS:
+        answer = connections_needed(rate, service_s)
+        if answer is None or answer is ...:
+            raise NotYet("let connections_needed return a whole number of connections.")
+        right = int(rate * service_s + 1e-9) + 1  # the smallest C with C / service_s > rate
+        if isinstance(answer, float) and answer.is_integer():
+            answer = int(answer)
+        if not isinstance(answer, int) or answer < 1:
+            words = "Connections come whole: between two whole numbers only the upper one carries the load."
+            raise Wrong(words, f"connections_needed(rate={rate:g}, service_s={service_s:g}) returned {answer!r}")
+        wait = _last_wait_s(answer, rate, service_s)
+        rows.append([f"{rate:g}/s", ms(service_s), answer, f"{answer / service_s:.0f}/s", ms(wait)])
+        if answer == right:
+            continue
+        if answer == int(rate / service_s + 0.5) or answer == round(service_s / rate) or answer >= rate:
+            words = "Check the units: each connection is busy for rate × service_s seconds of every second."
+        elif (
+            answer == right - 1 and answer / service_s <= rate * (1 + 1e-9) and answer / service_s >= rate * (1 - 1e-9)
+        ):
+            words = (
+                "Exactly enough is not enough: when arrivals are random, at 100 % busy the queue grows without a bound."
+            )
+        elif answer < right:
+            words = "The capacity is below the load: each second leaves more queries waiting than it found."
+        else:
+            words = "This carries the load, and pays for connections it does not need: a smaller number does as well."
+        evidence = evidence_table(["load", "service", "your C", "capacity", "wait after 30 s"], rows, len(rows) - 1)
+        raise Wrong(words, evidence)
+    return "No queue is left to grow at any of the four loads, and one connection less would not do."
+
+
+EXERCISE = Exercise(
+    examine,
+    [
+        "One connection serves 1 / service_s queries per second. How many do C of them serve?",
+        "You need C / service_s > rate. Which whole C is the smallest? Mind a whole rate * service_s.",
+        "math.floor(rate * service_s) + 1: one more than the connections that are busy on average.",
+    ],
+)

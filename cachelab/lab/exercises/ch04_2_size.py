@@ -1,0 +1,70 @@
+"""Exercise 4.2: a policy and a size for a trace and a budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cachelab.eviction import OPT, Policy, count_hits, lru_curve
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.keys.synthetic import scan_trace
+from cachelab.lab.text import evidence_table
+
+__all__ = ["EXERCISE"]
+
+TRACE = {"requests": 30_000, "keys": 2_000, "seed": 7}
+PER_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 100, 2, 400
+
+
+def _load(policy: Any, entries: int) -> float:
+    return PER_S * count_hits(policy(entries), scan_trace(**TRACE)).miss_ratio
+
+
+def _fewer(policy: Any, entries: int) -> int:
+    """A smaller size that keeps the origin below its limit, too, down by steps of 3 %; `entries` if there is none."""
+    found = entries
+    for smaller in range(entries - 1, entries // 2, -max(1, entries // 33)):
+        if _load(policy, smaller) <= MAX_LOAD:
+            found = smaller
+    return found
+
+
+def examine(plan: Any) -> str:
+    policy, entries = (plan.get("policy"), plan.get("entries")) if isinstance(plan, dict) else (None, None)
+    if isinstance(entries, float) and entries.is_integer():
+        entries = int(entries)
+    if policy in (None, ...) or not isinstance(entries, int):
+        raise NotYet("put a policy of cachelab.eviction and a whole number of entries in place of the two ...")
+    if policy is OPT:
+        raise Wrong("OPT knows the future; your service does not.", "OPT is the yardstick, not a candidate.")
+    if not (isinstance(policy, type) and issubclass(policy, Policy)) or entries < 1:
+        raise Wrong("The policy is a class of cachelab.eviction, the size a whole number of at least 1.", f"{plan!r}")
+    load, size_kb = _load(policy, entries), entries * ENTRY_KB
+    rows = [
+        ["origin load", f"{load:.1f}/s", f"at most {MAX_LOAD}/s"],
+        ["memory", f"{size_kb} kB", f"at most {BUDGET_KB} kB"],
+    ]
+    evidence = evidence_table([f"{policy.__name__}, {entries} entries", "measured", "target"], rows)
+    if size_kb > BUDGET_KB:
+        unit = " An entry has 2 kB: count again." if entries <= BUDGET_KB else ""
+        raise Wrong(f"More memory than the budget.{unit}", evidence)
+    if load > MAX_LOAD and _load(policy, BUDGET_KB // ENTRY_KB) <= MAX_LOAD:
+        raise Wrong("The right policy, and too little room: the budget has more.", evidence)
+    if load > MAX_LOAD:
+        words = f"{policy.__name__} does not get there with the whole budget, either: scans push out what is popular."
+        ratios = lru_curve(scan_trace(**TRACE), range(1, TRACE["keys"]))
+        lru = next(size for size, ratio in enumerate(ratios, 1) if PER_S * ratio <= MAX_LOAD)
+        more = f" It would need {lru} entries." if policy.__name__ == "LRU" else ""
+        raise Wrong(f"{words}{more} Change who leaves, not how many stay.", evidence)
+    fewer = _fewer(policy, entries)
+    spare = f"{fewer} entries do it, too" if fewer < entries else "and hardly an entry too many"
+    return f"Origin {load:.1f}/s with {size_kb} kB: inside the target; {spare}."
+
+
+EXERCISE = Exercise(
+    examine,
+    [
+        "From kB to entries first: how many entries of 2 kB does the budget hold?",
+        "Look at the panel `with scans`: which policies lie close to OPT there?",
+        "LFU, SIEVE, S3FIFO or WTinyLFU with 200 entries; then see how many fewer will do.",
+    ],
+)

@@ -1,0 +1,66 @@
+"""Exercise 5.2: what a lock for each key gets wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cachelab.lab.exercises.exam_evidence import item_steps
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.flight_exam.exam import exam
+
+__all__ = ["EXERCISE"]
+
+
+class _LockPerKey:
+    """The recipe of the exercise."""
+
+    def __init__(self) -> None:
+        self.locks: dict[Any, asyncio.Lock] = {}
+        self.values: dict[Any, Any] = {}
+
+    async def get(self, key: Any, load: Any) -> Any:
+        """Look again once you have the lock."""
+        async with self.locks.setdefault(key, asyncio.Lock()):
+            if key not in self.values:
+                self.values[key] = await load(key)
+            return self.values[key]
+
+    async def delete(self, key: Any) -> None:
+        """Forget the value."""
+        self.values.pop(key, None)
+
+
+MISSED = {
+    2: "You missed what happens when the load fails: the lock goes to the next in line, who loads again.",
+    3: "You missed what happens when the first caller leaves: the load is his, and dies with him.",
+    6: "You missed the delete: the load that is under way fills after it.",
+    8: "You missed what stays: is there a line that removes a lock?",
+}
+
+
+def examine(fails: Any) -> str:
+    if fails is ...:
+        raise NotYet("put a set of numbers in place of the ..., for example {1, 5}.")
+    if not isinstance(fails, set | frozenset | list | tuple) or not all(isinstance(one, int) for one in fails):
+        raise Wrong("A set of numbers from 1 to 8, for example {1, 5}.", f"{fails!r}")
+    if not set(fails) <= set(range(1, 9)):
+        raise Wrong("The items have numbers from 1 to 8.", f"{sorted(set(fails) - set(range(1, 9)))}")
+    report = exam(_LockPerKey)
+    missed, too_many = sorted(report.failed - set(fails)), sorted(set(fails) - report.failed)
+    if missed:
+        raise Wrong(MISSED[missed[0]], item_steps(report, missed[0]))
+    if too_many:
+        words = f"It fails fewer: item {too_many[0]} is none of them."
+        raise Wrong(words, "\n".join(line for line in str(report).splitlines() if line.startswith(f"{too_many[0]} ")))
+    return "Four of the eight. Run lab.exam(LockPerKey) to see each of them happen."
+
+
+EXERCISE = Exercise(
+    examine,
+    [
+        "Follow three callers through the lock: the first one's load fails. What does the second one do?",
+        "The same if the first is cancelled. Then look for a line that removes a lock, and for what delete stops.",
+        "Four items fail; 1, 4 and 5 are fine.",
+    ],
+)

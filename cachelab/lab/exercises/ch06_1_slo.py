@@ -1,0 +1,83 @@
+"""Exercise 6.1: TTL, β and jitter for an SLO."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+from cachelab.cache import Cache
+from cachelab.flight import Flight
+from cachelab.freshness import Freshness
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.sim.database import SlowDatabase
+from cachelab.lab.sim.listeners import listen
+from cachelab.lab.sim.simulation import run
+from cachelab.lab.text import evidence_table
+from cachelab.lab.traffic.replay import replay
+from cachelab.lab.traffic.replay_result import ReplayResult
+from cachelab.lab.traffic.workload import Workload
+from cachelab.stores.memory import MemoryStore
+
+__all__ = ["EXERCISE"]
+
+SITE = Workload(rate=400, seconds=60, keys=200, zipf=0.8, seed=5)
+MAX_AGE_S, MAX_PEAK, MAX_LOAD, MAX_WAITS = 30, 30, 7.0, 0.01
+
+
+def _site(ttl: float, beta: float, jitter: float) -> ReplayResult:
+    """A minute of the site after a deploy that has warmed all of its keys."""
+
+    async def scenario() -> ReplayResult:
+        db = SlowDatabase(users=SITE.keys, connections=40, service_s=0.2)
+        freshness = Freshness(beta=beta, jitter=jitter, random=Random("site").random)
+        store: MemoryStore[object] = MemoryStore(1_000)
+        async with Cache(store, db.fetch_user, ttl=ttl, flight=Flight(), freshness=freshness, listen=listen) as cache:
+            await asyncio.gather(*(cache.get(key) for key in range(1, SITE.keys + 1)))
+            return await replay(SITE, cache, db=db)
+
+    return run(scenario)
+
+
+def examine(plan: Any) -> str:
+    numbers: list[Any] = [plan.get(name) for name in ("ttl", "beta", "jitter")] if isinstance(plan, dict) else [None]
+    if not all(isinstance(one, int | float) for one in numbers):
+        raise NotYet("put numbers in place of the three ..., the TTL in seconds.")
+    ttl, beta, jitter = numbers
+    if not (ttl > 0 and beta >= 0 and 0 <= jitter < 1):
+        raise Wrong("A TTL above 0 seconds, β of 0 or more, and a jitter from 0 to less than 1.", f"{plan!r}")
+    trace = _site(ttl, beta, jitter)
+    peak = max(trace.queries_per_second(1.0))
+    waits = sum(row.latency_s > 0 for row in trace.reads) / len(trace.reads)
+    rows: list[list[object]] = [
+        ["longest life (ttl·(1 + j))", f"{ttl * (1 + jitter):.1f} s", f"at most {MAX_AGE_S} s"],
+        ["peak at the origin", f"{peak:.0f}/s", f"at most {MAX_PEAK}/s"],
+        ["mean at the origin", f"{trace.origin_load:.1f}/s", f"at most {MAX_LOAD:g}/s"],
+        ["readers who wait", f"{waits:.2%}", f"at most {MAX_WAITS:.0%}"],
+    ]
+    evidence = evidence_table([f"ttl {ttl:g} s, β {beta:g}, jitter {jitter:g}", "measured", "target"], rows)
+    if ttl * (1 + jitter) > MAX_AGE_S:
+        raise Wrong("Too old: jitter makes some lives longer than the TTL, by the factor 1 + j.", evidence)
+    if trace.origin_load > MAX_LOAD and beta > 4:
+        raise Wrong("So large a β recomputes entries that have most of their life before them.", evidence)
+    if trace.origin_load > MAX_LOAD:
+        raise Wrong("Too short a TTL: the origin loads again and again what has hardly aged.", evidence)
+    if peak > MAX_PEAK and jitter < 0.05:
+        words = "The deploy filled all keys together, and they still expire together: that is the avalanche."
+        raise Wrong(words, evidence)
+    if peak > MAX_PEAK:
+        words = "The first expiries are still too close together, N/(2·j·ttl) a second: more jitter, for a bit of TTL."
+        raise Wrong(words, evidence)
+    if waits > MAX_WAITS:
+        raise Wrong("Too many find an entry that has just expired: let somebody throw the die earlier.", evidence)
+    return f"Peak {peak:.0f}/s, mean {trace.origin_load:.1f}/s, {waits:.2%} wait: inside the target."
+
+
+EXERCISE = Exercise(
+    examine,
+    [
+        "The age first: the longest life is ttl·(1 + j). Then the peak: which of the three numbers is about that?",
+        "With a jitter of 0.2 the TTL may be 25 s. Now raise β, until fewer than 1 % wait.",
+        'plan = {"ttl": 25, "beta": 2, "jitter": 0.2}',
+    ],
+)

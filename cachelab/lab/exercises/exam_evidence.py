@@ -1,0 +1,18 @@
+"""The counter-example of exercises 5.1 and 5.2: the steps of one item of the exam."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from cachelab.lab.flight_exam.report import Report
+
+__all__ = ["item_steps"]
+
+
+def item_steps(report: Report, number: int) -> str:
+    """What `Report.print_steps` prints for one item of the exam."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        report.print_steps(number)
+    return f"item {number} of the exam\n{out.getvalue().rstrip()}"
