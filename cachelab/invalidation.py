@@ -77,10 +77,11 @@ class Invalidation(Counters):
         if self._level.in_process:
             clear: Callable[[], None] | None = getattr(self._level.store, "clear", None)
             if clear is None:
-                raise TypeError(f"invalidate_all needs a store with clear(), which {self._level.store!r} has not.")
+                name = type(self._level.store).__name__
+                raise TypeError(f"invalidate_all needs a store with clear(), which {name} has not.")
             clear()
 
     def _forget_loads(self, key: Hashable) -> None:
-        """A load that is under way may hold the old value: it must not fill, and nobody may join it any more."""
+        """A load under way may have read the old value: it must not fill, and later callers must not join it."""
         self._level.break_fences(key)
         self._flight.forget(key)

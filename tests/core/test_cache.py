@@ -10,27 +10,11 @@ import pytest
 
 from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, InvalidationFailed, MemoryStore, Record
 from cachelab.lab.sim.simulation import run
-from tests.support.fakes import BrokenStore, Heard, RemoteStore, facts, in_virtual_time, now, records
+from tests.support.fakes import BrokenStore, Heard, Origin, RemoteStore, facts, in_virtual_time, now, records
 
 FOREVER = math.inf
 NewStore = Callable[[], Any]
 EVERY_STORE = pytest.mark.parametrize("new_store", [lambda: MemoryStore(10), RemoteStore], ids=["here", "remote"])
-
-
-class Origin:
-    """A loader that takes `load_time_s` seconds and answers with whatever stands in `answer`; it counts its calls."""
-
-    def __init__(self, answer: Any = "value", load_time_s: float = 1.0) -> None:
-        self.answer = answer
-        self.load_time_s = load_time_s
-        self.calls = 0
-
-    async def __call__(self, key: int) -> Any:
-        self.calls += 1
-        await asyncio.sleep(self.load_time_s)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
 
 
 def over(load: Any, **options: Any) -> Cache[int, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cachelab import ABSENT, MISS, Cache, Entry, Flight, LoadAbandoned, MemoryStore
-from tests.core.test_cancellation import Gate, Origin as ScriptedOrigin, Script, ScriptHere
 from tests.support.fakes import Heard, Origin, RemoteStore, facts, in_virtual_time, others, records, tally
+from tests.support.gated import Gate, GatedOrigin, GatedStore, GatedStoreHere
 
 NewStore = Callable[[], Any]
 EVERY_STORE = pytest.mark.parametrize(
@@ -153,24 +153,24 @@ async def test_two_caches_load_once() -> None:
 class Scene:
     """A cache with a flight over a scripted store and origin, with one closed gate."""
 
-    def __init__(self, script: type[Script], gate: str) -> None:
+    def __init__(self, script: type[GatedStore], gate: str) -> None:
         self.gate = Gate(gate)
         self.store = script(self.gate)
-        self.origin = ScriptedOrigin(self.gate)
+        self.origin = GatedOrigin(self.gate)
         self.heard: Heard = []
         self.cache = over(self.origin, self.store, listen=self.heard.append)
 
 
 EVERY_AWAIT = pytest.mark.parametrize(
     ("script", "gate"),
-    [(Script, gate) for gate in ("look", "load", "fill, not sent", "fill, sent")]
-    + [(ScriptHere, gate) for gate in ("load", "fill, not sent", "fill, sent")],
+    [(GatedStore, gate) for gate in ("look", "load", "fill, not sent", "fill, sent")]
+    + [(GatedStoreHere, gate) for gate in ("load", "fill, not sent", "fill, sent")],
 )
 
 
 @EVERY_AWAIT
 @in_virtual_time
-async def test_to_cancel_the_first_caller_harms_no_follower(script: type[Script], gate: str) -> None:
+async def test_to_cancel_the_first_caller_harms_no_follower(script: type[GatedStore], gate: str) -> None:
     """Wherever the first one is, the others get the value, and there is one load."""
     scene = Scene(script, gate)
     first, *followers = ask(scene.cache, 4)
@@ -184,7 +184,7 @@ async def test_to_cancel_the_first_caller_harms_no_follower(script: type[Script]
 
 @EVERY_AWAIT
 @in_virtual_time
-async def test_a_load_whose_callers_have_all_left_goes_on(script: type[Script], gate: str) -> None:
+async def test_a_load_whose_callers_have_all_left_goes_on(script: type[GatedStore], gate: str) -> None:
     """Once begun, it ends and fills; only who was cancelled while he looked has begun none."""
     scene = Scene(script, gate)
     callers = ask(scene.cache, 3)
@@ -230,9 +230,9 @@ async def test_a_load_runs_in_a_copy_of_its_first_callers_context() -> None:
 
 
 @pytest.mark.parametrize("gate", ["load", "fill, not sent", "fill, sent"])
-@pytest.mark.parametrize("script", [Script, ScriptHere])
+@pytest.mark.parametrize("script", [GatedStore, GatedStoreHere])
 @in_virtual_time
-async def test_who_waits_when_the_cache_closes_is_told(script: type[Script], gate: str) -> None:
+async def test_who_waits_when_the_cache_closes_is_told(script: type[GatedStore], gate: str) -> None:
     """Each waiter gets LoadAbandoned, and no task is left."""
     scene = Scene(script, gate)
     async with scene.cache:
@@ -247,7 +247,7 @@ async def test_who_waits_when_the_cache_closes_is_told(script: type[Script], gat
 @in_virtual_time
 async def test_a_fill_on_its_way_is_waited_for() -> None:
     """What has been sent to a remote store cannot be called back: the cache closes when it has its reply."""
-    scene = Scene(Script, "fill, sent")
+    scene = Scene(GatedStore, "fill, sent")
     caller = ask(scene.cache)[0]
     await scene.gate.reached.wait()
     closing = asyncio.create_task(scene.cache.aclose())
@@ -262,7 +262,7 @@ async def test_a_fill_on_its_way_is_waited_for() -> None:
 async def test_a_fill_whose_caller_has_left_is_waited_for_without_a_flight_too() -> None:
     """Its caller was cancelled, so nobody but the cache owns it."""
     gate = Gate("fill, sent")
-    cache = over(ScriptedOrigin(gate), Script(gate), flight=None)
+    cache = over(GatedOrigin(gate), GatedStore(gate), flight=None)
     caller = ask(cache)[0]
     await gate.reached.wait()
     caller.cancel()

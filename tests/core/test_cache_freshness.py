@@ -332,7 +332,12 @@ async def test_a_delete_that_fails_breaks_the_refresh_all_the_same() -> None:
     with pytest.raises(InvalidationFailed):
         await cache.delete(1)
     await until(75.0)
-    assert (store.entries[1].value, cache.store_errors, len(cache._flight), len(cache._level.standing)) == ("old", 1, 0, 0)
+    assert (store.entries[1].value, cache.store_errors, len(cache._flight), len(cache._level.standing)) == (
+        "old",
+        1,
+        0,
+        0,
+    )
 
 
 # The end

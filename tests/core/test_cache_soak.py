@@ -12,8 +12,8 @@ import pytest
 
 from cachelab import Cache, Flight, Loader, MemoryStore
 from cachelab.freshness import Freshness
-from tests.core.test_fence import Origin, SlowStore
-from tests.support.fakes import in_virtual_time, now, others
+from tests.support.fakes import in_virtual_time, left_behind, now, others
+from tests.support.schedules import SlowStore, VersionedOrigin
 
 WHERE = pytest.mark.parametrize("where", ["here", "remote", "here over remote"])
 
@@ -24,7 +24,7 @@ def kept(store: Any, key: int) -> Any:
     return entry.value if entry else None
 
 
-class Marked(Origin):
+class Marked(VersionedOrigin):
     """The origin of the fence's tests, which also knows what a reader who asks now may not be given any more."""
 
     def __init__(self, chance: Random) -> None:
@@ -65,7 +65,7 @@ async def one_schedule(seed: int, where: str) -> dict[str, int]:
             asyncio.get_running_loop().call_later(7 * chance.random(), task.cancel)
     await asyncio.gather(*readers, *writers, return_exceptions=True)
     await asyncio.sleep(20.0)  # loads, refreshes and fills whose callers have left
-    left = sum(len(each._flight) + len(each._flight._tasks) + len(each._level.standing) for each in caches) + len(others())
+    left = sum(map(left_behind, caches)) + len(others())
     stale = sum(kept(store, key) not in (None, origin.version.get(key, 0)) for store in stores for key in (1, 2))
     lost = sum(not task.done() for task in readers)
     gets = cache.hits + cache.stale + cache.misses + cache.collapsed
@@ -135,7 +135,7 @@ async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
     del callers
     gc.collect()
     assert cache.stale > count / 2
-    return len(cache._flight) + len(cache._flight._tasks) + len(cache._level.standing) + len(others()), reported
+    return left_behind(cache) + len(others()), reported
 
 
 @in_virtual_time

@@ -7,49 +7,9 @@ from typing import Any
 import pytest
 
 from cachelab import Cache, MemoryStore
-from cachelab.entry import MISS, Entry, Miss
+from cachelab.entry import MISS, Entry
 from tests.support.fakes import Heard, RemoteStore, facts, in_virtual_time, now
-
-
-class Origin:
-    """Versions per key; a load reads at its beginning, takes its time, and sometimes fails."""
-
-    def __init__(self, chance: Random) -> None:
-        self.version: dict[int, int] = {}
-        self.chance = chance
-
-    async def load(self, key: int) -> int:
-        version = self.version.get(key, 0)
-        await asyncio.sleep(self.chance.random())
-        if self.chance.random() < 0.1:
-            raise ConnectionError
-        return version
-
-    async def write(self, key: int) -> None:
-        await asyncio.sleep(self.chance.random())
-        self.version[key] = self.version.get(key, 0) + 1
-
-
-class SlowStore(RemoteStore):
-    """A remote store whose operations take random times each, so that a delete can overtake a fill."""
-
-    def __init__(self, chance: Random) -> None:
-        super().__init__()
-        self.chance = chance
-
-    async def get(self, key: Any) -> Entry[Any] | Miss:
-        self.latency_s = self.chance.random()
-        return await super().get(key)
-
-    async def set(self, key: Any, entry: Entry[Any]) -> None:
-        await asyncio.sleep(self.chance.random())
-        self.entries[key] = entry
-        await asyncio.sleep(self.chance.random())
-
-    async def delete(self, key: Any) -> None:
-        await asyncio.sleep(self.chance.random())
-        self.entries.pop(key, None)
-        await asyncio.sleep(self.chance.random())
+from tests.support.schedules import SlowStore, VersionedOrigin
 
 
 def stored(store: Any, key: int) -> Any:
@@ -61,7 +21,7 @@ def stored(store: Any, key: int) -> Any:
 async def one_schedule(seed: int, *, remote: bool) -> tuple[int, int]:
     """Ten readers and three writers on two keys at random times, some cancelled: stale entries, and fences left."""
     chance = Random(f"{seed}/schedule")
-    origin = Origin(chance)
+    origin = VersionedOrigin(chance)
     store: Any = SlowStore(chance) if remote else MemoryStore(10)
     cache: Cache[int, int] = Cache(store, origin.load, ttl=1_000.0)
 

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec
 
 from hypothesis import HealthCheck, settings
 
+from cachelab.cache import Cache
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.events import Counters, Fact, Record
 from cachelab.lab.sim.simulation import run
@@ -46,6 +47,12 @@ def tally(cache: Counters) -> tuple[int, int, int, int]:
 def others() -> set[asyncio.Task[Any]]:
     """The tasks that have not ended, but for the one that asks."""
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+def left_behind(cache: Cache[Any, Any]) -> int:
+    """What a cache keeps only while a load is under way: its flight's calls and tasks, fences, and marks of keys."""
+    flight, level = cache._flight, cache._level
+    return len(flight._calls) + len(flight._tasks) + len(level.standing) + len(level._unreadable)
 
 
 def records(heard: Heard) -> list[tuple[str, str]]:
