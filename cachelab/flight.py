@@ -1,17 +1,19 @@
-"""Single flight: however many callers ask for a key at once, it is loaded once, and all of them get that answer.
+"""Single flight: however many callers want a key at once, it is loaded once, and all of them get that answer.
 
-Problem: a popular key is missing, a thousand callers notice in the same moment, and the origin is asked a thousand
-    times for one thing (a cache stampede).
-Idea: a table of the loads that are in the air. Who finds his key there waits for that load; who does not starts it.
-Guarantee: one load per key in flight, in a task of its own, so that it outlives every one of its callers, also the
-    first: to cancel one harms no other, and when all have left it still goes on to its end. A failed load gives every
-    waiter its error and is forgotten; None is an answer like any other. After `forget(key)` nobody joins the old load,
-    and the old one's clean-up leaves a newer one alone. Nothing is kept for keys that nobody loads.
-Not guaranteed: anything in another process, thread or event loop; an end to a load that never ends (give it a time-out
-    of its own). A load that asks for its own key, itself or in a task that it started, gets a RuntimeError, but by way
-    of a second key it waits for itself. All waiters get the same error object: do not change it.
+Problem: a popular key is missing, a thousand callers notice it at the same moment, and the origin gets a thousand
+    queries for one value (a cache stampede).
+Idea: a table of the loads in flight. A caller that finds its key there waits for that load; any other caller starts
+    one.
+Guarantee: there is one load per key in flight. It runs in a task of its own, so it outlives all of its callers, even
+    the first: cancelling one caller harms no other, and when all have gone the load still runs to its end. A failed
+    load gives its error to every waiter and is forgotten. None is an answer like any other. After `forget(key)` no new
+    caller joins the old load, and when the old load ends it leaves a newer one alone. Nothing is kept for keys that are
+    not being loaded.
+Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). A
+    load that asks for its own key, directly or in a task that it started, gets a RuntimeError; but one that comes back
+    to its own key by way of a second key waits for itself. All waiters get the same error object, so do not change it.
 Cost: a task for each load and a future for each caller.
-Source: golang.org/x/sync/singleflight. There the load runs in its first caller's goroutine, which nobody can cancel.
+Source: golang.org/x/sync/singleflight. There the load runs in its first caller's goroutine, which cannot be cancelled.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ V = TypeVar("V")
 
 
 class _Call:
-    """One load in the air: those who wait for it, in the order in which they came."""
+    """One load in flight: the futures of the callers that wait for it, in the order in which they came."""
 
     __slots__ = ("waiters",)
 
@@ -39,27 +41,27 @@ class _Call:
         self.waiters: dict[asyncio.Future[Any], None] = {}
 
 
-_loading: ContextVar[_Call | None] = ContextVar("_loading", default=None)  # the load that this code is a part of
+_loading: ContextVar[_Call | None] = ContextVar("_loading", default=None)  # the load that the running code is part of
 
 
 class Flight:
-    """The loads in flight on one event loop.
+    """The loads in flight on one event loop. A flight is true, even when it has no loads.
 
-    `len(flight)`    keys in flight
-    `key in flight`  whether `do` would join a load now: ask it just before, without an `await` between
-    `async with`     cancels what still flies at its end, and waits for it: see `aclose`
+    `len(flight)`    how many keys are in flight
+    `key in flight`  whether `do` would join a load now: test it just before the call, without an `await` in between
+    `async with`     at the end of the block, cancels the loads that still run and waits for them: see `aclose`
     """
 
     def __init__(self) -> None:
-        self._calls: dict[Any, _Call] = {}  # what a caller may join
-        self._tasks: dict[asyncio.Task[Any], None] = {}  # all, the forgotten too: a loop holds its tasks only weakly
+        self._calls: dict[Any, _Call] = {}  # the loads that a caller can join
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # even of forgotten loads: a loop holds its tasks only weakly
         self._closed = False
 
     async def do(self, key: K, load: Callable[[K], Awaitable[V]]) -> V:
-        """The answer of `load(key)`: of the one in flight for this key, else of one that starts now.
+        """The answer of `load(key)`: of the load in flight for this key, or else of one that starts now.
 
-        The load runs in a copy of its first caller's context. Raises what the load raises; `LoadAbandoned` if it was
-        cancelled; RuntimeError if it asks for its own key, or if the flight is closed.
+        The load runs in a copy of its first caller's context. Raises what the load raises; `LoadAbandoned` if the load
+        was cancelled; RuntimeError if the load asks for its own key, or if the flight is closed.
         """
         call = self._calls.get(key)
         if call is None:
@@ -69,16 +71,17 @@ class Flight:
         waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         call.waiters[waiter] = None
         try:
-            return await waiter  # to cancel this caller cancels only this
+            return await waiter  # a future of this caller's own: cancelling the caller cancels nothing else
         except asyncio.CancelledError:
             call.waiters.pop(waiter, None)
             raise
         finally:
-            del waiter  # it holds the error, whose traceback holds this frame: a circle
+            del waiter  # it holds the error, whose traceback holds this frame: a reference cycle
 
     def start(self, key: K, load: Callable[[K], Awaitable[V]]) -> None:
-        """Begin `load(key)` and do not wait for it; its error is nobody's. Nothing happens if one is in flight for this
-        key, or if the flight is closed.
+        """Start `load(key)` and do not wait for it; if it fails, its error is dropped.
+
+        Nothing happens if a load is in flight for this key, or if the flight is closed.
         """
         if key not in self._calls and not self._closed:
             self._start_load(key, load)
@@ -93,34 +96,34 @@ class Flight:
         return call
 
     async def _run_load(self, key: K, load: Callable[[K], Awaitable[V]], call: _Call) -> V:
-        _loading.set(call)  # in the context of this task and of those that it starts
+        _loading.set(call)  # in the context of this task and of the tasks that it starts
         try:
             return await load(key)
         finally:
-            self._clear(key, call)  # now, not when `_finish_load` gets its turn: who calls from here on loads anew
+            self._clear(key, call)  # now, and not only in `_finish_load`: the next caller must load anew
 
     def _clear(self, key: Hashable, call: _Call) -> None:
-        if self._calls.get(key) is call:  # else it was forgotten, and a newer load may fly in its place
+        if self._calls.get(key) is call:  # otherwise it was forgotten, and a newer load may be in its place
             del self._calls[key]
 
     def _finish_load(self, key: Hashable, call: _Call, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task)
-        self._clear(key, call)  # a task that is cancelled before its first step has not
+        self._clear(key, call)  # a task that was cancelled before its first step has not cleared it
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or not isinstance(error, Exception | None):
-            # its waiters are neither cancelled nor interrupted themselves
+            # the waiters themselves were neither cancelled nor interrupted
             error = LoadAbandoned(f"The load of {key!r} was cancelled before it had an answer.")
         for waiter in call.waiters:
-            if waiter.done():  # its caller has left
+            if waiter.done():  # its caller was cancelled
                 continue
             if error is None:
                 waiter.set_result(task.result())
             else:
                 waiter.set_exception(error)
-        call.waiters.clear()  # they hold the error, whose traceback holds the call: another circle
+        call.waiters.clear()  # they hold the error, whose traceback holds the call: another reference cycle
 
     def forget(self, key: Hashable) -> None:
-        """Let callers from now on start a new load. Those who wait already get the old one's answer."""
+        """Let the next caller start a new load. The callers that already wait get the old load's answer."""
         self._calls.pop(key, None)
 
     def __contains__(self, key: Hashable) -> bool:
@@ -129,10 +132,13 @@ class Flight:
     def __len__(self) -> int:
         return len(self._calls)
 
-    async def aclose(self) -> None:
-        """Cancel every load, also the forgotten ones, and wait until they have ended; their waiters are told.
+    def __bool__(self) -> bool:
+        return True  # `__len__` alone would make a flight without loads false
 
-        A closed flight starts no more loads. As long as a load refuses to be cancelled, this waits for it.
+    async def aclose(self) -> None:
+        """Cancel every load, even the forgotten ones, and wait until all have ended. Their waiters get `LoadAbandoned`.
+
+        A closed flight starts no more loads. If a load refuses to be cancelled, this waits until it ends.
         """
         self._closed = True
         for task in self._tasks:

@@ -1,21 +1,22 @@
-"""Freshness: how long an entry is good, when a reader should have it loaded anew, and how long it may still be served.
+"""Freshness: how long an entry is fresh, when a reader should have it loaded again, how long it may be served stale.
 
-Problem: when a popular entry expires, everybody who asks while it is loaded again has to wait, or loads, too; and
-    entries that were filled together expire together.
+Problem: when a popular entry expires, every caller that wants it while it is being loaded must wait, or loads it too.
+    And entries that were filled together expire together.
 Idea: three answers, which can be combined.
-    stale-while-revalidate  for `stale_for` seconds after its TTL an entry is served stale while it is loaded in the
-                            background; if the origin fails, this goes on (stale-if-error) until `stale_for` is over
-    early recomputation     a reader throws a die shortly before the end, and the longer a load takes (δ), the earlier
-                            it may come up: now − δ·β·ln(U) ≥ expiry (XFetch)
-    jitter                  each entry's TTL is ttl·(1 ± j), so that what was filled together expires apart
-Guarantee: nothing is served later than its own TTL, jitter and `stale_for` allow, nor later than the level below would
-    serve it; what is stale is never stored as fresh. An absence is never served stale.
-Not guaranteed: that somebody asks in time: a key that nobody reads before its end is loaded while its reader waits.
-    That only one reader's die comes up: without a flight, e^(1/β) of them load on average. That a failing origin is
-    left alone: each stale read tries again, one at a time for each key where there is a flight.
-Cost: a hit pays nothing until it is due; from then on a logarithm and a random number for each read.
+    stale-while-revalidate  for `stale_for` seconds after its TTL an entry is served stale, while it is loaded again in
+                            the background; if the origin fails, this goes on until `stale_for` is over (stale-if-error)
+    early recomputation     shortly before the entry ends, each reader draws a random number U, and the longer a load
+                            takes (δ), the earlier a reader may have it loaded again: now − δ·β·ln(U) ≥ expiry (XFetch)
+    jitter                  each entry's TTL is ttl·(1 ± j), so that entries that were filled together expire apart
+Guarantee: no entry is served later than its own TTL, jitter and `stale_for` allow, nor later than the level below would
+    serve it. A stale entry is never stored as fresh. An absence is never served stale.
+Not guaranteed: that there is a reader in time: a key that is not read before its end is loaded while its reader waits.
+    That only one reader's draw starts a load: without a flight, e^(1/β) readers load on average. That a failing origin
+    is left alone: each stale read tries again, one at a time for each key where there is a flight.
+Cost: a hit pays nothing until a refresh may be due; from then on, a logarithm and a random number for each read.
 Source: Vattani, Chierichetti, Lowenstein, "Optimal probabilistic cache stampede prevention", PVLDB 8(8), 2015 (XFetch);
-    RFC 5861 (the two stale-…); AWS Builders' Library, "Timeouts, retries and backoff with jitter".
+    RFC 5861 (stale-while-revalidate, stale-if-error); AWS Builders' Library, "Timeouts, retries and backoff with
+    jitter".
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ from cachelab.entry import ABSENT, Entry
 
 __all__ = ["Freshness"]
 
-EARLIEST = 20  # in units of δ·β: earlier than that the die comes up once in 500 million reads, e^20
+EARLY_WINDOW = 20  # in units of δ·β: any earlier, one draw in e^20 (500 million) would ask for a refresh
 
 
 @dataclass(frozen=True, kw_only=True)
 class Freshness:
-    """The defaults change nothing: fresh for its TTL, then gone.
+    """With the defaults nothing changes: an entry is fresh for its TTL, and then it is gone.
 
     `stale_for`  seconds after its TTL in which an entry is served stale
-    `beta`       β of XFetch: 0 never early, 1 the paper's choice, more is earlier
-    `jitter`     j, from 0 to less than 1
+    `beta`       β of XFetch: 0 is never early, 1 is the paper's choice, more is earlier
+    `jitter`     j, at least 0 and less than 1
     `random`     for tests: returns U, at least 0 and less than 1
 
     Raises ValueError for anything else.
@@ -55,16 +56,19 @@ class Freshness:
             raise ValueError(f"Freshness needs stale_for >= 0 seconds, 0 <= beta < inf, 0 <= jitter < 1, not {self}.")
 
     def stamp(self, loaded: Entry[Any], now: float, ttl: float, load_time_s: float) -> Entry[Any]:
-        """The entry to store for what a load that took `load_time_s` seconds brought, no better than it is below."""
+        """The entry to store for `loaded`, whose load took `load_time_s` seconds and ended at `now`.
+
+        It is fresh for no longer, and served for no longer, than `loaded`: the level below has set those limits.
+        """
         if self.jitter:
             ttl *= 1 + self.jitter * (2 * self.random() - 1)  # ttl·(1 ± j)
         fresh_until = min(now + ttl, loaded.fresh_until)
         stale_for = 0.0 if loaded.value is ABSENT else self.stale_for
         expires = min(fresh_until + stale_for, loaded.expires)
-        refresh_from = fresh_until - EARLIEST * load_time_s * self.beta
+        refresh_from = fresh_until - EARLY_WINDOW * load_time_s * self.beta
         return Entry(loaded.value, expires, fresh_until, refresh_from, load_time_s)
 
     def should_refresh(self, entry: Entry[Any], now: float) -> bool:
-        """Whether this reader should have the entry loaded anew."""
+        """Whether the reader that reads `entry` at `now` should have it loaded again. Each call draws anew."""
         # now − δ·β·ln(U) ≥ expiry
         return now - entry.load_time_s * self.beta * log(1 - self.random()) >= entry.fresh_until

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachelab.entry import ABSENT, Entry
-from cachelab.freshness import EARLIEST, Freshness
+from cachelab.freshness import EARLY_WINDOW, Freshness
 from tests.support.fakes import PROPERTY
 
 FOREVER = math.inf
@@ -72,8 +72,8 @@ def test_an_absence_is_never_stale(ttl: float, fresh_until: float) -> None:
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 def test_the_die_is_thrown_for_the_first_time_twenty_load_times_before_the_end(beta: float) -> None:
-    """due = fresh_until − EARLIEST·δ·β."""
-    assert stamped(load_time_s=0.5, beta=beta).refresh_from == 160.0 - EARLIEST * 0.5 * beta
+    """due = fresh_until − EARLY_WINDOW·δ·β."""
+    assert stamped(load_time_s=0.5, beta=beta).refresh_from == 160.0 - EARLY_WINDOW * 0.5 * beta
 
 
 def test_the_stamp_remembers_how_long_the_load_took() -> None:
@@ -148,7 +148,7 @@ def test_one_load_time_before_the_end_the_die_needs_one_minus_one_over_e(u: floa
 def test_before_its_first_throw_the_die_would_not_have_come_up() -> None:
     """What is lost by not asking before `due` is one read in e^20."""
     entry = stamped(load_time_s=1.0, beta=1.0)
-    rule = Freshness(beta=1.0, random=lambda: 1 - 1.01 * math.exp(-EARLIEST))
+    rule = Freshness(beta=1.0, random=lambda: 1 - 1.01 * math.exp(-EARLY_WINDOW))
     assert not rule.should_refresh(entry, entry.refresh_from)
 
 

@@ -122,7 +122,7 @@ async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> Non
         await store.set(key, Entry(key, 1e9 + key))
         await store.set(key, Entry(key, 2e9 + key))
     assert (len(store), len(store._policy), len(store._sizes)) == (100, 100, 100)
-    assert len(store._expiries) <= 400
+    assert len(store._expiries._heap) <= 400
 
 
 @in_virtual_time
@@ -198,7 +198,7 @@ def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int],
         store.put(key, Entry(key, now + 60.0))
         if key in (10_000, 1_000_000):
             gc.collect()
-            tables = (store._entries, store._sizes, store._expiries, store._policy.resident)
+            tables = (store._entries, store._sizes, store._expiries._heap, store._policy.resident)
             sizes.append((sys.getallocatedblocks(), sum(map(sys.getsizeof, tables))))
     (blocks, bytes_), (blocks_after, bytes_after) = sizes
     assert len(store) == len(store._policy) == 1_000
