@@ -83,7 +83,7 @@ async def test_after_a_failed_read_no_lease_is_asked_for(shared: bool) -> None:
     async def fail(_key: Hashable) -> Any:
         raise ConnectionError("no read today")
 
-    store.get = fail  # type: ignore[method-assign]
+    store.get = fail  # type: ignore[assignment, method-assign]
     cache = over(store, origin, shared=shared)
     assert await cache.get(1) == "value"
     assert (store.claims, store.settled, store.entries, cache.store_errors) == ([], [], {}, 1)

@@ -154,7 +154,7 @@ async def test_a_failing_store_is_marked_only_while_its_caller_waits() -> None:
     async def fail(_key: Hashable) -> Any:
         raise ConnectionError("no read today")
 
-    store.get = fail  # type: ignore[method-assign]
+    store.get = fail  # type: ignore[assignment, method-assign]
     cache: Cache[int, Any] = Cache(store, Origin(1, 10.0), ttl=9.0, flight=Flight())
     reader = asyncio.ensure_future(cache.get(1))
     await asyncio.sleep(1.0)
