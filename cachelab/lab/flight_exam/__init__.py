@@ -1,3 +1,3 @@
-"""The single-flight exam: eight things that go wrong where callers share a load."""
+"""The single-flight exam: eight things that can go wrong where several callers share one load."""
 
 __all__: list[str] = []

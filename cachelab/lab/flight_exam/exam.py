@@ -1,13 +1,15 @@
-"""The single-flight exam: eight things that go wrong where callers share a load, tried on any `get(key, load)`.
+"""The single-flight exam: eight things that can go wrong where callers share a load, tried on any `get(key, load)`.
 
-Problem: most caches protect the origin from a crowd, and most of them get one of the eight wrong, which shows in
-    production on the day when a load fails, a caller gives up, or somebody writes.
-Idea: let each thing go wrong on purpose, one at a time, and see who was harmed.
-Guarantee: whatever the subject does (hang, block, raise, be something else), a report comes back. In virtual time, that
-    is for everything async that does not poll without a pause, the same subject gives the same report.
-Not guaranteed: that a verdict on threads or on a real loop is always the same: a failure there is tried once more, and
-    slowly, and a pass counts.
-Cost: mostly less than a second; two for a subject that blocks. `make()` is called once for each item and once before.
+Problem: most caches protect the origin from many callers at once, and most get one of the eight wrong. It shows in
+    production, on the day when a load fails, a caller gives up, or a value is written during a load.
+Idea: let each thing go wrong on purpose, one at a time, and see which callers are harmed.
+Guarantee: whatever the subject does (it hangs, blocks, raises, or is no subject at all), a report comes back. In
+    virtual time, the same subject always gets the same report. That holds for every async subject that does not poll
+    without a pause.
+Not guaranteed: that a verdict on threads or on a real loop is always the same. If an item fails there, it is tried a
+    second time with longer waits, and a pass counts.
+Cost: mostly less than a second; two seconds for a subject that blocks. `make()` is called once for each item and once
+    before.
 Source: the eight items are ours; each was found in a library that people use.
 """
 
@@ -21,32 +23,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cachelab.lab.flight_exam.items import ITEMS, Item
-from cachelab.lab.flight_exam.players import RealTimeTaskStage, TaskStage, ThreadStage, in_order, play
+from cachelab.lab.flight_exam.items import ITEMS, Item, ItemFailed, NotApplicable
+from cachelab.lab.flight_exam.record import describe_error, in_likely_order
 from cachelab.lab.flight_exam.report import Report, Result, Verdict
-from cachelab.lab.flight_exam.stage import Stage
+from cachelab.lab.flight_exam.stage import CallerHangs, Key, Stage
 from cachelab.lab.flight_exam.subjects import Subject
-from cachelab.lab.flight_exam.words import Fails, Hangs, Key, NotApplicable, sentence
+from cachelab.lab.flight_exam.task_stage import RealTimeTaskStage, TaskStage
+from cachelab.lab.flight_exam.thread_stage import ThreadStage
 from cachelab.lab.sandbox import Stuck, run_sandboxed
 from cachelab.lab.sim.simulation import run
 
 __all__ = ["exam"]
 
-LIMIT_S = 1.0  # real seconds for an item on a loop, before the subject is taken to block it
-THREADS_LIMIT_S = 10.0  # for one on threads, where the subject cannot block the script
-SLOWNESS = 6.0  # of the second try, where time is real
+LIMIT_S = 1.0  # real seconds for an item on a loop; after that the subject is taken to block the loop
+THREADS_LIMIT_S = 10.0  # for an item on threads, where the subject cannot block the script
+SECOND_TRY_WAIT_FACTOR = 6.0  # where time is real, the second try of an item waits so many times as long
 
 
 def exam(make: Callable[[], Any]) -> Report:
     """Examine what `make()` builds: an object with `get(key, load)`, async or not, and `delete(key)` if it has one.
 
-    Instead of such an object it may build just the function, or a `Subject`. Works in a notebook's cell.
+    Instead of such an object, `make()` may build just the function, or a `Subject`. Works in a notebook's cell.
     """
-    with _quiet():
+    with _without_warnings():
         try:
-            kind = _guarded(lambda: _kind(make))
-            results = _take_all(make, kind)
-        except _Unfit as error:
+            kind = _within_limit(lambda: _stage_for(make))
+            results = _examine_all(make, kind)
+        except _NoSubject as error:
             results = [Result(item, "fail", str(error)) for item in ITEMS]
             return Report(results, str(error))
         finally:
@@ -55,8 +58,8 @@ def exam(make: Callable[[], Any]) -> Report:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """A broken subject leaves unawaited coroutines, and to end it may hit a finalizer; the verdict says enough."""
+def _without_warnings() -> Iterator[None]:
+    """Suppress what Python says of the coroutines and finalizers of a broken subject: the verdict says enough."""
     hook = sys.unraisablehook
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -67,113 +70,116 @@ def _quiet() -> Iterator[None]:
             sys.unraisablehook = hook
 
 
-class _Unfit(Exception):
-    """What was handed in cannot be examined."""
+class _NoSubject(Exception):
+    """What was handed in cannot be examined; the text says why."""
 
 
-def _take_all(make: Callable[[], Any], kind: type[Stage]) -> list[Result]:
+def _examine_all(make: Callable[[], Any], kind: type[Stage]) -> list[Result]:
     first, *others = ITEMS
-    result, alive = _take(first, make, kind)
-    if result.blocked and alive and kind is TaskStage:  # it polls without a pause: virtual time does not go on
-        return _take_all(make, RealTimeTaskStage)
+    result, has_yielded = _examine(first, make, kind)
+    if result.blocked and has_yielded and kind is TaskStage:  # it polls without a pause, so virtual time stands still
+        return _examine_all(make, RealTimeTaskStage)
     if result.blocked:
         return [result, *(Result(item, "hangs", "Not tried: it had blocked in item 1.") for item in others)]
-    return [result, *(_take(item, make, kind)[0] for item in others)]
+    return [result, *(_examine(item, make, kind)[0] for item in others)]
 
 
-def _take(item: Item, make: Callable[[], Any], kind: type[Stage]) -> tuple[Result, bool]:
-    """The verdict on one item, where time is real the better of two; and whether the subject let others run."""
-    for slowness in (1.0,) if kind is TaskStage else (1.0, SLOWNESS):
-        kept: list[Stage] = []
-        result = _once(item, make, kind, kept, slowness)
+def _examine(item: Item, make: Callable[[], Any], kind: type[Stage]) -> tuple[Result, bool]:
+    """The result of one item, where time is real the better of two; and whether the subject let other code run."""
+    for wait_factor in (1.0,) if kind is TaskStage else (1.0, SECOND_TRY_WAIT_FACTOR):
+        stages: list[Stage] = []
+        result = _try(item, make, kind, wait_factor, stages)
         if result.blocked or result.verdict in ("pass", "not applicable"):
             break
-    return result, bool(kept) and kept[-1].alive
+    return result, bool(stages) and stages[-1].has_yielded
 
 
-def _once(item: Item, make: Callable[[], Any], kind: type[Stage], kept: list[Stage], slowness: float) -> Result:
-    def stage() -> Stage:
-        made = kind(_subject(make()))
-        made.slowness = slowness
-        return made
+def _try(item: Item, make: Callable[[], Any], kind: type[Stage], wait_factor: float, stages: list[Stage]) -> Result:
+    """The result of one try. The stage is added to `stages` as soon as it is built, for what must be known of it."""
+
+    async def scenario() -> str:
+        stage = kind(_as_subject(make()), wait_factor)
+        stages.append(stage)
+        try:
+            return await item.script(stage)
+        finally:
+            stage.record.paused = True
 
     verdict: Verdict = "fail"
     try:
-        why = _guarded(
-            lambda: play(stage, item.script, kept, kind), THREADS_LIMIT_S if kind is ThreadStage else LIMIT_S
-        )
+        why = _within_limit(lambda: kind.run(scenario), THREADS_LIMIT_S if kind is ThreadStage else LIMIT_S)
         verdict = "pass"
-    except NotApplicable as no:
-        verdict, why = "not applicable", str(no)
-    except Fails as seen:
-        why = str(seen)
-    except Hangs as who:
-        verdict, why = "hangs", str(who)
-    except Stuck as where:
-        at = f" It was at {where}." if str(where) else ""
+    except NotApplicable as reason:
+        verdict, why = "not applicable", str(reason)
+    except ItemFailed as failure:
+        why = str(failure)
+    except CallerHangs as hanging:
+        verdict, why = "hangs", str(hanging)
+    except Stuck as place:
+        at = f" It was at {place}." if str(place) else ""
         why = f"It did not come back: an endless loop, or a call that blocks.{at}"
-        return Result(item, "hangs", why, kept[-1].steps if kept else [], blocked=True)
+        return Result(item, "hangs", why, stages[-1].record.steps if stages else [], blocked=True)
     except Exception as error:
-        why = f"It raised {sentence(error)}."
-    steps = kept[-1].steps if kept else []
-    return Result(item, verdict, why, in_order(steps) if kind is ThreadStage else steps)
+        why = f"It raised {describe_error(error)}."
+    steps = stages[-1].record.steps if stages else []
+    return Result(item, verdict, why, in_likely_order(steps) if kind is ThreadStage else steps)
 
 
-def _guarded(work: Callable[[], Any], seconds: float = LIMIT_S) -> Any:
-    """`work()` with a limit in real seconds. An interrupt that the work raises itself is an error like others."""
+def _within_limit(work: Callable[[], Any], seconds: float = LIMIT_S) -> Any:
+    """`work()` with a limit in real seconds. An interrupt that the work itself raises is an error like any other."""
     outcome: list[Any] = []
 
-    def kept() -> str:
+    def keep_outcome() -> str:
         try:
             outcome.append((work(), None))
         except BaseException as error:
             outcome.append((None, error))
         return ""
 
-    run_sandboxed(kept, seconds)
+    run_sandboxed(keep_outcome, seconds)
     value, error = outcome[0]
     if isinstance(error, Exception):
         raise error
     if error is not None:
-        raise RuntimeError(sentence(error))
+        raise RuntimeError(describe_error(error))
     return value
 
 
-def _subject(made: Any) -> Any:
+def _as_subject(made: Any) -> Any:
     if callable(getattr(made, "get", None)):
         return made
     if callable(made):
         return Subject(made)
-    raise _Unfit(f"This cannot be examined: make() built a {type(made).__name__}, which has no get(key, load).")
+    raise _NoSubject(f"This cannot be examined: make() built a {type(made).__name__}, which has no get(key, load).")
 
 
-def _kind(make: Callable[[], Any]) -> type[Stage]:
-    """Is it for a loop or for threads? Where its function does not say so, ask it once and look at what comes back."""
+def _stage_for(make: Callable[[], Any]) -> type[Stage]:
+    """The kind of stage that the subject needs. If its `get` does not tell, `get` is called once to see its answer."""
     if not callable(make):
-        raise _Unfit("This cannot be examined: exam() needs a function that builds a fresh subject each time.")
+        raise _NoSubject("This cannot be examined: exam() needs a function that builds a fresh subject each time.")
 
-    async def look() -> type[Stage]:
-        subject = _subject(make())
+    async def inspect_subject() -> type[Stage]:
+        subject = _as_subject(make())
         try:
             inspect.signature(subject.get).bind("key", print)
         except TypeError:
-            raise _Unfit("This cannot be examined: its get does not take (key, load).") from None
+            raise _NoSubject("This cannot be examined: its get does not take (key, load).") from None
         threaded = getattr(subject, "threaded", None)
         if threaded is None:
-            threaded = not inspect.iscoroutinefunction(subject.get) and not _awaitable(subject.get)
+            threaded = not inspect.iscoroutinefunction(subject.get) and not _returns_awaitable(subject.get)
         if threaded:
             return ThreadStage
         return RealTimeTaskStage if getattr(subject, "real_time", False) else TaskStage
 
     try:
-        return run(look)
-    except _Unfit:
+        return run(inspect_subject)
+    except _NoSubject:
         raise
     except Exception as error:
-        raise _Unfit(f"This cannot be examined: make() raised {sentence(error)}.") from error
+        raise _NoSubject(f"This cannot be examined: make() raised {describe_error(error)}.") from error
 
 
-def _awaitable(get: Callable[..., Any]) -> bool:
+def _returns_awaitable(get: Callable[..., Any]) -> bool:
     try:
         answer = get(Key(), str)
     except Exception:

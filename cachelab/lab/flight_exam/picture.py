@@ -1,17 +1,21 @@
-"""The picture of an exam's item: a lane for each caller and load, and what each did, step by step."""
+"""The picture of an exam's item: a lane for each caller and load, and what each of them did, step by step."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cachelab.lab.flight_exam.words import Step
+from cachelab.lab.flight_exam.record import Step, describe_step
 from cachelab.lab.plots.style import COLOURS, Picture, axes, finish
 
-__all__ = ["plot_steps", "told"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-_MARKS = {"pass": "✓", "fail": "✗", "hangs": "✗", "not applicable": "–"}
-_COLOURS = {
+__all__ = ["plot_steps"]
+
+VERDICT_MARKS = {"pass": "✓", "fail": "✗", "hangs": "✗", "not applicable": "–"}
+VERDICT_COLOURS = {
     "pass": COLOURS["hit"],
     "fail": COLOURS["miss"],
     "hangs": COLOURS["miss"],
@@ -19,50 +23,52 @@ _COLOURS = {
 }
 
 
-def told(step: Step) -> str:
-    """What a step's actor did, and how many did."""
-    if not step.actor.endswith("s"):
-        return step.did
-    verb, _, rest = step.did.partition(" ")
-    many = {"is": "are"}.get(verb, verb.replace("s,", ",") if "," in verb else verb.removesuffix("s"))
-    return f"{many} {rest}".strip() + (f" (×{step.count})" if step.count > 1 else "")
-
-
 def plot_steps(steps: Sequence[Step], item: str, verdict: str, why: str) -> Picture:
-    """Callers above, loads below them, the writer last; a bar from an actor's first step to its last.
+    """Callers above, loads below them, all others last; each has a bar from its first step to its last one.
 
-    A bar that reaches the right edge belongs to somebody who is still waiting or loading there.
+    The bar of a caller that still waits, or of a load that still runs, reaches the right edge.
     """
-    actors = sorted(dict.fromkeys(step.actor for step in steps), key=_rank)
+    actors = sorted(dict.fromkeys(step.actor for step in steps), key=_group)
     level = {actor: len(actors) - 1 - i for i, actor in enumerate(actors)}
     figure, (ax,) = axes(1.5 + 0.46 * len(actors))
     ax.grid(False)
     right = len(steps) + 0.6
-    for actor in actors:
-        own = [(number, step.did) for number, step in enumerate(steps, 1) if step.actor == actor]
-        left, end = own[0][0] - 0.45, right if own[-1][1].startswith(("calls", "begins")) else own[-1][0] + 0.45
-        colour = _colour(actor)
-        ax.barh(level[actor], end - left, left=left, height=0.72, color=colour, alpha=0.22, edgecolor=colour)
-    size = 9 if len(steps) <= 10 else 7.5 if len(steps) <= 14 else 6.5
-    for number, step in enumerate(steps, 1):
-        harmed = "caller" in step.actor and step.did == "is cancelled"
-        bad = harmed or step.did.startswith(("waits for ever", "hold the key"))
-        colour, weight = (COLOURS["miss"], "bold") if bad else ("#222222", "normal")
-        text = textwrap.fill(told(step), 10)
-        place = (number, level[step.actor])
-        ax.annotate(text, place, ha="center", va="center", fontsize=size, color=colour, weight=weight)
+    _draw_bars(ax, steps, level, right)
+    _draw_words(ax, steps, level)
     ax.set_yticks(list(level.values()), list(level))
     ax.set_ylim(-0.6, len(actors) - 0.4)
     ax.set_xlim(0.4, right)
     ax.set_xticks(range(1, len(steps) + 1))
     ax.set_xlabel("step")
-    ax.set_title(f"{_MARKS[verdict]} {item}: {verdict}", loc="left", fontsize=9.5, color=_COLOURS[verdict])
-    words = "; ".join(f"{step.actor} {told(step)}" for step in steps)
+    title = f"{VERDICT_MARKS[verdict]} {item}: {verdict}"
+    ax.set_title(title, loc="left", fontsize=9.5, color=VERDICT_COLOURS[verdict])
+    words = "; ".join(f"{step.actor} {describe_step(step)}" for step in steps)
     return finish(figure, textwrap.fill(why, 88), f"{words}. {verdict[0].upper()}{verdict[1:]}: {why}")
 
 
-def _rank(actor: str) -> int:
-    """Callers, then loads, then the rest; a stable sort keeps the order within each."""
+def _draw_bars(ax: Axes, steps: Sequence[Step], level: dict[str, int], right: float) -> None:
+    for actor, y in level.items():
+        own = [(number, step.did) for number, step in enumerate(steps, 1) if step.actor == actor]
+        (first, _), (last, did) = own[0], own[-1]
+        left = first - 0.45
+        end = right if did.startswith(("calls", "begins")) else last + 0.45
+        colour = _colour(actor)
+        ax.barh(y, end - left, left=left, height=0.72, color=colour, alpha=0.22, edgecolor=colour)
+
+
+def _draw_words(ax: Axes, steps: Sequence[Step], level: dict[str, int]) -> None:
+    size = 9 if len(steps) <= 10 else 7.5 if len(steps) <= 14 else 6.5
+    for number, step in enumerate(steps, 1):
+        harmed = "caller" in step.actor and step.did == "is cancelled"
+        wrong = harmed or step.did.startswith(("waits for ever", "hold the key"))
+        colour, weight = (COLOURS["miss"], "bold") if wrong else ("#222222", "normal")
+        text = textwrap.fill(describe_step(step), 10)
+        place = (number, level[step.actor])
+        ax.annotate(text, place, ha="center", va="center", fontsize=size, color=colour, weight=weight)
+
+
+def _group(actor: str) -> int:
+    """Callers first, then loads, then the others; a stable sort keeps the order within each group."""
     return 0 if "caller" in actor else 1 if "load" in actor else 2
 
 

@@ -1,4 +1,4 @@
-"""What an exam has found: a line for each item, and the steps that led there as a table and as a picture."""
+"""What an exam has found: a line for each item, and the steps that led to it, as a table and as a picture."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from cachelab.lab.flight_exam.items import Item
-from cachelab.lab.flight_exam.picture import plot_steps, told
-from cachelab.lab.flight_exam.words import Step
+from cachelab.lab.flight_exam.picture import plot_steps
+from cachelab.lab.flight_exam.record import Step, describe_step
 from cachelab.lab.plots.style import Picture
 from cachelab.lab.text import PAGE, evidence_table
 
@@ -19,7 +19,10 @@ Verdict: TypeAlias = Literal["pass", "fail", "hangs", "not applicable"]
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on one item, why, and what happened step by step; `blocked` if it did not even come back."""
+    """The verdict on one item, the reason for it, and what happened step by step.
+
+    `blocked` says that the subject did not even come back.
+    """
 
     item: Item
     verdict: Verdict
@@ -30,9 +33,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of an exam. As the last line of a cell it shows itself; elsewhere call `show()`.
+    """The results of an exam. As the last line of a cell it is shown; elsewhere call `show()`.
 
-    `problem` is a sentence if nothing could be examined; then every item counts as failed.
+    If nothing could be examined, `problem` is a sentence that says why, and every item counts as failed.
     """
 
     results: list[Result]
@@ -45,7 +48,7 @@ class Report:
 
     @property
     def failed(self) -> set[int]:
-        """The numbers of the items that failed, those that hang among them. The rest is not applicable."""
+        """The numbers of the items that failed, including those that hang. The other items passed or do not apply."""
         return {result.item.number for result in self.results if result.verdict in ("fail", "hangs")}
 
     def __str__(self) -> str:
@@ -53,9 +56,9 @@ class Report:
             return textwrap.fill(self.problem, PAGE)
         lines = []
         for result in self.results:
-            words = textwrap.wrap(result.why, PAGE - 47)
-            lines.append(f"{result.item.number}  {result.item.asks:<27}{result.verdict:<16}{words[0]}")
-            lines += [" " * 46 + more for more in words[1:]]
+            why, *rest = textwrap.wrap(result.why, PAGE - 47)
+            lines.append(f"{result.item.number}  {result.item.title:<27}{result.verdict:<16}{why}")
+            lines += [" " * 46 + line for line in rest]
         return "\n".join([*lines, f"{len(self.passed)} passed, {len(self.failed)} failed."])
 
     def show(self) -> None:
@@ -66,16 +69,16 @@ class Report:
         self.show()
 
     def print_steps(self, number: int) -> None:
-        """Print what happened in item `number`, step by step, and the verdict on it."""
+        """Print what happened in item `number`, step by step, and the verdict. Raises ValueError if it has no steps."""
         result = self._result(number)
-        rows = [(i, step.actor, told(step)) for i, step in enumerate(result.steps, 1)]
+        rows = [(i, step.actor, describe_step(step)) for i, step in enumerate(result.steps, 1)]
         print(evidence_table(("step", "who", "did"), rows))
         print(textwrap.fill(f"{result.verdict}: {result.why}", PAGE))
 
     def plot(self, number: int) -> Picture:
-        """The same as a picture: a lane for each caller and load."""
+        """Draw item `number`, with a lane for each caller and load. Raises ValueError if it has no steps."""
         result = self._result(number)
-        return plot_steps(result.steps, f"Item {number}: {result.item.asks}", result.verdict, result.why)
+        return plot_steps(result.steps, f"Item {number}: {result.item.title}", result.verdict, result.why)
 
     def _result(self, number: int) -> Result:
         found = [result for result in self.results if result.item.number == number and result.steps]
