@@ -13,21 +13,36 @@ from cachelab.lab.traffic.workload import Workload
 
 __all__ = ["EXERCISE"]
 
-LOADS = [(50.0, 0.1), (100.0, 0.045), (30.0, 0.01), (200.0, 0.04)]  # the last has a whole number of connections busy
+LOADS = [(50.0, 0.1), (100.0, 0.045), (30.0, 0.01), (200.0, 0.04)]
+"""Requests a second, and the service time in seconds. In the last load a whole number of connections is busy."""
 
 
-def _last_wait_s(connections: int, rate: float, service_s: float) -> float:
+def _wait_at_the_end(connections: int, rate: float, service_s: float) -> float:
+    """How long the last tenth of the requests in half a minute wait for a connection, in seconds, on average."""
+
     async def scenario() -> float:
         db = SlowDatabase(users=100, connections=connections, service_s=service_s)
-        trace = await replay(Workload(rate=rate, seconds=30, keys=100), db.fetch_user, db=db)
-        tail = trace.reads[-len(trace.reads) // 10 :]
-        return sum(row.latency_s - service_s for row in tail) / len(tail)
+        result = await replay(Workload(rate=rate, seconds=30, keys=100), db.fetch_user, db=db)
+        last_tenth = result.reads[-len(result.reads) // 10 :]
+        return sum(row.latency_s - service_s for row in last_tenth) / len(last_tenth)
 
     return run(scenario)
 
 
+def _misconception(answer: int, right: int, rate: float, service_s: float) -> str:
+    """The words for an answer that is not the smallest number of connections that carries the load."""
+    if answer == int(rate / service_s + 0.5) or answer == round(service_s / rate) or answer >= rate:
+        return "Check the units: each connection is busy for rate × service_s seconds of every second."
+    is_exactly_enough = rate * (1 - 1e-9) <= answer / service_s <= rate * (1 + 1e-9)
+    if answer == right - 1 and is_exactly_enough:
+        return "Exactly enough is not enough: when arrivals are random, at 100 % busy the queue grows without a bound."
+    if answer < right:
+        return "The capacity is below the load: each second leaves more queries waiting than it found."
+    return "This carries the load, and pays for connections it does not need: a smaller number does as well."
+
+
 def examine(connections_needed: Any) -> str:
-    """Put the answers for four loads under that load for half a minute."""
+    """Run each of four loads for half a minute on as many connections as the learner's function returns for it."""
     rows = []
     for rate, service_s in LOADS:
         answer = connections_needed(rate, service_s)
@@ -39,24 +54,12 @@ def examine(connections_needed: Any) -> str:
         if not isinstance(answer, int) or answer < 1:
             words = "Connections come whole: between two whole numbers only the upper one carries the load."
             raise Wrong(words, f"connections_needed(rate={rate:g}, service_s={service_s:g}) returned {answer!r}")
-        wait = _last_wait_s(answer, rate, service_s)
-        rows.append([f"{rate:g}/s", ms(service_s), answer, f"{answer / service_s:.0f}/s", ms(wait)])
-        if answer == right:
-            continue
-        if answer == int(rate / service_s + 0.5) or answer == round(service_s / rate) or answer >= rate:
-            words = "Check the units: each connection is busy for rate × service_s seconds of every second."
-        elif (
-            answer == right - 1 and answer / service_s <= rate * (1 + 1e-9) and answer / service_s >= rate * (1 - 1e-9)
-        ):
-            words = (
-                "Exactly enough is not enough: when arrivals are random, at 100 % busy the queue grows without a bound."
-            )
-        elif answer < right:
-            words = "The capacity is below the load: each second leaves more queries waiting than it found."
-        else:
-            words = "This carries the load, and pays for connections it does not need: a smaller number does as well."
-        evidence = evidence_table(["load", "service", "your C", "capacity", "wait after 30 s"], rows, len(rows) - 1)
-        raise Wrong(words, evidence)
+        wait_s = _wait_at_the_end(answer, rate, service_s)
+        rows.append([f"{rate:g}/s", ms(service_s), answer, f"{answer / service_s:.0f}/s", ms(wait_s)])
+        if answer != right:
+            header = ["load", "service", "your C", "capacity", "wait after 30 s"]
+            evidence = evidence_table(header, rows, len(rows) - 1)
+            raise Wrong(_misconception(answer, right, rate, service_s), evidence)
     return "No queue is left to grow at any of the four loads, and one connection less would not do."
 
 

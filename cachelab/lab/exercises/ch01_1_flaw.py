@@ -11,7 +11,7 @@ __all__ = ["EXERCISE"]
 
 
 def examine(cache_class: Any) -> str:
-    """The mended class on the special cases and on random schedules."""
+    """The mended class, which has no `delete`, on the special cases and on random schedules."""
     return examine_ttl_cache(cache_class, deletes=False)
 
 

@@ -18,46 +18,49 @@ async def _reader(world: World) -> None:
         await world.fill(await world.load())
 
 
-def _enumerate(writer: Callable[[World], Awaitable[object]], steps: int, *, warm: bool, writers: int = 1) -> Race:
+def _all_orders(writer: Callable[[World], Awaitable[object]], steps: int, *, warm: bool, writers: int = 1) -> Race:
+    """Every order of a reader's turns and those of one or more writers, who take `steps` each."""
     names = [f"writer {n + 1}" for n in range(writers)]
     actors = {"reader": _reader, **dict.fromkeys(names, writer)}
     return race(actors, turns={"reader": 3, **dict.fromkeys(names, steps)}, warm=warm)
 
 
+def _stale(race: Race, words: str) -> Wrong:
+    how_many = f"{len(race.stale)} of {len(race.interleavings)} orders end stale."
+    return Wrong(f"{words} {how_many}", steps_table(race.stale[0]))
+
+
 def examine(writer: Any) -> str:
-    alone = race({"writer": writer}, turns={"writer": 9}, warm=True).interleavings[0]
-    did = [step.did.split()[0] for step in alone.steps]
-    if not did:
+    """Run the learner's writer without a reader, then in every order with a reader, and with a second writer."""
+    undisturbed = race({"writer": writer}, turns={"writer": 9}, warm=True).interleavings[0]
+    verbs = [step.did.split()[0] for step in undisturbed.steps]
+    if not verbs:
         raise NotYet("let writer do something with the world: await w.write(), for example.")
-    if "writes" not in did:
-        raise Wrong("The writer has to write, or nobody has changed anything.", steps_table(alone))
-    if alone.stale:
-        raise Wrong("Nobody told the cache: it holds the old version until the TTL ends.", steps_table(alone))
-    if len(did) > 3:
-        raise Wrong("At most three steps: fewer do it.", steps_table(alone))
-    warm, cold = _enumerate(writer, len(did), warm=True), _enumerate(writer, len(did), warm=False)
-    if "fills" in did:
-        two = _enumerate(writer, len(did), warm=True, writers=2)
-        if two.stale:
+    if "writes" not in verbs:
+        raise Wrong("The writer has to write, or nothing has changed.", steps_table(undisturbed))
+    if undisturbed.stale:
+        words = "Nothing tells the cache: it holds the old version until the TTL ends."
+        raise Wrong(words, steps_table(undisturbed))
+    if len(verbs) > 3:
+        raise Wrong("At most three steps: fewer do it.", steps_table(undisturbed))
+    if "fills" in verbs:
+        two_writers = _all_orders(writer, len(verbs), warm=True, writers=2)
+        if two_writers.stale:
             words = (
-                "One writer may get away with it. With two, the one who writes last need not be the one who fills last."
+                "One writer may get away with it. With two, the writer that writes last need not be the last to fill."
             )
-            raise Wrong(
-                f"{words} {len(two.stale)} of {len(two.interleavings)} orders end stale.", steps_table(two.stale[0])
-            )
-    if warm.stale and did.count("deletes") > 1:
+            raise _stale(two_writers, words)
+    warm = _all_orders(writer, len(verbs), warm=True)
+    if warm.stale and verbs.count("deletes") > 1:
         words = "The first delete makes the cache cold just before the write, and a cold cache is what the race needs."
-        raise Wrong(
-            f"{words} {len(warm.stale)} of {len(warm.interleavings)} orders end stale.", steps_table(warm.stale[0])
-        )
+        raise _stale(warm, words)
     if warm.stale:
         words = "A delete before the last write is undone: a reader can load and fill the old version in between."
-        raise Wrong(
-            f"{words} {len(warm.stale)} of {len(warm.interleavings)} orders end stale.", steps_table(warm.stale[0])
-        )
+        raise _stale(warm, words)
+    cold = _all_orders(writer, len(verbs), warm=False)
     return (
-        f"On a warm cache no order ends stale; on a cold one {len(cold.stale)} of {len(cold.interleavings)}: "
-        "work for a fence."
+        f"On a warm cache no order ends stale. On a cold one {len(cold.stale)} of {len(cold.interleavings)} do: that "
+        "is work for a fence."
     )
 
 

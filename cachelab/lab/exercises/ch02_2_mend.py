@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from cachelab.cache import Cache
-from cachelab.events import CacheError
+from cachelab.events import CacheError, InvalidationFailed
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.exercises.race_evidence import steps_table
-from cachelab.lab.sim.races import World, race
+from cachelab.lab.sim.races import Interleaving, World, race, run_in_order
 from cachelab.lab.sim.simulation import run
 
 __all__ = ["EXERCISE"]
 
+Writer: TypeAlias = Callable[[World], Awaitable[object]]
 
-class _Down(World):
-    """A world whose cache cannot be reached by a delete."""
+
+class _UnreachableCache(World):
+    """A world in which a delete from the cache raises, after its turn."""
 
     async def delete(self, _key: object = None) -> None:
         await super().delete()
@@ -32,55 +35,71 @@ class _Database:
         return await self.world.write()
 
 
+def _cache(world: World) -> Cache[int, int]:
+    return Cache(world, load=world.load, ttl=60.0)
+
+
+async def _reader(world: World) -> None:
+    await world.cache.get(42)
+
+
+def _check_orders(writer: Writer) -> int:
+    """Run the writer in every order with a reader; return the number of orders."""
+    undisturbed = race({"writer": writer}, turns={"writer": 9}, warm=True, cache=_cache).interleavings[0]
+    verbs = [step.did.split()[0] for step in undisturbed.steps]
+    turns = {"reader": 4, "writer": len(verbs)}
+    with_reader = race({"reader": _reader, "writer": writer}, turns=turns, warm=True, cache=_cache)
+    if "writes" not in verbs:
+        raise Wrong("It has to write to the database.", steps_table(undisturbed) if verbs else "It did nothing.")
+    if undisturbed.stale:
+        words = "Nothing tells the cache: it holds the old version until the TTL ends."
+        raise Wrong(words, steps_table(undisturbed))
+    if with_reader.stale:
+        words = (
+            "A reader that comes between the delete and the write loads the old version, and no delete follows. The "
+            "fence cannot help: that load began after the delete."
+        )
+        raise Wrong(words, steps_table(with_reader.stale[0]))
+    if "fills" in verbs:
+        words = "Let the next reader fill: two writers can fill in the wrong order."
+        raise Wrong(words, steps_table(undisturbed))
+    return len(with_reader.interleavings)
+
+
+def _check_failed_delete(writer: Writer) -> None:
+    """Run the writer on a cache that cannot be reached."""
+
+    async def scenario() -> Interleaving:
+        world = _UnreachableCache(warm=True)
+        world.cache = _cache(world)
+        return await run_in_order(world, {"writer": writer}, ("writer",) * 20)
+
+    errors = run(scenario).errors
+    if not errors:
+        words = "The delete failed, and update_user said nothing. Its caller believes that all see the new address."
+        raise Wrong(words, "The database has the new version, the cache the old one, and no error was raised.")
+    if not any(error.__name__ in errors["writer"] for error in (CacheError, InvalidationFailed)):
+        raise Wrong("Let the cache's own error through: the caller can then delete again.", errors["writer"])
+
+
 def examine(update_user: Any) -> str:
+    """Run the learner's function in every order with a reader, and with a cache that cannot be reached."""
     if update_user is ...:
         raise NotYet("write the name of your function in place of the ...")
 
     async def writer(world: World) -> None:
         await update_user(_Database(world), world.cache, 42, "new@example.com")
 
-    async def reader(world: World) -> None:
-        await world.cache.get(42)
-
-    def cache(world: World) -> Cache[int, int]:
-        return Cache(world, load=world.load, ttl=60.0)
-
-    alone = race({"writer": writer}, turns={"writer": 9}, warm=True, cache=cache).interleavings[0]
-    turns = {"reader": 4, "writer": len(alone.steps)}
-    result = race({"reader": reader, "writer": writer}, turns=turns, warm=True, cache=cache)
-    if not any(step.did.startswith("writes") for step in alone.steps):
-        raise Wrong("It has to write to the database.", steps_table(alone) if alone.steps else "It did nothing.")
-    if alone.stale:
-        raise Wrong("Nobody told the cache: it holds the old version until the TTL ends.", steps_table(alone))
-    if result.stale:
-        words = (
-            "A reader who comes between the delete and the write loads the old version, and nobody deletes it again."
-        )
-        raise Wrong(f"{words} The fence cannot help: that load began after the delete.", steps_table(result.stale[0]))
-    if any(step.did.startswith("fills") for step in alone.steps):
-        raise Wrong("Let the next reader fill: two writers can fill in the wrong order.", steps_table(alone))
-
-    async def unreachable() -> Any:
-        world = _Down(warm=True)
-        world.cache = cache(world)
-        return await world.deal({"writer": writer}, ("writer",) * 20)
-
-    outcome = run(unreachable)
-    if not outcome.errors:
-        words = (
-            "The delete failed, and update_user said nothing. Its caller believes that everybody sees the new address."
-        )
-        raise Wrong(words, "The database has the new version, the cache the old one, and no error was raised.")
-    if CacheError.__name__ not in outcome.errors["writer"] and "InvalidationFailed" not in outcome.errors["writer"]:
-        raise Wrong("Let the cache's own error through: the caller can then delete again.", outcome.errors["writer"])
-    return f"0 of {len(result.interleavings)} orders end stale, and a delete that fails is heard."
+    orders = _check_orders(writer)
+    _check_failed_delete(writer)
+    return f"0 of {orders} orders end stale, and the caller learns of a delete that fails."
 
 
 EXERCISE = Exercise(
     examine,
     [
-        "Two things are wrong: one about the order, one about what happens when the cache is away.",
-        "Who is told if cache.delete raises?",
+        "Two things are wrong: one is about the order, the other about what happens when the cache cannot be reached.",
+        "If cache.delete raises, who learns of it?",
         "Two lines: await the database, then await cache.delete(user_id), with no try around it.",
     ],
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
-from cachelab.lab.exercises.ttl_cache_examiner import FAILS_ONCE, LOAD_S, NONE, origin_says
+from cachelab.lab.exercises.ttl_cache_examiner import FAILS_ONCE, LOAD_S, NONE, origin_answer
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.sim.virtual_loop import Deadlock
 from cachelab.lab.text import evidence_table, ms
@@ -52,7 +52,7 @@ def _play(make: Any, script: Sequence[Call]) -> Outcome:
         outcome.loads[key] += 1
         number = outcome.loads[key]
         await asyncio.sleep(LOAD_S)
-        return origin_says(key, number)
+        return origin_answer(key, number)
 
     async def call(cache: Any, number: int) -> None:
         clock = asyncio.get_running_loop().time
@@ -96,7 +96,7 @@ def _origin_texts(key: int, loads: int) -> list[str]:
     texts = []
     for number in range(1, loads + 1):
         try:
-            texts.append(repr(origin_says(key, number)))
+            texts.append(repr(origin_answer(key, number)))
         except ConnectionError as error:
             texts.append(f"ConnectionError: {error}")
     return texts

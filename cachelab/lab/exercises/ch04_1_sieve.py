@@ -1,4 +1,4 @@
-"""Exercise 4.1: SIEVE, on the same requests as the real one and the policies it is often mistaken for."""
+"""Exercise 4.1: SIEVE, compared with the package's own and with the policies that are often taken for it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from cachelab.eviction import SIEVE
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.text import evidence_table
 
-__all__ = ["EXERCISE", "MISTAKEN"]
+__all__ = ["EXERCISE", "KNOWN_MISTAKES"]
 
 LETTERS = "ABCDEFGH"
 
 
-def _traces() -> list[tuple[int, str]]:
-    """A bound and the requests: short ones first, so that a counter-example is short."""
-    chance = Random("sieve")
-    found = []
+def _make_traces() -> list[tuple[int, str]]:
+    """Bounds, each with the requested keys; the short ones first, so that a counter-example is short."""
+    random = Random("sieve")
+    traces = []
     for length in (8, 12, 16, 40):
         for _ in range(12):
-            bound = chance.choice([2, 3, 4])
-            found.append((bound, "".join(chance.choice(LETTERS[: bound + 3]) for _ in range(length))))
-    return found
+            bound = random.choice([2, 3, 4])
+            traces.append((bound, "".join(random.choice(LETTERS[: bound + 3]) for _ in range(length))))
+    return traces
 
 
-TRACES = _traces()
+TRACES = _make_traces()
 
 
 class _Queue:
-    """A queue with marks and a hand, oldest first; the subclasses each get one thing wrong."""
+    """A queue of keys, the oldest first, with marks and a hand. Each subclass differs from SIEVE in one point."""
 
-    born_marked = stays = False
-    moves_on_hit = looks = restarts = wraps_late = skips = backwards = False
+    adds_marked = moves_on_hit = checks_marks = survivors_stay = False
+    restarts = wraps_late = skips_one = backwards = False
 
     def __init__(self, bound: int) -> None:
         self.queue: list[str] = []
@@ -48,23 +48,23 @@ class _Queue:
 
     def add(self, key: str) -> None:
         self.queue.append(key)
-        if self.born_marked:
+        if self.adds_marked:
             self.marked.add(key)
 
     def evict(self) -> str:
         queue = self.queue
         self.hand = -1 if self.backwards else 0 if self.restarts else self.hand % len(queue)
-        while self.looks and queue[self.hand] in self.marked:
+        while self.checks_marks and queue[self.hand] in self.marked:
             self.marked.remove(queue[self.hand])
             if self.backwards:
                 self.hand = (self.hand - 1) % len(queue)
-            elif self.stays:
+            elif self.survivors_stay:
                 self.hand = (self.hand + 1) % len(queue)
             else:
                 queue.append(queue.pop(self.hand))
         key = queue.pop(self.hand)
         self.marked.discard(key)
-        self.hand += self.skips
+        self.hand += self.skips_one
         if self.hand >= len(queue) and not self.wraps_late:
             self.hand = 0
         return key
@@ -79,86 +79,94 @@ class _FIFO(_Queue):
 
 
 class _SecondChance(_Queue):
-    looks = restarts = True
+    checks_marks = restarts = True
 
 
 class _Restarts(_Queue):
-    looks = stays = restarts = True
+    checks_marks = survivors_stay = restarts = True
 
 
-class _BornMarked(_Queue):
-    looks = stays = born_marked = True
+class _AddsMarked(_Queue):
+    checks_marks = survivors_stay = adds_marked = True
 
 
 class _WrapsLate(_Queue):
-    looks = stays = wraps_late = True
+    checks_marks = survivors_stay = wraps_late = True
 
 
-class _Skips(_Queue):
-    looks = stays = skips = True
+class _SkipsOne(_Queue):
+    checks_marks = survivors_stay = skips_one = True
 
 
 class _Backwards(_Queue):
-    looks = stays = backwards = True
+    checks_marks = survivors_stay = backwards = True
 
 
 class _MarksAndMoves(_Queue):
-    looks = stays = moves_on_hit = True
+    checks_marks = survivors_stay = moves_on_hit = True
 
 
-MISTAKEN: list[tuple[type[_Queue], str]] = [
+KNOWN_MISTAKES: list[tuple[type[_Queue], str]] = [
     (_LRU, "This is LRU: a hit moves the key to the end. In SIEVE a hit only sets a mark, and nobody moves."),
-    (_FIFO, "This is FIFO: the oldest leaves, marked or not. Who has a mark loses it and stays; the hand moves on."),
+    (
+        _FIFO,
+        "This is FIFO: the oldest leaves, marked or not. A marked key loses its mark and stays; the hand moves on.",
+    ),
     (
         _SecondChance,
         "This is second chance (CLOCK): your survivors go to the newest end. In SIEVE they stay where they are.",
     ),
     (
         _Restarts,
-        "Your hand starts at the oldest each time. It has to rest where the last one left, and go on from there.",
+        "Your hand starts at the oldest each time. It has to rest where it evicted the last key, and go on from there.",
     ),
     (
-        _BornMarked,
-        "Your new keys come in with a mark. A hit earns it; else a scan looks as popular as the rest.",
+        _AddsMarked,
+        "Your new keys come in with a mark. A key earns its mark by a hit; else a scan looks as popular as the rest.",
     ),
-    (_Skips, "Your hand moves on once more after the eviction, and passes a key over that it has not looked at."),
-    (_Backwards, "Your hand walks from the newest to the oldest: newcomers leave before they had a chance."),
-    (_MarksAndMoves, "A hit sets the mark, and moves the key as well: in SIEVE nobody moves."),
+    (
+        _SkipsOne,
+        "Your hand moves on once more after the eviction, and passes over a key that it has not looked at.",
+    ),
+    (_Backwards, "Your hand walks from the newest to the oldest: new keys leave before they have had a chance."),
+    (_MarksAndMoves, "A hit sets the mark, and moves the key as well: in SIEVE no key moves."),
     (
         _WrapsLate,
         (
-            "Past the newest the hand goes back to the oldest at once. Yours waits at the end and meets the key that "
-            "comes next, who had no chance yet."
+            "Past the newest key the hand goes back to the oldest at once. Yours waits at the end and meets the key "
+            "that comes next, which has had no chance yet."
         ),
     ),
 ]
+UNNAMED = "These are not SIEVE's evictions, nor those of a known mistake: read the steps; the marked one differs."
 
 
 def _play(policy: Any, bound: int, requests: str) -> list[str]:
-    """What each request did: "hit", "comes", or who had to leave."""
+    """What each request did: "hit", "comes" for a new key, or "A leaves" for a new key that evicted A."""
     inside: set[str] = set()
-    did = []
+    steps = []
     for key in requests:
         if key in inside:
             policy.hit(key)
-            did.append("hit")
+            steps.append("hit")
             continue
-        left = policy.evict() if len(inside) == bound else None
-        if len(inside) == bound and left not in inside:
-            raise Wrong("evict() has to return the key that leaves, one that is in.", f"It returned {left!r}.")
-        if left is not None:
-            inside.remove(left)
+        evicted = policy.evict() if len(inside) == bound else None
+        if len(inside) == bound and evicted not in inside:
+            raise Wrong("evict() has to return the key that leaves, one that is in.", f"It returned {evicted!r}.")
+        if evicted is not None:
+            inside.remove(evicted)
         policy.add(key)
         inside.add(key)
-        did.append(f"{left} leaves" if left else "comes")
-    return did
+        steps.append(f"{evicted} leaves" if evicted else "comes")
+    return steps
 
 
-def _all(make: Callable[[int], Any]) -> list[list[str]]:
+def _play_all(make: Callable[[int], Any]) -> list[list[str]]:
     return [_play(make(bound), bound, requests) for bound, requests in TRACES]
 
 
-def _queue(bound: int, requests: Sequence[str]) -> str:
+def _sieve_queue(bound: int, requests: Sequence[str]) -> str:
+    """SIEVE's queue after these requests, for the last column of the counter-example."""
     sieve: SIEVE[str] = SIEVE(bound)
     for key in requests:
         if key in sieve.resident:
@@ -172,27 +180,32 @@ def _queue(bound: int, requests: Sequence[str]) -> str:
     return " ".join(f"[{key}{mark}]" if key == hand else f"{key}{mark}" for key, mark in marks)
 
 
+def _first_difference(steps: Sequence[str], expected: Sequence[str]) -> int:
+    """The number of the first step that differs, or how many there are if none does."""
+    pairs = zip(steps, expected, strict=True)
+    return next((number for number, (step, right) in enumerate(pairs) if step != right), len(expected))
+
+
 def examine(make: Any) -> str:
-    """Replay short traces; where an eviction differs, show the steps that lead there, and whose evictions they are."""
+    """Play the traces on `make(bound)`; where an eviction differs, show the steps and name the mistake."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
     if not callable(make):
         raise Wrong("The check needs the class itself, without ().", f"It was given {type(make).__name__}.")
-    expected, got = _all(SIEVE), _all(make)
-    if got == expected:
+    expected, played = _play_all(SIEVE), _play_all(make)
+    if played == expected:
         return f"Your evictions are SIEVE's in all {len(TRACES)} traces."
-    words = "These are not SIEVE's evictions, and nobody's I know: read the steps, the marked one differs."
-    words = next((named for model, named in MISTAKEN if got == _all(model)), words)
-    first = {
-        number: next(i for i, (a, b) in enumerate(zip(got[number], expected[number], strict=True)) if a != b)
+    words = next((words for mistake, words in KNOWN_MISTAKES if played == _play_all(mistake)), UNNAMED)
+    differs_at = {
+        number: _first_difference(played[number], expected[number])
         for number in range(len(TRACES))
-        if got[number] != expected[number]
+        if played[number] != expected[number]
     }
-    number = min(first, key=lambda one: (first[one], one))
-    bound, requests = TRACES[number]
+    trace = min(differs_at, key=lambda number: (differs_at[number], number))
+    bound, requests = TRACES[trace]
     rows = [
-        [requests[i], got[number][i], expected[number][i], _queue(bound, requests[: i + 1])]
-        for i in range(first[number] + 1)
+        [requests[step], played[trace][step], expected[trace][step], _sieve_queue(bound, requests[: step + 1])]
+        for step in range(differs_at[trace] + 1)
     ]
     header = [f"request ({bound} places)", "yours", "SIEVE", "SIEVE's queue after it, * mark, [ ] hand"]
     raise Wrong(words, evidence_table(header, rows, len(rows) - 1))
@@ -202,7 +215,7 @@ EXERCISE = Exercise(
     examine,
     [
         "Three changes: what a hit does, what a hand is, and what evict does on its way.",
-        "A hit puts the key into a set. evict moves the hand: who is in the set leaves it and stays in the queue.",
+        "A hit puts the key into a set. evict moves the hand: a key in the set is taken out and stays in the queue.",
         "After queue.pop(hand) the hand already points at the next newer key; past the newest it goes back to 0.",
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cachelab.eviction import OPT, Policy, count_hits, lru_curve
+from cachelab.eviction import LRU, OPT, Policy, count_hits, lru_curve
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.keys.synthetic import scan_trace
 from cachelab.lab.text import evidence_table
@@ -12,23 +12,25 @@ from cachelab.lab.text import evidence_table
 __all__ = ["EXERCISE"]
 
 TRACE = {"requests": 30_000, "keys": 2_000, "seed": 7}
-PER_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 100, 2, 400
+REQUESTS_PER_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 100, 2, 400
 
 
-def _load(policy: Any, entries: int) -> float:
-    return PER_S * count_hits(policy(entries), scan_trace(**TRACE)).miss_ratio
+def _origin_load(policy: Any, entries: int) -> float:
+    """The queries a second that the site's misses make."""
+    return REQUESTS_PER_S * count_hits(policy(entries), scan_trace(**TRACE)).miss_ratio
 
 
-def _fewer(policy: Any, entries: int) -> int:
-    """A smaller size that keeps the origin below its limit, too, down by steps of 3 %; `entries` if there is none."""
-    found = entries
+def _enough(policy: Any, entries: int) -> int:
+    """A smaller size that also keeps the origin below its limit, found in steps of 3 %; `entries` if there is none."""
+    enough = entries
     for smaller in range(entries - 1, entries // 2, -max(1, entries // 33)):
-        if _load(policy, smaller) <= MAX_LOAD:
-            found = smaller
-    return found
+        if _origin_load(policy, smaller) <= MAX_LOAD:
+            enough = smaller
+    return enough
 
 
-def examine(plan: Any) -> str:
+def _check_plan(plan: Any) -> tuple[type[Policy[Any]], int]:
+    """The policy and the size, if they are ones that the site can run on."""
     policy, entries = (plan.get("policy"), plan.get("entries")) if isinstance(plan, dict) else (None, None)
     if isinstance(entries, float) and entries.is_integer():
         entries = int(entries)
@@ -38,7 +40,13 @@ def examine(plan: Any) -> str:
         raise Wrong("OPT knows the future; your service does not.", "OPT is the yardstick, not a candidate.")
     if not (isinstance(policy, type) and issubclass(policy, Policy)) or entries < 1:
         raise Wrong("The policy is a class of cachelab.eviction, the size a whole number of at least 1.", f"{plan!r}")
-    load, size_kb = _load(policy, entries), entries * ENTRY_KB
+    return policy, entries
+
+
+def examine(plan: Any) -> str:
+    """Play the trace on the learner's policy and size, and compare origin load and memory with the target."""
+    policy, entries = _check_plan(plan)
+    load, size_kb = _origin_load(policy, entries), entries * ENTRY_KB
     rows = [
         ["origin load", f"{load:.1f}/s", f"at most {MAX_LOAD}/s"],
         ["memory", f"{size_kb} kB", f"at most {BUDGET_KB} kB"],
@@ -47,16 +55,17 @@ def examine(plan: Any) -> str:
     if size_kb > BUDGET_KB:
         unit = " An entry has 2 kB: count again." if entries <= BUDGET_KB else ""
         raise Wrong(f"More memory than the budget.{unit}", evidence)
-    if load > MAX_LOAD and _load(policy, BUDGET_KB // ENTRY_KB) <= MAX_LOAD:
+    if load > MAX_LOAD and _origin_load(policy, BUDGET_KB // ENTRY_KB) <= MAX_LOAD:
         raise Wrong("The right policy, and too little room: the budget has more.", evidence)
     if load > MAX_LOAD:
         words = f"{policy.__name__} does not get there with the whole budget, either: scans push out what is popular."
-        ratios = lru_curve(scan_trace(**TRACE), range(1, TRACE["keys"]))
-        lru = next(size for size, ratio in enumerate(ratios, 1) if PER_S * ratio <= MAX_LOAD)
-        more = f" It would need {lru} entries." if policy.__name__ == "LRU" else ""
-        raise Wrong(f"{words}{more} Change who leaves, not how many stay.", evidence)
-    fewer = _fewer(policy, entries)
-    spare = f"{fewer} entries do it, too" if fewer < entries else "and hardly an entry too many"
+        if policy is LRU:
+            ratios = lru_curve(scan_trace(**TRACE), range(1, TRACE["keys"]))
+            needed = next(size for size, ratio in enumerate(ratios, 1) if REQUESTS_PER_S * ratio <= MAX_LOAD)
+            words += f" It would need {needed} entries."
+        raise Wrong(f"{words} Change which entries are evicted, not how many there is room for.", evidence)
+    enough = _enough(policy, entries)
+    spare = f"{enough} entries do it, too" if enough < entries else "and hardly an entry too many"
     return f"Origin {load:.1f}/s with {size_kb} kB: inside the target; {spare}."
 
 

@@ -13,36 +13,35 @@ __all__ = ["EXERCISE"]
 
 
 class _LockPerKey:
-    """The recipe of the exercise."""
+    """The class that the exercise shows."""
 
     def __init__(self) -> None:
         self.locks: dict[Any, asyncio.Lock] = {}
         self.values: dict[Any, Any] = {}
 
     async def get(self, key: Any, load: Any) -> Any:
-        """Look again once you have the lock."""
         async with self.locks.setdefault(key, asyncio.Lock()):
             if key not in self.values:
                 self.values[key] = await load(key)
             return self.values[key]
 
     async def delete(self, key: Any) -> None:
-        """Forget the value."""
         self.values.pop(key, None)
 
 
 MISSED = {
-    2: "You missed what happens when the load fails: the lock goes to the next in line, who loads again.",
-    3: "You missed what happens when the first caller leaves: the load is his, and dies with him.",
+    2: "You missed what happens when the load fails: the lock goes to the next caller in line, which loads again.",
+    3: "You missed what happens when the first caller leaves: the load runs in that caller, and is cancelled with it.",
     6: "You missed the delete: the load that is under way fills after it.",
     8: "You missed what stays: is there a line that removes a lock?",
 }
 
 
 def examine(fails: Any) -> str:
+    """Compare the learner's set of numbers with the items of the exam that the class fails."""
     if fails is ...:
         raise NotYet("put a set of numbers in place of the ..., for example {1, 5}.")
-    if not isinstance(fails, set | frozenset | list | tuple) or not all(isinstance(one, int) for one in fails):
+    if not isinstance(fails, set | frozenset | list | tuple) or not all(isinstance(number, int) for number in fails):
         raise Wrong("A set of numbers from 1 to 8, for example {1, 5}.", f"{fails!r}")
     if not set(fails) <= set(range(1, 9)):
         raise Wrong("The items have numbers from 1 to 8.", f"{sorted(set(fails) - set(range(1, 9)))}")

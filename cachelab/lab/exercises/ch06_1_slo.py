@@ -25,8 +25,8 @@ SITE = Workload(rate=400, seconds=60, keys=200, zipf=0.8, seed=5)
 MAX_AGE_S, MAX_PEAK, MAX_LOAD, MAX_WAITS = 30, 30, 7.0, 0.01
 
 
-def _site(ttl: float, beta: float, jitter: float) -> ReplayResult:
-    """A minute of the site after a deploy that has warmed all of its keys."""
+def _run_site(ttl: float, beta: float, jitter: float) -> ReplayResult:
+    """A minute of the site after a deploy that has filled all of its keys."""
 
     async def scenario() -> ReplayResult:
         db = SlowDatabase(users=SITE.keys, connections=40, service_s=0.2)
@@ -40,27 +40,28 @@ def _site(ttl: float, beta: float, jitter: float) -> ReplayResult:
 
 
 def examine(plan: Any) -> str:
+    """Run the site with the learner's TTL, β and jitter, and compare age, peak, mean and waits with the SLO."""
     numbers: list[Any] = [plan.get(name) for name in ("ttl", "beta", "jitter")] if isinstance(plan, dict) else [None]
-    if not all(isinstance(one, int | float) for one in numbers):
+    if not all(isinstance(number, int | float) for number in numbers):
         raise NotYet("put numbers in place of the three ..., the TTL in seconds.")
     ttl, beta, jitter = numbers
     if not (ttl > 0 and beta >= 0 and 0 <= jitter < 1):
         raise Wrong("A TTL above 0 seconds, β of 0 or more, and a jitter from 0 to less than 1.", f"{plan!r}")
-    trace = _site(ttl, beta, jitter)
-    peak = max(trace.queries_per_second(1.0))
-    waits = sum(row.latency_s > 0 for row in trace.reads) / len(trace.reads)
+    result = _run_site(ttl, beta, jitter)
+    peak = max(result.queries_per_second(1.0))
+    waits = sum(row.latency_s > 0 for row in result.reads) / len(result.reads)
     rows: list[list[object]] = [
         ["longest life (ttl·(1 + j))", f"{ttl * (1 + jitter):.1f} s", f"at most {MAX_AGE_S} s"],
         ["peak at the origin", f"{peak:.0f}/s", f"at most {MAX_PEAK}/s"],
-        ["mean at the origin", f"{trace.origin_load:.1f}/s", f"at most {MAX_LOAD:g}/s"],
+        ["mean at the origin", f"{result.origin_load:.1f}/s", f"at most {MAX_LOAD:g}/s"],
         ["readers who wait", f"{waits:.2%}", f"at most {MAX_WAITS:.0%}"],
     ]
     evidence = evidence_table([f"ttl {ttl:g} s, β {beta:g}, jitter {jitter:g}", "measured", "target"], rows)
     if ttl * (1 + jitter) > MAX_AGE_S:
         raise Wrong("Too old: jitter makes some lives longer than the TTL, by the factor 1 + j.", evidence)
-    if trace.origin_load > MAX_LOAD and beta > 4:
+    if result.origin_load > MAX_LOAD and beta > 4:
         raise Wrong("So large a β recomputes entries that have most of their life before them.", evidence)
-    if trace.origin_load > MAX_LOAD:
+    if result.origin_load > MAX_LOAD:
         raise Wrong("Too short a TTL: the origin loads again and again what has hardly aged.", evidence)
     if peak > MAX_PEAK and jitter < 0.05:
         words = "The deploy filled all keys together, and they still expire together: that is the avalanche."
@@ -69,8 +70,9 @@ def examine(plan: Any) -> str:
         words = "The first expiries are still too close together, N/(2·j·ttl) a second: more jitter, for a bit of TTL."
         raise Wrong(words, evidence)
     if waits > MAX_WAITS:
-        raise Wrong("Too many find an entry that has just expired: let somebody throw the die earlier.", evidence)
-    return f"Peak {peak:.0f}/s, mean {trace.origin_load:.1f}/s, {waits:.2%} wait: inside the target."
+        words = "Too many readers find an entry that has just expired: make an early recomputation more likely."
+        raise Wrong(words, evidence)
+    return f"Peak {peak:.0f}/s, mean {result.origin_load:.1f}/s, {waits:.2%} wait: inside the target."
 
 
 EXERCISE = Exercise(

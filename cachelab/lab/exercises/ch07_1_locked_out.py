@@ -14,12 +14,14 @@ from cachelab.lab.text import evidence_table
 __all__ = ["EXERCISE"]
 
 TEN_CALLS = [0.1 * n for n in range(10)]
-STRADDLES_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
 DEATHS_MS = [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
+"""Moments in a call at which the pod dies, in milliseconds from its start."""
+BEFORE_THE_END_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
+"""How long before the end of a window a second call begins, in milliseconds; below 0 it begins after the end."""
 
 
-async def _calls(allow: Any, client: Any, user: str, moments: list[float]) -> list[bool]:
-    """What `allow` says to `user` at each moment, in seconds from now."""
+async def _answers(allow: Any, client: Any, user: str, moments: list[float]) -> list[bool]:
+    """Whether `allow` lets `user` through at each moment, in seconds from now."""
     loop = asyncio.get_running_loop()
     start, answers = loop.time(), []
     for moment in moments:
@@ -28,72 +30,65 @@ async def _calls(allow: Any, client: Any, user: str, moments: list[float]) -> li
     return answers
 
 
-def _limits(allow: Any) -> None:
-    """Whether it is a rate limiter at all: 10 calls in 60 s, for each user."""
-
-    async def scenario() -> None:
-        client = FakeRedis().client()
-        answers = await _calls(allow, client, "ana", [0.1 * n for n in range(12)])
-        shown = f"12 calls within a second: {' '.join('yes' if one else 'no' for one in answers)}"
-        if answers != [True] * 10 + [False] * 2:
-            raise Wrong("The first 10 calls of a minute are allowed, the 11th is not.", shown)
-        if not await allow(client, "ben"):
-            raise Wrong("Each user has a counter of their own.", "ana has used her 10 calls; ben's first call: no")
-        silent = await _calls(allow, client, "liz", [*TEN_CALLS, 62.0])
-        if not silent[-1]:
-            words = "The window ends 60 s after its first call, and a new one begins: yours is longer."
-            raise Wrong(words, "10 calls at once, and none for a minute; the call after 62 s: no")
-        steady = await _calls(allow, client, "eva", [8.0 * n for n in range(30)])
-        if not all(steady):
-            words = "Seven calls a minute are never too many: a window that each call makes longer never ends."
-            raise Wrong(words, f"a call every 8 s for 4 minutes: call {steady.index(False) + 1} is refused")
-        await asyncio.sleep(60 - asyncio.get_running_loop().time() % 60 + 30)  # half past a minute
-        early = (await _calls(allow, client, "zoe", [*TEN_CALLS, 31.0, 58.0]))[-2:]
-        if any(early):
-            words = "The window begins with the first call and takes 60 s: yours is shorter, or begins by the clock."
-            raise Wrong(words, f"10 calls at once; the call after {31 if early[0] else 58} s: yes")
-        crowd = await asyncio.gather(*(allow(client, "kim") for _ in range(30)))
-        if sum(map(bool, crowd)) != 10:
-            words = "Between a GET and the SET that follows, others read the same number: let Redis count (INCR)."
-            raise Wrong(words, f"30 calls at once: {sum(map(bool, crowd))} are allowed, not 10")
-
-    run(scenario)
+async def _check_limit(allow: Any) -> None:
+    """It is a rate limiter: 10 calls in a window of 60 s, for each user."""
+    client = FakeRedis().client()
+    answers = await _answers(allow, client, "ana", [0.1 * n for n in range(12)])
+    if answers != [True] * 10 + [False] * 2:
+        evidence = f"12 calls within a second: {' '.join('yes' if allowed else 'no' for allowed in answers)}"
+        raise Wrong("The first 10 calls of a minute are allowed, the 11th is not.", evidence)
+    if not await allow(client, "ben"):
+        raise Wrong("Each user has a counter of their own.", "ana has used her 10 calls; ben's first call: no")
+    silent = await _answers(allow, client, "liz", [*TEN_CALLS, 62.0])
+    if not silent[-1]:
+        words = "The window ends 60 s after its first call, and a new one begins: yours is longer."
+        raise Wrong(words, "10 calls at once, and none for a minute; the call after 62 s: no")
+    steady = await _answers(allow, client, "eva", [8.0 * n for n in range(30)])
+    if not all(steady):
+        words = "Seven calls a minute are never too many: a window that each call makes longer never ends."
+        raise Wrong(words, f"a call every 8 s for 4 minutes: call {steady.index(False) + 1} is refused")
+    await asyncio.sleep(60 - asyncio.get_running_loop().time() % 60 + 30)  # half past a minute
+    early = (await _answers(allow, client, "zoe", [*TEN_CALLS, 31.0, 58.0]))[-2:]
+    if any(early):
+        words = "The window begins with the first call and takes 60 s: yours is shorter, or begins by the clock."
+        raise Wrong(words, f"10 calls at once; the call after {31 if early[0] else 58} s: yes")
+    at_once = await asyncio.gather(*(allow(client, "kim") for _ in range(30)))
+    if sum(map(bool, at_once)) != 10:
+        words = "Between a GET and the SET that follows, others read the same number: let Redis count (INCR)."
+        raise Wrong(words, f"30 calls at once: {sum(map(bool, at_once))} are allowed, not 10")
 
 
-def _after_a_death(allow: Any, after_ms: float) -> list[bool]:
-    """A pod dies in its first call; 20 calls come an hour later. (While it dies nothing it sends arrives.)"""
-
-    async def scenario() -> list[bool]:
-        loop = asyncio.get_running_loop()
-        start = loop.time() + 1
-        redis = FakeRedis(Down(start + after_ms / 1_000, start + 1))
-        client = redis.client()
-        await client.ping()
-        await asyncio.sleep(start - loop.time())
-        pod = asyncio.create_task(allow(client, "ana"))
-        await asyncio.sleep(after_ms / 1_000)
-        pod.cancel()
-        await asyncio.gather(pod, return_exceptions=True)
-        await asyncio.sleep(3_600)
-        return await _calls(allow, redis.client(), "ana", [0.0] * 9 + [3_600.0] * 9 + [7_200.0])
-
-    return run(scenario)
+async def _answers_after_a_death(allow: Any, after_ms: float) -> list[bool]:
+    """A pod dies in its first call, from which moment on nothing that it sends arrives; an hour later come 19 calls."""
+    loop = asyncio.get_running_loop()
+    start = loop.time() + 1
+    redis = FakeRedis(Down(start + after_ms / 1_000, start + 1))
+    client = redis.client()
+    await client.ping()
+    await asyncio.sleep(start - loop.time())
+    pod = asyncio.create_task(allow(client, "ana"))
+    await asyncio.sleep(after_ms / 1_000)
+    pod.cancel()
+    await asyncio.gather(pod, return_exceptions=True)
+    await asyncio.sleep(3_600)
+    return await _answers(allow, redis.client(), "ana", [0.0] * 9 + [3_600.0] * 9 + [7_200.0])
 
 
-async def _across_the_end(allow: Any, second_s: float) -> list[bool]:
-    """A call that begins in the last moments of a window, and 19 calls in the hours after."""
+async def _answers_across_the_end(allow: Any, second_s: float) -> list[bool]:
+    """A first call, a second one after `second_s`, as the window ends, and then the answers to 19 calls in 3 hours."""
     client = FakeRedis().client()
     hours = [3_600.0] * 9 + [7_200.0] * 9 + [10_800.0]
-    return (await _calls(allow, client, "ana", [0.0, second_s, *hours]))[2:]
+    return (await _answers(allow, client, "ana", [0.0, second_s, *hours]))[2:]
 
 
 def examine(allow: Any) -> str:
+    """Try the limit, then let a pod die at several moments of a call, then let a window end during a call."""
     if allow is ...:
         raise NotYet("write the name of your function in place of the ...")
-    _limits(allow)
+    run(_check_limit, allow)
     rows: list[list[object]] = []
     for after_ms in DEATHS_MS:
-        refused = _after_a_death(allow, after_ms).count(False)
+        refused = run(_answers_after_a_death, allow, after_ms).count(False)
         rows.append([f"{after_ms} ms", "-" if not refused else f"{refused} of 19 calls in the next hours refused"])
         if refused:
             words = (
@@ -101,16 +96,16 @@ def examine(allow: Any) -> str:
                 "ana is locked out. The counter must never be there without its TTL."
             )
             raise Wrong(words, evidence_table(["the pod dies after", "then"], rows, wrong_row=len(rows) - 1))
-    for late_ms in STRADDLES_MS:
-        refused = run(_across_the_end, allow, 60 - late_ms / 1_000).count(False)
+    for before_ms in BEFORE_THE_END_MS:
+        second_s = 60 - before_ms / 1_000
+        refused = run(_answers_across_the_end, allow, second_s).count(False)
         if refused:
             words = (
-                "Between your two commands the counter can come to its end; the second then makes a new one, which has "
-                "none. Let both happen at once."
+                "Between your two commands the counter can come to its end; the second command then makes a new one, "
+                "which has no TTL. Let both happen at once."
             )
             raise Wrong(
-                words,
-                f"a second call {60 - late_ms / 1_000:.4f} s after the first; then {refused} of 19 calls are refused",
+                words, f"a second call {second_s:.4f} s after the first; then {refused} of 19 calls are refused"
             )
     return f"It counts, it forgets, and a pod may die at any of {len(DEATHS_MS)} moments."
 

@@ -1,10 +1,10 @@
-"""Exercise 8.1: a reader that dies of what it finds."""
+"""Exercise 8.1: a reader that fails on the bytes that it finds."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
 from cachelab.lab.sim.fake_redis import FakeRedis
@@ -16,7 +16,7 @@ __all__ = ["EXERCISE"]
 ANA = {"id": 7, "username": "ana", "email": "ana@example.com"}
 BEN = {"id": 8, "username": "ben", "email": "ben@example.com"}
 GOOD = json.dumps(ANA).encode()
-PILLS: dict[str, bytes] = {
+PILLS: dict[str, bytes] = {  # bytes on which a reader may fail
     "cut off": GOOD[:20],
     "no text at all": b"\xff\xfe\x00",
     "a list": b"[1, 2, 3]",
@@ -32,42 +32,24 @@ PILLS: dict[str, bytes] = {
 }
 
 
-def examine(read: Any) -> str:
-    if read is ...:
-        raise NotYet("write the name of your function in place of the ...")
-    plain = run(_one_read, read, None)
-    if plain != (ANA, 1, 0, ANA):
-        words = "With nothing in Redis: load, put it there as JSON, return it; and that is no undecodable entry."
-        raise Wrong(words, _facts(*plain))
-    good = run(_one_read, read, GOOD)
-    if good[1:3] == (0, 0) and good[0] != ANA:
-        raise Wrong("Return the dict as it was stored, and not another shape of it.", _facts(*good))
-    if good[:3] != (ANA, 0, 0):
-        raise Wrong("What is right must be served from Redis, without a load, and not be counted.", _facts(*good))
-    rows: list[list[object]] = []
-    for name, pill in PILLS.items():
-        try:
-            value, loads, counted, kept = run(_one_read, read, pill)
-        except Exception as error:
-            rows.append([name, f"{type(error).__name__}: every reader gets this, until the entry's end"])
-            words = "One bad entry and every reader fails, though the database is fine: it must be a miss."
-            if len(rows) > 1:
-                words = "JSONDecodeError is one of many: bytes can fail to decode, and JSON can be of another shape."
-            raise Wrong(words, evidence_table(["found in Redis", "then"], rows, len(rows) - 1)) from error
-        rows.append([name, f"{_whose(value)}, loads: {loads}, counted: {counted}"])
-        evidence = evidence_table(["found in Redis", "then"], rows, len(rows) - 1)
-        if value == BEN:
-            raise Wrong("That is another user's profile: look whose it is before you believe it.", evidence)
-        if value != ANA:
-            raise Wrong("It is JSON, but no profile: look at its shape and types before you believe it.", evidence)
-        if counted != 1:
-            raise Wrong('Nobody will know: count it, once, in counts["undecodable"].', evidence)
-        if kept != ANA:
-            raise Wrong("The pill is still in Redis, and the next reader finds it again: write over it.", evidence)
-    return f"{len(PILLS)} kinds of poison, {len(PILLS)} counted misses, and each is healed by its first reader."
+HEADER = ["found in Redis", "then"]
 
 
-async def _one_read(read: Any, found: bytes | None) -> tuple[Any, int, int, Any]:
+class _Read(NamedTuple):
+    """What one read came to: the profile, the loads, the count of undecodable entries, what Redis holds afterwards."""
+
+    value: Any
+    loads: int
+    counted: int
+    stored: Any
+
+    def __str__(self) -> str:
+        counts = f"{self.loads} loads, undecodable {self.counted}"
+        return f"returned {self.value}, {counts}, in Redis afterwards: {self.stored}"
+
+
+async def _read_once(read: Any, found: bytes | None) -> _Read:
+    """Let the learner's function read ana's profile, with these bytes in Redis, or with none."""
     client, counts, loads = FakeRedis().client(), Counter[str](), 0
 
     async def load(key: int) -> dict[str, object]:
@@ -78,18 +60,59 @@ async def _one_read(read: Any, found: bytes | None) -> tuple[Any, int, int, Any]
     if found is not None:
         await client.set("user:7", found, ex=60)
     value = await read(client, load, 7, counts)
-    kept = await client.get("user:7")
+    data = await client.get("user:7")
     try:
-        after = None if kept is None else json.loads(kept)
+        stored = None if data is None else json.loads(data)
     except (ValueError, RecursionError):
-        after = "poison"
-    if after == ANA and not 0 < await client.ttl("user:7") <= 60:
-        after = "immortal"
-    return value, loads, counts["undecodable"], after
+        stored = "poison"
+    if stored == ANA and not 0 < await client.ttl("user:7") <= 60:
+        stored = "a profile that never expires"
+    return _Read(value, loads, counts["undecodable"], stored)
 
 
-def _facts(value: Any, loads: int, counted: int, kept: Any) -> str:
-    return f"returned {value}, {loads} loads, undecodable {counted}, in Redis afterwards: {kept}"
+def _check_good_entries(read: Any) -> None:
+    """With nothing in Redis it loads and stores; with a right profile it loads nothing."""
+    empty = run(_read_once, read, None)
+    if empty != (ANA, 1, 0, ANA):
+        words = "With nothing in Redis: load, put it there as JSON, return it; and that is no undecodable entry."
+        raise Wrong(words, str(empty))
+    good = run(_read_once, read, GOOD)
+    if good[1:3] == (0, 0) and good.value != ANA:
+        raise Wrong("Return the dict as it was stored, and not another shape of it.", str(good))
+    if good[:3] != (ANA, 0, 0):
+        raise Wrong("What is right must be served from Redis, without a load, and not be counted.", str(good))
+
+
+def _check_pill(found: _Read, evidence: str) -> None:
+    """A pill is a counted miss, and the reader writes over it."""
+    if found.value == BEN:
+        raise Wrong("That is another user's profile: look whose it is before you believe it.", evidence)
+    if found.value != ANA:
+        raise Wrong("It is JSON, but no profile: look at its shape and types before you believe it.", evidence)
+    if found.counted != 1:
+        raise Wrong('This stays unnoticed: count it, once, in counts["undecodable"].', evidence)
+    if found.stored != ANA:
+        raise Wrong("The pill is still in Redis, and the next reader finds it again: write over it.", evidence)
+
+
+def examine(read: Any) -> str:
+    """Let the learner's function find nothing, a right profile, and each kind of pill."""
+    if read is ...:
+        raise NotYet("write the name of your function in place of the ...")
+    _check_good_entries(read)
+    rows: list[list[object]] = []
+    for name, pill in PILLS.items():
+        try:
+            found = run(_read_once, read, pill)
+        except Exception as error:
+            rows.append([name, f"{type(error).__name__}: every reader gets this, until the entry's end"])
+            words = "One bad entry and every reader fails, though the database is fine: it must be a miss."
+            if len(rows) > 1:
+                words = "JSONDecodeError is one of many: bytes can fail to decode, and JSON can be of another shape."
+            raise Wrong(words, evidence_table(HEADER, rows, len(rows) - 1)) from error
+        rows.append([name, f"{_whose(found.value)}, loads: {found.loads}, counted: {found.counted}"])
+        _check_pill(found, evidence_table(HEADER, rows, len(rows) - 1))
+    return f"{len(PILLS)} kinds of poison, {len(PILLS)} counted misses, and each is healed by its first reader."
 
 
 def _whose(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The counter-example of exercises 5.1 and 5.2: the steps of one item of the exam."""
+"""The counter-example of exercises 5.1 and 5.2: the steps of one item of the single-flight exam."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["item_steps"]
 
 
 def item_steps(report: Report, number: int) -> str:
-    """What `Report.print_steps` prints for one item of the exam."""
+    """What `report.print_steps(number)` prints, below the number of the item."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         report.print_steps(number)

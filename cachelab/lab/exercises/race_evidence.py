@@ -9,6 +9,6 @@ __all__ = ["steps_table"]
 
 
 def steps_table(interleaving: Interleaving) -> str:
-    """Each step of one interleaving, the last one marked."""
+    """The steps of an interleaving as a table, the last one marked."""
     rows = [[step.actor, step.did, step.cached or "empty", step.origin] for step in interleaving.steps]
     return evidence_table(["who", "does", "in the cache", "at the origin"], rows, len(rows) - 1)
