@@ -1,10 +1,10 @@
-"""The same store over cachetools, for those who already have it in their service.
+"""A store over cachetools, for services that already use that library.
 
 Problem: the policy and the bound exist already, in a library that is well kept.
-Idea: `TLRUCache` asks a function how long each item may live; the entry knows.
-Guarantee: as `MemoryStore`: the bound, the expiry to the instant, least recently used out first.
-Not guaranteed: as `MemoryStore`; it is the slower of the two, since cachetools keeps the times of all items in order.
-Cost: needs the package cachetools; its expiry runs on every write.
+Idea: `TLRUCache` calls a function to learn how long each item may live. Here the entry says it.
+Guarantee: as `MemoryStore`: the bound, the expiry to the instant, and that the least recently used entry is evicted.
+Not guaranteed: as `MemoryStore`. It is the slower of the two, since cachetools keeps the moments of all items in order.
+Cost: the package cachetools, which purges expired items at every write.
 Source: cachetools, https://cachetools.readthedocs.io, class TLRUCache.
 """
 
@@ -26,7 +26,7 @@ class CachetoolsStore:
     """
 
     def __init__(self, max_entries: int, *, clock: Clock | None = None) -> None:
-        from cachetools import TLRUCache  # loads when first used: `import cachelab` stays quick without it
+        from cachetools import TLRUCache  # not at the top: `import cachelab` must be quick, and work without it
 
         self._clock = clock or lazy_clock()
         self._cache: Any = TLRUCache(
@@ -34,22 +34,32 @@ class CachetoolsStore:
         )
 
     def peek(self, key: Hashable) -> Entry[Any] | Miss:
-        """The entry if it is not yet due, else `MISS`, at once. It counts as a use."""
+        """The entry if it need not be refreshed yet, otherwise `MISS`, without waiting. It counts as a use."""
         entry: Entry[Any] | Miss = self._cache.get(key, MISS)
         return MISS if entry is MISS or entry.refresh_from <= self._clock() else entry
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        """The live entry, also one that is due or stale, or `MISS`. It counts as a use."""
+        """The entry if it has not expired, even if it is stale or should be refreshed; otherwise `MISS`.
+
+        It counts as a use.
+        """
         entry: Entry[Any] | Miss = self._cache.get(key, MISS)
         return entry
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
-        """Keep `entry`; if there is no room, the least recently used leaves."""
+        """Keep `entry`. If there is no room, the least recently used entry is evicted."""
         self._cache[key] = entry
 
     async def delete(self, key: Hashable) -> None:
-        """Forget the key; nothing happens if it is not there."""
+        """Forget the key. Nothing happens if it is not there."""
         self._cache.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget every entry."""
+        self._cache.clear()
 
     def __len__(self) -> int:
         return len(self._cache)
+
+    def __bool__(self) -> bool:
+        return True  # `__len__` alone would make an empty store false

@@ -1,17 +1,17 @@
-"""What travels to a shared store: a value in an envelope that says whose it is, of which shape, and for how long.
+"""What is sent to a shared store: a value in an envelope that says whose it is, of which shape, and for how long.
 
-Problem: the bytes that come back may be anything: cut off, another key's, written by another release, or made to run
-    code in whoever unpickles them.
-Idea: MessagePack, decoded to a declared type. Before the bytes a format marker and a checksum over all of them; in the
-    bytes one array of the schema version, the key, the entry's times as durations, and the value, which is missing if
-    the key is known to be absent. Size, marker and checksum are looked at first, and what does not fit is refused as
-    `Undecodable`.
-Guarantee: `decode` returns what `encode` was given of the declared type for this key and version, or raises
-    `Undecodable`; it runs no code that the bytes name, and looks at no more than `max_bytes`. ABSENT is not None, and
-    None is a value if the declared type takes it.
-Not guaranteed: anything against somebody who may write to the store: the checksum finds accidents, not forgery. That a
-    value is of the declared type when it is encoded: if it isn't, it is refused when it is read, or comes back as that
-    type (a tuple as a list, a subclass as its base, a Decimal as a str).
+Problem: the bytes that come back may be anything: cut off, those of another key, written by another release, or made to
+    run code in the process that unpickles them.
+Idea: MessagePack, decoded to a declared type. In front of it stand a format marker and a checksum over all of its
+    bytes. The MessagePack is one array: the schema version, the key, the entry's times as durations, and the value,
+    which is missing if the key is known to be absent. Size, marker and checksum are checked first. Bytes that fail any
+    check are refused as `Undecodable`.
+Guarantee: `decode` returns what `encode` was given, of the declared type, for this key and version, or it raises
+    `Undecodable`. It runs no code that the bytes name, and decodes no more than `max_bytes`. ABSENT is not None, and
+    None is a value if the declared type allows it.
+Not guaranteed: anything against a writer with bad intent: the checksum finds accidents, not forgery. That a value is of
+    the declared type when it is encoded: if it is not, it is refused when it is read, or comes back as that type (a
+    tuple as a list, a subclass as its base, a Decimal as a str).
 Cost: about 50 bytes and the key for each entry, and a microsecond or two each way for a small value.
 Source: msgspec, https://jcristharif.com/msgspec; MessagePack, https://msgpack.org.
 """
@@ -32,43 +32,43 @@ __all__ = ["Codec", "Envelope", "Undecodable"]
 T = TypeVar("T")
 
 MARKER = b"cl2"  # a new layout of the envelope gets a new number
-HEAD = len(MARKER) + 4  # the marker and the checksum stand before the MessagePack
+HEAD = len(MARKER) + 4  # bytes before the MessagePack: the marker and the checksum
 
 
 class Undecodable(CacheError):
-    """Bytes from a store that are no entry of this key, type and version. A miss, which somebody should count."""
+    """Bytes from a store that are no entry of this key, type and version. A store counts them, and answers with a miss."""
 
 
 class Envelope(msgspec.Struct, Generic[T], array_like=True, forbid_unknown_fields=True, frozen=True):
-    """An entry as it travels. It has durations in seconds, since moments mean nothing on another machine.
+    """An entry as it is sent. Its times are durations in seconds, since moments mean nothing on another machine.
 
-    `version`  of the value's shape
-    `key`      whose it is
-    `life_s`   how long it was to live when it was written
-    `stale_s`  how long before its end it becomes stale
-    `refresh_s`    how long before its end a reader may have to load it anew
-    `load_time_s`   how long its load took
-    `endless`  whether it has no end, though its store gives it one
-    `value`    the value; where there is none, the key is known to be absent
+    `version`           of the value's shape
+    `key`               whose entry it is
+    `lifetime_s`        how long the entry was to live when it was written
+    `stale_for_s`       for how long at the end of its lifetime it is stale
+    `refresh_window_s`  for how long at the end of its lifetime a reader may have it loaded again
+    `load_time_s`       how long its load took
+    `never_expires`     whether the entry has no end, although its store gives it one
+    `value`             the value; if there is none, the key is known to be absent
     """
 
     version: int
     key: str
-    life_s: float
-    stale_s: float
-    refresh_s: float
+    lifetime_s: float
+    stale_for_s: float
+    refresh_window_s: float
     load_time_s: float
-    endless: bool
-    value: T = ABSENT  # type: ignore[assignment]  # no bytes of a T say this
+    never_expires: bool
+    value: T = ABSENT  # type: ignore[assignment]  # no bytes of a T decode to this
 
 
 class Codec:
-    """To bytes and back, for values of `value_type`: whatever msgspec knows, as `User` or `User | None`.
+    """To bytes and back, for values of `value_type`: any type that msgspec knows, such as `User` or `User | None`.
 
     `version`    of the shape of that type, an int: raise it when the shape or its meaning changes
-    `max_bytes`  of a whole envelope; more is refused before it is looked at
+    `max_bytes`  of a whole envelope; a larger one is refused before it is decoded
 
-    Raises TypeError for another version.
+    Raises TypeError for a version that is no int.
     """
 
     def __init__(self, value_type: Any, *, version: int, max_bytes: int = 1_000_000) -> None:
@@ -84,20 +84,18 @@ class Codec:
         key: str,
         value: Any,
         *,
-        life_s: float,
-        stale_s: float = 0.0,
-        refresh_s: float = 0.0,
+        lifetime_s: float,
+        stale_for_s: float = 0.0,
+        refresh_window_s: float = 0.0,
         load_time_s: float = 0.0,
-        endless: bool = False,
+        never_expires: bool = False,
     ) -> bytes:
-        """The envelope of a value or `ABSENT`; the rest is as in `Envelope`.
+        """The envelope of a value or of `ABSENT`; the other arguments are as in `Envelope`.
 
-        Raises what msgspec raises for a value it cannot encode: TypeError, OverflowError and such.
+        Raises what msgspec raises for a value it cannot encode: TypeError, OverflowError and others.
         """
-        if value is ABSENT:
-            body = self._pack((self.version, key, life_s, stale_s, refresh_s, load_time_s, endless))
-        else:
-            body = self._pack((self.version, key, life_s, stale_s, refresh_s, load_time_s, endless, value))
+        fields = (self.version, key, lifetime_s, stale_for_s, refresh_window_s, load_time_s, never_expires)
+        body = self._pack(fields if value is ABSENT else (*fields, value))
         return MARKER + zlib.crc32(body).to_bytes(4, "big") + body
 
     def decode(self, key: str, data: bytes) -> Envelope[Any]:
@@ -110,18 +108,18 @@ class Codec:
         if data[len(MARKER) : HEAD] != zlib.crc32(body).to_bytes(4, "big"):
             raise Undecodable("The checksum differs: the bytes are damaged.")
         try:
-            kept = self._unpack(body)
-        except Exception as error:  # of msgspec, of a type's own checks, or RecursionError for what is nested too deep
+            envelope = self._unpack(body)
+        except Exception as error:  # of msgspec or of the type's own checks; RecursionError if nested too deep
             raise Undecodable(f"The bytes are no entry of this type in version {self.version}: {error}") from error
-        self._check(kept, key)
-        return kept
+        self._check(envelope, key)
+        return envelope
 
-    def _check(self, kept: Envelope[Any], key: str) -> None:
-        if kept.version != self.version:
-            raise Undecodable(f"Version {kept.version} was found where {self.version} is read.")
-        if kept.key != key:
+    def _check(self, envelope: Envelope[Any], key: str) -> None:
+        if envelope.version != self.version:
+            raise Undecodable(f"Version {envelope.version} was found where {self.version} is read.")
+        if envelope.key != key:
             raise Undecodable("The entry belongs to another key.")
-        if not (0 <= kept.life_s < inf and 0 <= kept.load_time_s < inf):  # this is false for NaN, too
+        if not (0 <= envelope.lifetime_s < inf and 0 <= envelope.load_time_s < inf):  # this refuses NaN too
             raise Undecodable("A duration is no number of seconds.")
-        if not (0 <= kept.stale_s <= kept.refresh_s < inf):
-            raise Undecodable("An entry cannot be stale before it is due.")
+        if not (0 <= envelope.stale_for_s <= envelope.refresh_window_s < inf):
+            raise Undecodable("An entry cannot be stale before its refresh window begins.")

@@ -1,20 +1,22 @@
-"""Reads that travel together: who asks Redis in one turn of the event loop shares one round batch with the others.
+"""A batcher of reads: all callers that read from Redis in one turn of the event loop share one round trip.
 
-Problem: a hundred callers read from Redis at the same time, and a hundred packets go there and back. It is the packet,
-    not the answer in it, that costs most.
-Idea: a bus stop. Who finds no bus calls one; who comes before it leaves gets on, on the same seat if he asks for the
-    same key. It leaves as soon as it has a connection, as a rule in the next turn of the loop: it waits for nobody.
-Guarantee: the question is sent after its caller has asked it, so after each write that he has seen acknowledged. To
-    cancel a caller harms no other. Each gets one answer or one error. Nobody waits longer than the client's
-    `socket_timeout`, which is for all together: a free connection, connecting, and the answers. A connection with
-    answers that nobody has read is closed.
-Not guaranteed: that anything is tried again. That a refusal of one key spares the others: an MGET that Redis refuses is
-    everybody's error on that batch, and the same object: do not change it. Room for large values: what a hundred keys
-    hold must arrive within that one time-out. A time-out of one's own: who gets on late has what is left of it; and if
-    the client has none, a batch ends when Redis answers. (On Python 3.11 a loop that was blocked may add another.) On a
-    cluster, whose pipeline finds the nodes, each value has a GET, and time-outs and retries are the client's.
-Cost: a batch takes a task and one time-out, a caller a future and a turn of the loop. What that costs is saved where a
-    connection is free: it is taken without the pool's queue (and is not in redis-py's metrics of waiting).
+Problem: when a hundred callers read from Redis at the same time, a hundred packets go there and a hundred come back.
+    The packet costs more than the answer in it.
+Idea: a batch, which is open until it is sent. The first caller opens it. Every caller that comes before it is sent adds
+    its key, and callers of the same key share one answer. The batch is sent as soon as it has a connection, as a rule
+    in the next turn of the loop: it does not wait for more callers.
+Guarantee: a key is read from Redis after its caller has called, so a caller sees every write that was acknowledged
+    before its call. Cancelling one caller harms no other. Each caller gets one answer or one error. No caller waits
+    longer than one `socket_timeout` of the client, which covers everything: waiting for a free connection, connecting,
+    and the answers. A connection on which answers are left unread is closed.
+Not guaranteed: that anything is tried again. That the refusal of one key spares the others: an MGET that Redis refuses
+    is the error of every caller in that batch, and they get the same error object, so do not change it. Room for large
+    values: the values of a hundred keys must arrive within that one time-out. A whole time-out for each caller: one
+    that joins late has what is left of the batch's. If the client has no time-out, a batch ends when Redis answers. (On
+    Python 3.11 a loop that was blocked may add another time-out.) On a cluster, where the client's pipeline finds the
+    nodes, each value is read with a GET of its own, and time-outs and retries are the client's.
+Cost: a task and one time-out for each batch, a future and a turn of the loop for each caller. Some of that is saved
+    where a connection is free: it is taken without the pool's queue (so redis-py's metrics of waiting do not show it).
 Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
 """
 
@@ -23,7 +25,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from redis.exceptions import (
     ClusterCrossSlotError,
@@ -35,32 +37,40 @@ from redis.exceptions import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["Answer", "ReadBatcher", "MAX_KEYS"]
+__all__ = ["Answer", "MAX_KEYS", "ReadBatcher"]
 
-MAX_KEYS = 100  # keys on a batch: more would save little, and the first answer waits for the last
+T = TypeVar("T")
+
+MAX_KEYS = 100  # in a batch: more would save little, and the first answer waits for the last one
 
 Answer: TypeAlias = tuple[int, "bytes | None"]
-"""What Redis replied to PTTL and, after that, to the question for the value: None for a key that holds none."""
+"""What Redis replied to PTTL and, after that, to GET or MGET: the value is None for a key that holds no string."""
 
-_Batch: TypeAlias = dict[str, list["asyncio.Future[Answer]"]]
+_Batch: TypeAlias = dict[str, list["asyncio.Future[Answer]"]]  # for each key's name, the callers that wait for it
 
 
 class ReadBatcher:
-    """The way to one Redis for the reads on one event loop; `len(trips)` are on their way or about to leave."""
+    """Reads from one Redis, on one event loop. `len(batcher)` batches are open or have been sent and not yet answered.
+
+    A batcher is true, even when it has no batches.
+    """
 
     def __init__(self, redis: Redis | RedisCluster) -> None:
         self._open_batch: _Batch | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
         self._redis = redis
-        self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has one for each node
+        self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has a pool for each node
         self._uses_mget = True
         self._limit_s = None if self._pool is None else self._pool.make_connection().socket_timeout
 
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def __bool__(self) -> bool:
+        return True
+
     def read(self, name: str) -> asyncio.Future[Answer]:
-        """The life and the value of the key `name`. The future raises what the client raises."""
+        """The remaining lifetime and the value of the key `name`. The future raises what the client raises."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Answer] = loop.create_future()
         batch = self._open_batch
@@ -73,24 +83,27 @@ class ReadBatcher:
             task.add_done_callback(partial(self._end, batch))
         return waiter
 
-    async def within_time_limit(self, command: Awaitable[object], share: float = 1.0) -> None:
-        """Await a command of the client's that shares no batch, a write: one time-out, or a share of it, is for all."""
+    async def within_time_limit(self, command: Awaitable[T], share: float = 1.0) -> T:
+        """What a command of the client returns that is in no batch, such as a write.
+
+        It may take one time-out, or this share of one, for everything together; then it raises redis-py's TimeoutError.
+        """
         limit_s = None if self._limit_s is None else share * self._limit_s
         try:
             async with asyncio.timeout(limit_s):
-                await command
+                return await command
         except TimeoutError:
             raise _timeout_error(limit_s) from None
 
     def _close(self, batch: _Batch) -> None:
         if self._open_batch is batch:
-            self._open_batch = None  # who comes from here on takes the next
+            self._open_batch = None  # the next caller opens another
 
     async def _send(self, batch: _Batch) -> None:
         try:
             _deliver(batch, await (self._by_pipeline(batch) if self._pool is None else self._by_connection(batch)))
         except Exception as error:
-            self._close(batch)  # it may not have come to that
+            self._close(batch)  # the error may have come before the batch was closed
             _deliver(batch, [error] * len(batch))
 
     async def _by_connection(self, batch: _Batch) -> Sequence[Answer | Exception]:
@@ -100,13 +113,13 @@ class ReadBatcher:
                 connection = await self._connection()
                 own_limit_s = connection.socket_timeout
                 connection.socket_timeout = None  # one limit for the batch is cheaper than one for each step
-                if limit.expired():  # on Python 3.11 a step before may have lost its signal
+                if limit.expired():  # on Python 3.11 the step before may have lost the signal
                     raise TimeoutError
                 self._close(batch)
                 return await self._exchange(connection, list(batch))
         except BaseException as error:
             if connection is not None:
-                await connection.disconnect(nowait=True)  # or its next user would read what is left of these answers
+                await connection.disconnect(nowait=True)  # or its next user would read the rest of these answers
             if isinstance(error, TimeoutError):
                 raise _timeout_error(self._limit_s) from None
             raise
@@ -119,7 +132,7 @@ class ReadBatcher:
         pool = self._pool
         if getattr(pool, "_in_maintenance", True) or not pool.can_get_connection():
             return await pool.get_connection()
-        connection = pool.get_available_connection()  # where one is free, the queue is a seventh of a lone read's cost
+        connection = pool.get_available_connection()  # without the queue, which is a seventh of a lone read's cost
         try:
             await pool.ensure_connection(connection)
         except BaseException:
@@ -128,29 +141,23 @@ class ReadBatcher:
         return connection
 
     async def _exchange(self, connection: Any, names: list[str]) -> Sequence[Answer | Exception]:
-        keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
-        questions = [b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys]  # a value is read after its life
-        by_mget = self._uses_mget and len(keys) > 1  # its one reply costs less than a GET's for each
-        if by_mget:
-            questions += [b"*%d\r\n$4\r\nMGET\r\n" % (1 + len(keys)), *keys]
-        else:
-            questions += [b"*2\r\n$3\r\nGET\r\n%b" % key for key in keys]
-        await connection.send_packed_command(b"".join(questions))
+        by_mget = self._uses_mget and len(names) > 1  # its one reply costs less than a reply to each GET
+        await connection.send_packed_command(_packed_commands(names, by_mget=by_mget))
         replies: list[Any] = []
-        for _ in range(len(keys) + (1 if by_mget else len(keys))):
+        for _ in range(len(names) + (1 if by_mget else len(names))):
             try:
                 replies.append(await connection.read_response())
             except ResponseError as error:
                 replies.append(error)
-        lives, values = replies[: len(keys)], replies[len(keys) :]
+        lifetimes, values = replies[: len(names)], replies[len(names) :]
         if by_mget:
             (values,) = values
-            if isinstance(values, ClusterCrossSlotError):  # a cluster's node, and a client that knows nothing of it
+            if isinstance(values, ClusterCrossSlotError):  # a node of a cluster, and a client that does not know it
                 self._uses_mget = False
                 return await self._exchange(connection, names)
             if isinstance(values, ResponseError):
-                return [values] * len(keys)
-        return list(map(_answer, lives, values))
+                return [values] * len(names)
+        return list(map(_answer, lifetimes, values))
 
     async def _by_pipeline(self, batch: _Batch) -> Sequence[Answer | Exception]:
         self._close(batch)
@@ -164,29 +171,40 @@ class ReadBatcher:
     def _end(self, batch: _Batch, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._close(batch)
-        if batch:  # it was cancelled or interrupted, and its callers were not
+        if batch:  # the task was cancelled or interrupted, but the callers were not
             _deliver(batch, [RedisConnectionError("This read was cancelled on its way.")] * len(batch))
 
 
-def _timeout_error(limit_s: float | None) -> RedisTimeoutError:
-    return RedisTimeoutError(f"Redis gave no answer within {limit_s} seconds.")
+def _packed_commands(names: list[str], *, by_mget: bool) -> bytes:
+    """PTTL for each key and then the reads of the values, in RESP: a value is always read after its lifetime."""
+    keys = [b"$%d\r\n%b\r\n" % (len(key), key) for key in map(str.encode, names)]
+    commands = [b"*2\r\n$4\r\nPTTL\r\n%b" % key for key in keys]
+    if by_mget:
+        commands += [b"*%d\r\n$4\r\nMGET\r\n" % (1 + len(keys)), *keys]
+    else:
+        commands += [b"*2\r\n$3\r\nGET\r\n%b" % key for key in keys]
+    return b"".join(commands)
+
+
+def _answer(lifetime: Any, value: Any) -> Answer | Exception:
+    if isinstance(lifetime, Exception):
+        return lifetime
+    if isinstance(value, Exception):
+        return (lifetime, None) if str(value).startswith("WRONGTYPE") else value
+    return lifetime, value
 
 
 def _deliver(batch: _Batch, answers: Sequence[Answer | Exception]) -> None:
     for waiters, answer in zip(batch.values(), answers, strict=True):
         for waiter in waiters:
-            if waiter.done():  # its caller has left
+            if waiter.done():  # its caller was cancelled
                 continue
             if isinstance(answer, Exception):
                 waiter.set_exception(answer)
             else:
                 waiter.set_result(answer)
-    batch.clear()  # the error's traceback holds it: a circle
+    batch.clear()  # the traceback of an error holds the batch: a reference cycle
 
 
-def _answer(life: Any, value: Any) -> Answer | Exception:
-    if isinstance(life, Exception):
-        return life
-    if isinstance(value, Exception):
-        return (life, None) if str(value).startswith("WRONGTYPE") else value
-    return life, value
+def _timeout_error(limit_s: float | None) -> RedisTimeoutError:
+    return RedisTimeoutError(f"Redis gave no answer within {limit_s} seconds.")

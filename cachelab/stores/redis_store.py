@@ -1,21 +1,23 @@
-"""The shared store: entries in Redis, which other processes read and write, too.
+"""The shared store: entries in Redis, which other processes read and write too.
 
-Problem: each process has a memory of its own, so each asks the origin for the same things, and a new one starts cold.
-Idea: one `SET … PX` writes an entry with the life that remains; one round trip of PTTL and GET or MGET reads it, and
-    those who read at the same time share it (`cachelab.stores.read_batcher`). The life that Redis reports is turned back into
-    moments on this loop's clock, so that no two machines' clocks are compared.
-Guarantee: every key begins with `namespace:vN:` and has a life in Redis; different keys never meet there. An entry is
-    over here no later than in Redis, a millisecond earlier as a rule: its life counts from before the question was
-    sent, and a value that was written between PTTL and MGET is given no more than the life it was written with. Bytes
-    that are no entry are a miss, counted in `undecodable`; a list or a hash in their place is a plain one.
-Not guaranteed: that Redis keeps anything. That a life is not lengthened on the way there: it begins when the SET
-    arrives. A write may arrive late, also after it has failed or was cancelled. Errors of redis reach the caller; a
-    `Cache` counts them. Nobody waits for more than one `socket_timeout` of the client, for a `set` half of one: a read
-    and a fill add one and a half to a request at most. On a cluster each step of a command has a whole one.
-Cost: a round trip of one command a write; for all reads that travel together one trip, of a PTTL each and one MGET. One
-    reader alone takes the processor time of a bare GET of redis-py; ten at once read at twice the rate of as many bare
-    GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).
-Source: SET, PTTL, MGET and pipelining at https://redis.io/docs/latest/commands; escaped keys as in URLs, RFC 3986.
+Problem: each process has memory of its own, so each loads the same values from the origin, and a new process starts
+    with a cold cache.
+Idea: one `SET … PX` writes an entry with its remaining lifetime. One round trip of PTTL and GET or MGET reads it, and
+    callers that read at the same time share that round trip (`cachelab.stores.read_batcher`). The lifetime that Redis
+    reports becomes moments on this loop's clock again, so the clocks of two machines are never compared.
+Guarantee: every key begins with `namespace:vN:` and has a lifetime in Redis; different keys never meet there. An entry
+    expires here no later than in Redis, as a rule a millisecond earlier: its lifetime counts from before the command
+    was sent, and a value that was written between PTTL and MGET lives no longer than it was written to live. Bytes that
+    are no entry are a miss, counted in `undecodable`. A list or a hash in place of an entry is a miss, not counted.
+Not guaranteed: that Redis keeps anything. That an entry does not live longer by the time a write takes: its lifetime
+    begins when the SET arrives. A write may arrive late, even after it has failed or was cancelled. Errors of the
+    client reach the caller; a `Cache` counts them. No call takes longer than one `socket_timeout` of the client, and a
+    `set` no longer than half of one, so a read and a fill add one and a half to a request at most. On a cluster each
+    step of a command has a whole time-out.
+Cost: a round trip of one command for each write. All reads in a batch take one round trip together, of a PTTL for each
+    and one MGET. A single reader takes the processor time of a bare GET of redis-py; ten at once read at twice the rate
+    of as many bare GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).
+Source: SET, PTTL, MGET and pipelining at https://redis.io/docs/latest/commands.
 """
 
 from __future__ import annotations
@@ -25,35 +27,36 @@ import re
 from collections.abc import Hashable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from cachelab.clock import Clock, LoopClock
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.stores.codec import Codec, Undecodable
 from cachelab.stores.read_batcher import MAX_KEYS, Answer, ReadBatcher
+from cachelab.stores.redis_key import escaped
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["RedisStore", "escaped", "redis_client"]
+__all__ = ["RedisStore", "redis_client"]
 
-FILL_SHARE = 0.5  # of a time-out: who waits for a fill may have waited for a read before
-ENDLESS_S = 100 * 365 * 86_400.0  # seconds: what has no end gets a hundred years, since every key of ours has a life
+FILL_TIMEOUT_SHARE = 0.5  # of the client's time-out: a caller that waits for a fill may have waited for a read before
+MAX_LIFETIME_S = 100 * 365 * 86_400.0  # an entry that never expires gets a hundred years, so that every key has an end
 
 
 class RedisStore:
     """Entries of one type in Redis or Redis Cluster.
 
     `redis`       a client that does not decode responses, as `redis_client` builds it
-    `value_type`  what the bytes are decoded to, as `User` or `User | None`
+    `value_type`  what the bytes are decoded to, such as `User` or `User | None`
     `namespace`   the first part of each key: letters, digits, `_`, `.` and `-`
     `version`     of the type; another version has other keys
-    `max_bytes`   of an entry; a larger one is not kept, and not looked at when it is found
+    `max_bytes`   of an entry; a larger one is not kept, and is not decoded when it is found
     `name`, `listen`, `clock`  as in `MemoryStore`
-    `undecodable` counts the bytes that were no entry, `refused` the entries that were too large
 
-    Raises ValueError for a namespace with other letters, or a client that decodes.
+    The store counts the bytes it found `undecodable`, and the entries it `refused` because they were too large.
+
+    Raises ValueError for a namespace with other characters, or for a client that decodes.
     """
 
     def __init__(
@@ -82,74 +85,90 @@ class RedisStore:
         self._clock = LoopClock(name, clock)
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        """The live entry, or `MISS`. Raises what the client raises, and TypeError for a key of another kind."""
+        """The entry if it has not expired, otherwise `MISS`.
+
+        Raises what the client raises, and TypeError for a key of a type that has no name in Redis.
+        """
         self._clock.check_loop()
-        name, asked = self.key(key), self._clock()
-        return self._entry(key, name, asked, await self._batcher.read(name))
+        name, called_at = self.key(key), self._clock()
+        return self._entry(key, name, called_at, await self._batcher.read(name))
 
     async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
-        """As `get` for each key, in their order: in a round trip for 100 keys, one after the other."""
+        """As `get` for each key, in the order of the keys. Each hundred takes a round trip, one after the other."""
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
         entries: list[Entry[Any] | Miss] = []
-        for first in range(0, len(names), MAX_KEYS):  # one trip after the other: each has its own time-out
-            some, asked = slice(first, first + MAX_KEYS), self._clock()
-            answers = await asyncio.gather(*map(self._batcher.read, names[some]))
-            of_some = zip(keys[some], names[some], answers, strict=True)
-            entries += [self._entry(key, key_name, asked, answer) for key, key_name, answer in of_some]
+        for first in range(0, len(names), MAX_KEYS):  # one batch after the other, so that each has a whole time-out
+            part, called_at = slice(first, first + MAX_KEYS), self._clock()
+            answers = await asyncio.gather(*map(self._batcher.read, names[part]))
+            for key, name, answer in zip(keys[part], names[part], answers, strict=True):
+                entries.append(self._entry(key, name, called_at, answer))
         return entries
 
-    def _entry(self, key: Hashable, name: str, asked: float, answer: Answer) -> Entry[Any] | Miss:
-        life_ms, data = answer
-        if life_ms <= 1 or data is None:  # -2: not there; -1: without an end, so not ours; 1: in its last millisecond
+    def _entry(self, key: Hashable, name: str, called_at: float, answer: Answer) -> Entry[Any] | Miss:
+        lifetime_ms, data = answer
+        if lifetime_ms <= 1 or data is None:  # -2: no such key; -1: no end, so it is not ours; 1: its last millisecond
             return MISS
         try:
-            kept = self._codec.decode(name, data)
+            envelope = self._codec.decode(name, data)
         except Undecodable as error:
             self.undecodable += 1
             self._notify(key, "store error", error)
             return MISS
-        # If the value was there when Redis told the life, that is its life. If it was written after that, it was
-        # written after `asked`, and lives for life_s from then on at least. The smaller is right in either case.
-        end = asked + min((life_ms - 1) / 1000, kept.life_s)  # Redis may round up by almost a millisecond
-        expires = inf if kept.endless and life_ms > 500 * ENDLESS_S else end  # unless somebody has cut its life short
-        fresh_until = end - kept.stale_s if kept.stale_s else expires
-        refresh_from = end - kept.refresh_s if kept.refresh_s else fresh_until
-        return Entry(kept.value, expires, fresh_until, refresh_from, kept.load_time_s)
+        # If the value was there when Redis told the lifetime, that lifetime is the value's. If it was written later, it
+        # was written after `called_at`, and lives for its `lifetime_s` from then on at least. The smaller of the two is
+        # right in either case. Redis may round up by almost a millisecond.
+        end = called_at + min((lifetime_ms - 1) / 1000, envelope.lifetime_s)
+        # An entry that never expires has an end after all if somebody has set a much shorter lifetime in Redis.
+        expires = inf if envelope.never_expires and lifetime_ms > 500 * MAX_LIFETIME_S else end
+        fresh_until = end - envelope.stale_for_s if envelope.stale_for_s else expires
+        refresh_from = end - envelope.refresh_window_s if envelope.refresh_window_s else fresh_until
+        return Entry(envelope.value, expires, fresh_until, refresh_from, envelope.load_time_s)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
-        """Keep the entry for what remains of its life, rounded down to milliseconds; if that is none, `delete`.
+        """Keep the entry for its remaining lifetime, rounded down to milliseconds; if none remains, `delete`.
 
-        Raises what the client raises, and what msgspec raises for a value it cannot encode; that is deleted, too.
+        Raises what the client raises, and what msgspec raises for a value it cannot encode. Such a key is deleted too.
         """
         self._clock.check_loop()
-        name, now = self.key(key), self._clock()
-        end = min(entry.expires, now + ENDLESS_S)
-        if not end - now >= 0.001:  # this is false for NaN, too
-            await self.delete(key)
-            return
-        life_ms = int((end - now) * 1000)
-        durations = {
-            "stale_s": end - entry.fresh_until,
-            "refresh_s": end - entry.refresh_from,
-            "load_time_s": entry.load_time_s,
-        }
-        bounded = {what: min(max(0.0, seconds), ENDLESS_S) for what, seconds in durations.items()}
-        endless = entry.expires == inf
+        name = self.key(key)
         try:
-            data = self._codec.encode(name, entry.value, life_s=life_ms / 1000, endless=endless, **bounded)
+            packed = self._packed(key, name, entry)
         except Exception:
             await self.delete(key)  # the old value must not stay in its place
             raise
-        if len(data) > self._codec.max_bytes:
+        if packed is None:
             await self.delete(key)
+            return
+        data, lifetime_ms = packed
+        await self._batcher.within_time_limit(self._redis.set(name, data, px=lifetime_ms), FILL_TIMEOUT_SHARE)
+
+    def _packed(self, key: Hashable, name: str, entry: Entry[Any]) -> tuple[bytes, int] | None:
+        """What is sent for an entry: its bytes and its remaining lifetime in ms. None for one that cannot be kept.
+
+        Raises what msgspec raises for a value it cannot encode.
+        """
+        now = self._clock()
+        end = min(entry.expires, now + MAX_LIFETIME_S)
+        if not end - now >= 0.001:  # written this way, it is true for NaN too
+            return None
+        lifetime_ms = int((end - now) * 1000)
+        durations = {
+            "stale_for_s": end - entry.fresh_until,
+            "refresh_window_s": end - entry.refresh_from,
+            "load_time_s": entry.load_time_s,
+        }
+        bounded = {field: min(max(0.0, seconds), MAX_LIFETIME_S) for field, seconds in durations.items()}
+        lifetime_s, never_expires = lifetime_ms / 1000, entry.expires == inf
+        data = self._codec.encode(name, entry.value, lifetime_s=lifetime_s, never_expires=never_expires, **bounded)
+        if len(data) > self._codec.max_bytes:
             self.refused += 1
             self._notify(key, "refused")
-            return
-        await self._batcher.within_time_limit(self._redis.set(name, data, px=life_ms), FILL_SHARE)
+            return None
+        return data, lifetime_ms
 
     async def delete(self, key: Hashable) -> None:
-        """Forget the key; nothing happens if it is not there. Raises what the client raises."""
+        """Forget the key. Nothing happens if it is not there. Raises what the client raises."""
         self._clock.check_loop()
         await self._batcher.within_time_limit(self._redis.delete(self.key(key)))
 
@@ -162,34 +181,16 @@ class RedisStore:
             notify(self._listen, Fact(self.name, key, kind, error))
 
 
-def escaped(key: Hashable) -> str:
-    """A key as text: keys that are equal have the same one, keys that differ never have. Strings stand in quotes.
-
-    A key is an int, a str, bytes, None, or a tuple of keys. Raises TypeError for anything else.
-    """
-    if isinstance(key, int):
-        return str(int(key))  # True is 1, as in a dict
-    if isinstance(key, str):
-        return f"'{quote(key, safe='', errors='surrogatepass')}'"
-    if isinstance(key, bytes):
-        return f"b'{quote(key, safe='')}'"
-    if key is None:
-        return "None"
-    if isinstance(key, tuple):
-        parts = [f"({escaped(part)})" if isinstance(part, tuple) else escaped(part) for part in key]
-        return ":".join(parts) + ":" * (len(parts) < 2)
-    raise TypeError(f"A key is an int, a str, bytes, None or a tuple of these, not {type(key).__name__}.")
-
-
 def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50) -> Redis:
-    """A client for the path of a cache: a store that is slow must not be slower than no store.
+    """A client for the path of a cache, where a slow store must not be slower than no store.
 
-    Nothing is tried again: a retry only doubles the wait, and the load is there. Callers wait for a free connection;
-    with the default pool they fail at once. A `RedisStore` waits `timeout_s` seconds for that, for connecting and for
-    the answer together, the client by itself for each. For a cluster, where moved keys are still followed: RedisCluster
+    It tries nothing again: a retry only doubles the wait, and the origin can answer. Callers wait for a free
+    connection; with redis-py's default pool they fail at once. A `RedisStore` waits `timeout_s` seconds for a
+    connection, for connecting and for the answer together; the client by itself waits so long for each. For a cluster,
+    which must still follow keys that have moved, use RedisCluster
     `.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))`.
     """
-    from redis.asyncio import BlockingConnectionPool, Redis  # loads when first used: `import cachelab` stays quick
+    from redis.asyncio import BlockingConnectionPool, Redis  # not at the top, so that `import cachelab` stays quick
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 

@@ -63,7 +63,7 @@ async def measure(profile: Profile, rounds: int = 15) -> dict[str, float]:
     encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Profile).decode
     packed = encode(profile)
     ways: dict[str, Callable[[], Any]] = {
-        OURS: lambda: codec.decode(KEY, codec.encode(KEY, profile, life_s=60.0)),
+        OURS: lambda: codec.decode(KEY, codec.encode(KEY, profile, lifetime_s=60.0)),
         BARE: lambda: decode(encode(profile)),
         CHECKSUMS: lambda: (zlib.crc32(packed), zlib.crc32(packed)),
         JSON: lambda: Profile(**json.loads(json.dumps(vars(profile)))),

@@ -36,15 +36,15 @@ values = st.none() | st.just(ABSENT) | profiles
 
 def encoded(kept: Envelope[Any]) -> bytes:
     """The envelope of all that is kept."""
-    _, key, life_s, stale_s, refresh_s, load_time_s, endless, value = msgspec.structs.astuple(kept)
+    _, key, lifetime_s, stale_for_s, refresh_window_s, load_time_s, never_expires, value = msgspec.structs.astuple(kept)
     return CODEC.encode(
-        key, value, life_s=life_s, stale_s=stale_s, refresh_s=refresh_s, load_time_s=load_time_s, endless=endless
+        key, value, lifetime_s=lifetime_s, stale_for_s=stale_for_s, refresh_window_s=refresh_window_s, load_time_s=load_time_s, never_expires=never_expires
     )
 
 
 def through(codec: Codec, value: Any, reader: Codec | None = None) -> Any:
     """What a value is when it comes back, through another codec if there is one."""
-    return (reader or codec).decode("k", codec.encode("k", value, life_s=1.0)).value
+    return (reader or codec).decode("k", codec.encode("k", value, lifetime_s=1.0)).value
 
 
 def sealed(body: bytes) -> bytes:
@@ -57,11 +57,11 @@ def forged(*values: bytes, **changes: Any) -> bytes:
     fields = {
         "version": 2,
         "key": KEY,
-        "life_s": 60.0,
-        "stale_s": 0.0,
-        "refresh_s": 0.0,
+        "lifetime_s": 60.0,
+        "stale_for_s": 0.0,
+        "refresh_window_s": 0.0,
         "load_time_s": 0.0,
-        "endless": False,
+        "never_expires": False,
     }
     return sealed(msgspec.msgpack.encode([*(fields | changes).values(), *map(msgspec.Raw, values)]))
 
@@ -96,10 +96,10 @@ def reads_as_before_or_not_at_all(data: bytes, key: str = KEY) -> bool:
 @PROPERTY
 @given(st.text(), seconds, st.tuples(seconds, seconds), seconds, st.booleans(), values)
 def test_what_was_encoded_comes_back(
-    key: str, life_s: float, times: tuple[float, float], load_time_s: float, endless: bool, value: Any
+    key: str, lifetime_s: float, times: tuple[float, float], load_time_s: float, never_expires: bool, value: Any
 ) -> None:
     """Any value of the type, None and ABSENT come back with all their durations, under any key."""
-    kept = Envelope(2, key, life_s, min(times), max(times), load_time_s, endless, value)
+    kept = Envelope(2, key, lifetime_s, min(times), max(times), load_time_s, never_expires, value)
     assert CODEC.decode(key, encoded(kept)) == kept
 
 
@@ -180,14 +180,14 @@ def test_truncated_bytes_are_refused(length: int) -> None:
     [
         (forged(version=1), "Version 1 was found where 2 is read"),
         (forged(key="user:v2:43"), "belongs to another key"),
-        (forged(life_s=-1.0), "no number of seconds"),
-        (forged(life_s=math.inf), "no number of seconds"),
-        (forged(life_s=math.nan), "no number of seconds"),
+        (forged(lifetime_s=-1.0), "no number of seconds"),
+        (forged(lifetime_s=math.inf), "no number of seconds"),
+        (forged(lifetime_s=math.nan), "no number of seconds"),
         (forged(load_time_s=math.nan), "no number of seconds"),
-        (forged(stale_s=math.nan), "stale before it is due"),
-        (forged(stale_s=-1.0), "stale before it is due"),
-        (forged(stale_s=2.0, refresh_s=1.0), "stale before it is due"),
-        (forged(refresh_s=math.inf), "stale before it is due"),
+        (forged(stale_for_s=math.nan), "stale before its refresh window"),
+        (forged(stale_for_s=-1.0), "stale before its refresh window"),
+        (forged(stale_for_s=2.0, refresh_window_s=1.0), "stale before its refresh window"),
+        (forged(refresh_window_s=math.inf), "stale before its refresh window"),
         (forged(b"\xc0", b"\xc0"), "no entry of this type in version 2"),
         (forged(more=1), "no entry of this type"),
         (forged(msgspec.msgpack.encode({"id": "no number", "username": "ada"})), "no entry of this type"),

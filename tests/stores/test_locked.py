@@ -24,8 +24,6 @@ FOREVER = float("inf")
 class TestLocked(BoundedContract):
     """All that the store promises."""
 
-    dead_leave_first = True
-
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> Locked[object]:
         return Locked(MemoryStore(max_entries, clock=clock))
 

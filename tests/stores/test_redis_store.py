@@ -27,7 +27,8 @@ from cachelab.flight import Flight
 from cachelab.freshness import Freshness
 from cachelab.lab.sim.simulation import run
 from cachelab.stores.codec import Undecodable
-from cachelab.stores.redis_store import RedisStore, escaped, redis_client
+from cachelab.stores.redis_key import escaped
+from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support import servers
 from tests.support.cluster import node_with_all_slots
 from tests.support.contract import StoreContract
@@ -586,7 +587,7 @@ class TestOnARealServer:
         on_real(server, scenario)
 
     @pytest.mark.skipif(redis.__version__ < "8", reason="before version 8 it had no bound")
-    def test_redis_pys_own_pool_is_what_chapter_6_says(self) -> None:
+    def test_redis_pys_own_pool_is_what_chapter_7_says(self) -> None:
         """A hundred connections, and who finds none fails at once."""
         pool = Redis().connection_pool
         assert (type(pool), pool.max_connections) == (ConnectionPool, 100)

@@ -19,8 +19,6 @@ FOREVER = math.inf
 class TestMemoryStore(BoundedContract):
     """The store of ours."""
 
-    dead_leave_first = True
-
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
         return MemoryStore(max_entries, clock=clock)
 
@@ -88,8 +86,6 @@ class TestMemoryStore(BoundedContract):
 
 class TestCachetoolsStore(BoundedContract):
     """The ten lines over cachetools."""
-
-    dead_leave_first = True
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> CachetoolsStore:
         return CachetoolsStore(max_entries, clock=clock)
