@@ -12,7 +12,7 @@ from tests.support.fakes import in_virtual_time
 
 
 def test_a_frame_for_each_request_says_what_each_policy_did() -> None:
-    """The scan of chapter 3: at the last request LRU misses B and SIEVE hits it."""
+    """The scan of chapter 4: at the last request LRU misses B and SIEVE hits it."""
     frames = lab.eviction_steps({"LRU": LRU, "SIEVE": SIEVE}, "ABAB12A34B", 4, "title", first=9)
     assert list(frames) == ["9 (4)", "10 (B)"]
     assert frames["10 (B)"].words == ("LRU: miss, 2 leaves, in the queue A 3 4 B; SIEVE: hit, in the queue A B 3 4.")
