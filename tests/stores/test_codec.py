@@ -27,33 +27,41 @@ class Profile:
 
 KEY = "user:v2:42"
 CODEC = Codec(Profile | None, version=2)
-KEPT = Envelope(2, KEY, 60.0, 40.0, 55.0, 0.25, False, Profile(42, "ada", None, ("a", "b")))
+ENVELOPE = Envelope(2, KEY, 60.0, 40.0, 55.0, 0.25, False, Profile(42, "ada", None, ("a", "b")))
 
 profiles = st.builds(Profile, st.integers(-(2**63), 2**63 - 1), st.text(), st.none() | st.text(), st.just(()))
 seconds = st.floats(0, 1e9)
 values = st.none() | st.just(ABSENT) | profiles
 
 
-def encoded(kept: Envelope[Any]) -> bytes:
-    """The envelope of all that is kept."""
-    _, key, lifetime_s, stale_for_s, refresh_window_s, load_time_s, never_expires, value = msgspec.structs.astuple(kept)
+def encoded(envelope: Envelope[Any]) -> bytes:
+    """The bytes of an envelope."""
+    _, key, lifetime_s, stale_for_s, refresh_window_s, load_time_s, never_expires, value = msgspec.structs.astuple(
+        envelope
+    )
     return CODEC.encode(
-        key, value, lifetime_s=lifetime_s, stale_for_s=stale_for_s, refresh_window_s=refresh_window_s, load_time_s=load_time_s, never_expires=never_expires
+        key,
+        value,
+        lifetime_s=lifetime_s,
+        stale_for_s=stale_for_s,
+        refresh_window_s=refresh_window_s,
+        load_time_s=load_time_s,
+        never_expires=never_expires,
     )
 
 
 def through(codec: Codec, value: Any, reader: Codec | None = None) -> Any:
-    """What a value is when it comes back, through another codec if there is one."""
+    """What a value comes back as; `reader` is the codec that decodes it, if that is another one."""
     return (reader or codec).decode("k", codec.encode("k", value, lifetime_s=1.0)).value
 
 
 def sealed(body: bytes) -> bytes:
-    """A body with the marker and its right checksum, as a forger would make it."""
+    """A body behind the marker and its right checksum, as a forger would make it."""
     return MARKER + zlib.crc32(body).to_bytes(4, "big") + body
 
 
 def forged(*values: bytes, **changes: Any) -> bytes:
-    """A well-formed envelope with other fields than the right ones, and as many values."""
+    """A well-formed envelope in which some fields are changed, with as many values as are given."""
     fields = {
         "version": 2,
         "key": KEY,
@@ -67,7 +75,7 @@ def forged(*values: bytes, **changes: Any) -> bytes:
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
-    """The bytes with one to four of them changed, doubled or cut out, or the end cut off."""
+    """The bytes after one to four changes: a byte changed, some bytes doubled or cut out, or the end cut off."""
     changed = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(changed))
@@ -86,9 +94,9 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 
 def reads_as_before_or_not_at_all(data: bytes, key: str = KEY) -> bool:
-    """Whether these bytes are refused, or are what was kept."""
+    """Whether these bytes are refused, or decode to what was encoded."""
     try:
-        return CODEC.decode(key, data) == KEPT
+        return CODEC.decode(key, data) == ENVELOPE
     except Undecodable:
         return True
 
@@ -98,13 +106,13 @@ def reads_as_before_or_not_at_all(data: bytes, key: str = KEY) -> bool:
 def test_what_was_encoded_comes_back(
     key: str, lifetime_s: float, times: tuple[float, float], load_time_s: float, never_expires: bool, value: Any
 ) -> None:
-    """Any value of the type, None and ABSENT come back with all their durations, under any key."""
-    kept = Envelope(2, key, lifetime_s, min(times), max(times), load_time_s, never_expires, value)
-    assert CODEC.decode(key, encoded(kept)) == kept
+    """Any value of the type, None and ABSENT come back with all durations, under any key."""
+    envelope = Envelope(2, key, lifetime_s, min(times), max(times), load_time_s, never_expires, value)
+    assert CODEC.decode(key, encoded(envelope)) == envelope
 
 
 def test_absent_and_none_are_two_things() -> None:
-    """ABSENT comes back as the one object that it is, also for a type that has no None."""
+    """ABSENT comes back as that very object, even for a type that does not allow None."""
     assert through(Codec(int, version=1), ABSENT) is ABSENT
     assert through(CODEC, ABSENT) is ABSENT
     assert through(CODEC, None) is None
@@ -112,20 +120,20 @@ def test_absent_and_none_are_two_things() -> None:
 
 @pytest.mark.parametrize("value_type", [int, str, Profile, list[int], dict], ids=str)
 def test_a_type_without_none_refuses_it(value_type: Any) -> None:
-    """None is a value only of a type that takes it."""
+    """None is a value only for a type that allows it."""
     with pytest.raises(Undecodable, match="no entry of this type"):
         through(Codec(value_type, version=1), None)
 
 
 def test_no_value_reads_as_absent() -> None:
-    """The name of ABSENT is a word like any other, and for a type without words it is nothing."""
+    """The string "ABSENT" is a string like any other, and is refused where the type has no strings."""
     assert through(Codec(str, version=1), "ABSENT") == "ABSENT"
     with pytest.raises(Undecodable, match="no entry of this type"):
         through(Codec(int, version=1), "ABSENT")
 
 
 def test_a_struct_comes_back_as_its_own_type() -> None:
-    """A msgspec Struct does as well as a dataclass."""
+    """A msgspec Struct works as well as a dataclass."""
     point = msgspec.defstruct("Point", [("x", int), ("y", int)])
     assert through(Codec(point, version=1), point(1, 2)) == point(1, 2)
 
@@ -133,7 +141,7 @@ def test_a_struct_comes_back_as_its_own_type() -> None:
 @PROPERTY
 @given(data=st.binary(max_size=300))
 def test_garbage_is_refused(data: bytes) -> None:
-    """Bytes that nobody encoded are no entry, bare or under a right marker and checksum."""
+    """Random bytes are no entry, on their own or behind a marker and their right checksum."""
     for each in (data, sealed(data)):
         with pytest.raises(Undecodable):
             CODEC.decode(KEY, each)
@@ -142,33 +150,33 @@ def test_garbage_is_refused(data: bytes) -> None:
 @PROPERTY
 @given(seed=st.integers(0, 2**32))
 def test_damaged_bytes_are_refused(seed: int) -> None:
-    """Whatever bytes are changed: a refusal or the very same entry, never another one."""
-    assert reads_as_before_or_not_at_all(mutated(encoded(KEPT), random.Random(seed)))
+    """Whichever bytes are changed, they are refused or give the same entry, never another one."""
+    assert reads_as_before_or_not_at_all(mutated(encoded(ENVELOPE), random.Random(seed)))
 
 
 @pytest.mark.long
 def test_a_hundred_thousand_damaged_envelopes_are_refused() -> None:
     """As above, 100,000 times."""
-    rng, data = random.Random(1), encoded(KEPT)
+    rng, data = random.Random(1), encoded(ENVELOPE)
     assert all(reads_as_before_or_not_at_all(mutated(data, rng)) for _ in range(100_000))
 
 
 @pytest.mark.long
 def test_a_hundred_thousand_forgeries_crash_nothing() -> None:
-    """Damage under a right checksum may give another value of the type, and nothing but that or a refusal."""
-    rng, body = random.Random(2), encoded(KEPT)[HEAD:]
+    """Damaged bytes behind their right checksum give some value of the type or are refused; nothing else happens."""
+    rng, body = random.Random(2), encoded(ENVELOPE)[HEAD:]
     for _ in range(100_000):
         try:
-            kept = CODEC.decode(KEY, sealed(mutated(body, rng)))
+            value = CODEC.decode(KEY, sealed(mutated(body, rng))).value
         except Undecodable:
             continue
-        assert kept.value is None or kept.value is ABSENT or isinstance(kept.value, Profile)
+        assert value is None or value is ABSENT or isinstance(value, Profile)
 
 
 @pytest.mark.parametrize("length", range(0, 80, 7))
 def test_truncated_bytes_are_refused(length: int) -> None:
-    """An envelope that ends too early is none, wherever it ends."""
-    data = encoded(KEPT)
+    """An envelope that ends too early is refused, wherever it ends."""
+    data = encoded(ENVELOPE)
     assert length < len(data)
     for each in (data[:length], sealed(data[HEAD : HEAD + length])):
         with pytest.raises(Undecodable):
@@ -199,28 +207,28 @@ def test_truncated_bytes_are_refused(length: int) -> None:
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
-def test_a_well_formed_stranger_is_refused(data: bytes, reason: str) -> None:
-    """Another version, key, type or depth, or times that are none: each is refused for its own reason."""
+def test_a_well_formed_envelope_that_does_not_fit_is_refused(data: bytes, reason: str) -> None:
+    """Another version, key or type, too many levels, impossible times: each is refused for its own reason."""
     with pytest.raises(Undecodable, match=reason):
         CODEC.decode(KEY, data)
 
 
-def test_forged_is_otherwise_right() -> None:
-    """What the refusals above start from is accepted as it is: absent without a value, else with one."""
+def test_without_changes_a_forged_envelope_is_accepted() -> None:
+    """The refusals above start from a good envelope: without a value the key is absent, with one it has that value."""
     assert CODEC.decode(KEY, forged()).value is ABSENT
     assert CODEC.decode(KEY, forged(b"\xc0")) == Envelope(2, KEY, 60.0, 0.0, 0.0, 0.0, False, None)
 
 
-def test_too_many_bytes_are_refused_unread() -> None:
-    """The cap is on the whole envelope: at it all is well, one byte less is refused."""
-    size = len(encoded(KEPT))
-    assert Codec(Profile, version=2, max_bytes=size).decode(KEY, encoded(KEPT)) == KEPT
+def test_too_many_bytes_are_refused() -> None:
+    """The bound is on the whole envelope: it may be that long, and a bound of one byte less refuses it."""
+    size = len(encoded(ENVELOPE))
+    assert Codec(Profile, version=2, max_bytes=size).decode(KEY, encoded(ENVELOPE)) == ENVELOPE
     with pytest.raises(Undecodable, match="are more than"):
-        Codec(Profile, version=2, max_bytes=size - 1).decode(KEY, encoded(KEPT))
+        Codec(Profile, version=2, max_bytes=size - 1).decode(KEY, encoded(ENVELOPE))
 
 
 def test_a_types_own_check_that_raises_is_a_refusal() -> None:
-    """An error from a type's own code, here its __post_init__, is one of the bytes and does not come through."""
+    """An error from a type's own code, here its __post_init__, becomes `Undecodable`."""
 
     class Even(msgspec.Struct):
         n: int
@@ -236,6 +244,6 @@ def test_a_types_own_check_that_raises_is_a_refusal() -> None:
 
 @pytest.mark.parametrize("version", ["2", 1.5, True, None])
 def test_a_version_is_a_whole_number(version: Any) -> None:
-    """What could be written and not be read is refused at once."""
+    """A version that could be written but not read is refused at once."""
     with pytest.raises(TypeError, match="version must be an int, not"):
         Codec(int, version=version)

@@ -22,20 +22,20 @@ FOREVER = float("inf")
 
 
 class TestLocked(BoundedContract):
-    """All that the store promises."""
+    """The locked store promises all that the store itself does."""
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> Locked[object]:
         return Locked(MemoryStore(max_entries, clock=clock))
 
 
 def in_threads(work: Callable[[int], None], threads: int) -> list[BaseException]:
-    """Run `work(number)` in so many threads at once; what they raised."""
+    """Run `work(number)` in so many threads at once, and return what they raised."""
     raised: list[BaseException] = []
-    together = threading.Barrier(threads)
+    start = threading.Barrier(threads)
 
     def target(number: int) -> None:
         try:
-            together.wait()
+            start.wait()
             work(number)
         except BaseException as error:
             raised.append(error)
@@ -50,46 +50,47 @@ def in_threads(work: Callable[[int], None], threads: int) -> list[BaseException]
 
 @pytest.fixture
 def busy_switching() -> Iterator[None]:
-    """Threads change places as often as the interpreter can."""
+    """The interpreter switches threads as often as it can."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(usual)
 
 
-class _Slow(LRU[Any]):
-    """An eviction that takes as long as the test wants, so that another thread comes into its middle."""
+class _SlowLRU(LRU[Any]):
+    """An eviction that takes as long as the test wants, so that another thread can call in the middle of it."""
 
     began = threading.Event()
-    goes_on = threading.Event()
+    may_end = threading.Event()
 
     def evict(self) -> Any:
         self.began.set()
-        self.goes_on.wait(5.0)
+        self.may_end.wait(5.0)
         return super().evict()
 
 
-@pytest.mark.parametrize("call", ["peek", "put", "remove"])
+@pytest.mark.parametrize("call", ["peek", "put", "remove", "clear"])
 def test_a_call_waits_for_the_end_of_another(call: str) -> None:
     """While one thread is in the middle of an eviction, no other thread's call begins."""
-    _Slow.began.clear()
-    _Slow.goes_on.clear()
-    store: Locked[int] = Locked(MemoryStore(2, policy=_Slow))
+    _SlowLRU.began.clear()
+    _SlowLRU.may_end.clear()
+    store: Locked[int] = Locked(MemoryStore(2, policy=_SlowLRU))
     store.put(1, Entry(1, FOREVER))
     store.put(2, Entry(2, FOREVER))
     calls: dict[str, Callable[[], object]] = {
         "peek": lambda: store.peek(2),
         "put": lambda: store.put(2, Entry(22, FOREVER)),
         "remove": lambda: store.remove(2),
+        "clear": store.clear,
     }
     one = threading.Thread(target=store.put, args=(3, Entry(3, FOREVER)))
     other = threading.Thread(target=calls[call])
     one.start()
-    assert _Slow.began.wait(5.0)
+    assert _SlowLRU.began.wait(5.0)
     other.start()
     other.join(0.05)
     waits = other.is_alive()
-    _Slow.goes_on.set()
+    _SlowLRU.may_end.set()
     one.join(5.0)
     other.join(5.0)
     assert waits
@@ -99,8 +100,8 @@ def test_a_call_waits_for_the_end_of_another(call: str) -> None:
 
 @pytest.mark.usefixtures("busy_switching")
 @pytest.mark.parametrize("policy", POLICIES)
-def test_threads_leave_the_store_whole(policy: Callable[[int], Policy[Any]]) -> None:
-    """Six threads peek, put and remove at random: nothing raises, each answer belongs to its key, the books agree."""
+def test_threads_leave_the_store_consistent(policy: Callable[[int], Policy[Any]]) -> None:
+    """Six threads peek, put and remove at random: nothing raises, each answer is its key's, all tables agree."""
     store: Locked[tuple[int, int]] = Locked(
         MemoryStore(20, policy=policy, max_bytes=1_000, size_of=lambda value: 10 + value[1])
     )
@@ -126,7 +127,7 @@ def test_threads_leave_the_store_whole(policy: Callable[[int], Policy[Any]]) -> 
 
 
 def test_a_cache_in_each_thread_shares_what_the_others_loaded() -> None:
-    """Each thread has an event loop and a cache of its own; what one has loaded, the others hit."""
+    """Each thread has an event loop and a cache of its own. A value that one has loaded is a hit for the others."""
     store: Locked[str] = Locked(MemoryStore(100))
     loads: list[int] = []
 
@@ -146,18 +147,18 @@ def test_a_cache_in_each_thread_shares_what_the_others_loaded() -> None:
 
 
 def test_a_finalizer_that_calls_again_does_not_wait_for_itself() -> None:
-    """A value whose finalizer touches the store, as it leaves in the middle of a put, does not block its thread."""
+    """A value may call the store from its finalizer when it is evicted in the middle of a put."""
     store: Locked[Any] = Locked(MemoryStore(1))
 
-    class Clingy:
+    class Value:
         def __del__(self) -> None:
             store.peek("anything")
 
-    def work(_: int) -> None:
-        store.put(1, Entry(Clingy(), FOREVER))
+    def work() -> None:
+        store.put(1, Entry(Value(), FOREVER))
         store.put(2, Entry(None, FOREVER))
 
-    done = threading.Thread(target=work, args=(0,), daemon=True)
-    done.start()
-    done.join(5.0)
-    assert not done.is_alive()
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(5.0)
+    assert not worker.is_alive()

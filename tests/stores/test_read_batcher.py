@@ -25,7 +25,7 @@ from cachelab.lab import FakeRedis, FaultyProxy
 from cachelab.lab.sim.fake_redis import Hanging
 from cachelab.lab.sim.faults import Down, Slow
 from tests.support.cluster import node_with_all_slots
-from tests.support.fakes import Origin, in_virtual_time, now, others, until
+from tests.support.fakes import Origin, in_virtual_time, now, other_tasks, until
 from tests.support.notebooks import ROOT
 from tests.support.servers import fake_redis, real_server
 
@@ -218,7 +218,7 @@ class TestCancelled:
             reader.cancel()
         await values(*readers)
         await asyncio.sleep(0.01)
-        assert (len(store._batcher), others()) == (0, set())
+        assert (len(store._batcher), other_tasks()) == (0, set())
         assert await store.get(2) == Entry(2, FOREVER)
         assert len(make_client(store).connection_pool._available_connections) == 1
 
@@ -252,7 +252,7 @@ class TestFailures:
             gone.cancel()
             answers = await values(store.get(0), store.get(0), store.get(1), store.get_many([2, 0]))
             assert {type(answer) for answer in answers} == {RedisConnectionError}
-            assert (len(store._batcher), others()) == (0, set())
+            assert (len(store._batcher), other_tasks()) == (0, set())
             for _ in range(2):  # at once again, and on a trip that is no longer there nobody gets
                 with pytest.raises(RedisConnectionError, match=r"^(?!.*cancelled)"):
                     await store.get(0)

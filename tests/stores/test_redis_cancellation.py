@@ -12,7 +12,7 @@ import pytest
 from cachelab import MISS, Cache, Entry, Flight
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import RedisStore, redis_client
-from tests.support.fakes import now, others
+from tests.support.fakes import now, other_tasks
 from tests.support.servers import real_server
 
 KEYS = range(40)
@@ -81,7 +81,7 @@ async def cancel_many(path: Path, count: int, seed: int = 1) -> dict[str, Any]:
             assert await asyncio.gather(*(raw(key) for key in KEYS)) == list(KEYS)
             seen["connections"] = len(idle)
             seen |= {"undecodable": store.undecodable, "store errors": cache.store_errors}
-    seen["left"] = others()
+    seen["left"] = other_tasks()
     gc.collect()
     seen["reported"] = reported
     return seen

@@ -21,7 +21,7 @@ from cachelab import Cache, Flight
 from cachelab.events import InvalidationFailed
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import RedisStore, redis_client
-from tests.support.fakes import now, others
+from tests.support.fakes import now, other_tasks
 from tests.support.servers import guarded, need_server, wait_for
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -206,7 +206,7 @@ def test_a_cache_lives_through_a_hundred_faults_of_redis(seed: int) -> None:
         assert left_out < 0.2
         assert 0 <= gets - len(soak.took) - extra <= READERS  # a cancelled reader's get is counted, too
         assert store.undecodable == 0
-        assert others() == set()
+        assert other_tasks() == set()
         assert all(soak.seen[what] for what in [*FAULTS, "delete", "floor", "failed delete"])
 
     with tempfile.TemporaryDirectory(prefix="soak") as folder, ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The memory store with each policy: the contract, a bound in bytes, and memory that the dead give back."""
+"""The memory store with each policy: the contract, the bound in bytes, and what becomes of expired entries."""
 
 import asyncio
 import gc
@@ -13,23 +13,94 @@ import pytest
 from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry
 from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, count_hits
+from cachelab.lab.sim.simulation import run
 from cachelab.stores.memory import MemoryStore
-from tests.support.contract import StoreContract
+from tests.support.contract import BoundedContract, StoreContract
 from tests.support.fakes import in_virtual_time
 
+FOREVER = math.inf
 POLICIES: list[Callable[[int], Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
 EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
 
 
+class TestMemoryStore(BoundedContract):
+    """The store with its usual policy, LRU."""
+
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
+        return MemoryStore(max_entries, clock=clock)
+
+    @in_virtual_time
+    async def test_evicted_counts_live_entries_that_had_to_make_room(self) -> None:
+        """An eviction for lack of room is counted, and nothing else is."""
+        store = self.make(2)
+        for key in (1, 2, 3, 4):
+            await store.set(key, Entry(key, FOREVER))
+        await store.delete(4)
+        store.clear()
+        assert (store.evicted, store.expired) == (2, 0)
+
+    @in_virtual_time
+    async def test_expired_counts_entries_that_are_found_expired(self) -> None:
+        """A reader finds one and a write finds the other; each is counted once."""
+        store = self.make(2)
+        await store.set(1, Entry(1, 10.0))
+        await store.set(2, Entry(2, 10.0))
+        await asyncio.sleep(10.0)
+        assert await store.get(2) is MISS
+        assert await store.get(2) is MISS
+        await store.set(3, Entry(3, FOREVER))
+        await store.set(4, Entry(4, FOREVER))
+        assert (store.evicted, store.expired) == (0, 2)
+
+    @in_virtual_time
+    async def test_expired_entries_keep_their_place_while_there_are_no_writes(self) -> None:
+        """An expired entry that is not read again still counts in `len`, as the module says."""
+        store = self.make(2)
+        await store.set(1, Entry(1, 10.0))
+        await asyncio.sleep(10.0)
+        assert len(store) == 1
+
+    def test_a_store_takes_the_clock_of_the_loop_that_uses_it_first(self) -> None:
+        """The clock is bound at the first use, so the store may be built before the loop runs."""
+        store = self.make()
+
+        async def scenario() -> None:
+            await store.set(1, Entry("value", 10.0))
+            assert await store.get(1) is not MISS
+            await asyncio.sleep(10.0)
+            assert await store.get(1) is MISS
+
+        run(scenario)
+
+    def test_a_store_of_an_ended_simulation_refuses_to_answer(self) -> None:
+        """Its moments mean nothing on any other clock."""
+        store = self.make()
+
+        async def scenario() -> None:
+            await store.set(1, Entry("value", FOREVER))
+            await store.get(1)
+
+        run(scenario)
+        with pytest.raises(RuntimeError, match="This simulation has ended"):
+            store.peek(1)
+
+    @in_virtual_time
+    async def test_repr_says_how_full_it_is(self) -> None:
+        """A store in a notebook cell shows how many entries it has, and no address."""
+        store = self.make(10)
+        await store.set(1, Entry(1, FOREVER))
+        assert repr(store) == "MemoryStore(1 of 10 entries)"
+
+
 class TestWithSIEVE(StoreContract):
-    """What every store promises, when the policy is not the usual one."""
+    """What every store promises, with another policy than the usual one."""
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
         return MemoryStore(max_entries, policy=SIEVE, clock=clock)
 
 
 class TestWithWTinyLFU(StoreContract):
-    """The same for the policy with the most parts."""
+    """The same with the policy that has the most parts."""
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> MemoryStore[object]:
         return MemoryStore(max_entries, policy=WTinyLFU, clock=clock)
@@ -38,14 +109,14 @@ class TestWithWTinyLFU(StoreContract):
 @EVERY_POLICY
 @in_virtual_time
 async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Callable[[int], Policy[Any]]) -> None:
-    """Look, and fill on a miss: the hits are those of `count_hits` on the same keys."""
+    """If every miss is filled, the hits are those of `count_hits` on the same keys."""
     chance = Random("memory/policies")
     keys = [int(chance.paretovariate(0.6)) % 500 for _ in range(5_000)]
     store: MemoryStore[int] = MemoryStore(50, policy=policy)
     hits = 0
     for key in keys:
         if store.peek(key) is MISS:
-            await store.set(key, Entry(key, math.inf))
+            await store.set(key, Entry(key, FOREVER))
         else:
             hits += 1
     assert hits == count_hits(policy(50), keys).hits
@@ -54,7 +125,7 @@ async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Call
 @EVERY_POLICY
 @in_virtual_time
 async def test_the_bounds_hold_whatever_happens(policy: Callable[[int], Policy[Any]]) -> None:
-    """Entries, bytes and the policy's keys agree after each of 5,000 random steps, and no bound is passed."""
+    """Entries, bytes and the policy's keys agree after each of 5,000 random steps, and no bound is exceeded."""
     chance = Random("memory/bounds")
     store: MemoryStore[bytes] = MemoryStore(20, policy=policy, max_bytes=1_000, size_of=len)
     for _ in range(5_000):
@@ -74,49 +145,64 @@ async def test_the_bounds_hold_whatever_happens(policy: Callable[[int], Policy[A
         assert store.bytes <= 1_000
 
 
+@EVERY_POLICY
+@in_virtual_time
+async def test_clear_empties_the_bytes_and_the_policy(policy: Callable[[int], Policy[Any]]) -> None:
+    """Nothing is counted as evicted or expired, the listener is not called, and the heap has no items left."""
+    heard: list[object] = []
+    store: MemoryStore[bytes] = MemoryStore(10, policy=policy, max_bytes=100, size_of=len, listen=heard.append)
+    for key in range(10):
+        await store.set(key, Entry(bytes(key), 5.0))
+    store.clear()
+    assert (len(store), store.bytes, len(store._policy), store._sizes, store._expiries._heap) == (0, 0, 0, {}, [])
+    assert (store.evicted, store.expired, heard) == (0, 0, [])
+    await store.set(1, Entry(bytes(100), FOREVER))
+    assert (len(store), store.bytes) == (1, 100)
+
+
 @in_virtual_time
 async def test_a_value_larger_than_the_bound_is_refused() -> None:
-    """It is not kept, nobody has to leave for it, and the old value does not stay in its place."""
+    """It is not kept, no entry is evicted for it, and the old value does not stay in its place."""
     store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
-    await store.set(1, Entry(bytes(60), math.inf))
-    await store.set(2, Entry(bytes(30), math.inf))
-    await store.set(1, Entry(bytes(101), math.inf))
+    await store.set(1, Entry(bytes(60), FOREVER))
+    await store.set(2, Entry(bytes(30), FOREVER))
+    await store.set(1, Entry(bytes(101), FOREVER))
     assert (store.peek(1), len(store), store.bytes, store.refused, store.evicted) == (MISS, 1, 30, 1, 0)
 
 
 @in_virtual_time
-async def test_a_large_value_makes_as_many_leave_as_it_takes() -> None:
-    """Bytes are what is short, not places."""
+async def test_as_many_entries_are_evicted_as_a_large_value_needs() -> None:
+    """Here the bound in bytes is reached, and not the number of entries."""
     store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
     for key in range(5):
-        await store.set(key, Entry(bytes(20), math.inf))
-    await store.set(9, Entry(bytes(50), math.inf))
+        await store.set(key, Entry(bytes(20), FOREVER))
+    await store.set(9, Entry(bytes(50), FOREVER))
     assert (len(store), store.bytes, store.evicted) == (3, 90, 3)
 
 
 @pytest.mark.parametrize("half", [{"max_bytes": 100}, {"size_of": len}], ids=str)
 def test_a_bound_in_bytes_needs_a_measure(half: dict[str, Any]) -> None:
-    """One without the other is a mistake, and a sentence says so."""
+    """One without the other is refused in a sentence."""
     with pytest.raises(ValueError, match="A bound in bytes needs both"):
         MemoryStore(10, **half)
 
 
 @in_virtual_time
-async def test_the_dead_are_buried_without_being_asked_for() -> None:
-    """Writing other keys frees the memory of a thousand that expired and that nobody asks for again."""
+async def test_writes_purge_expired_entries_that_are_never_read_again() -> None:
+    """Writing other keys frees the memory of a thousand entries that have expired."""
     store: MemoryStore[int] = MemoryStore(10_000)
     for key in range(1_000):
         await store.set(key, Entry(key, 10.0))
     await asyncio.sleep(10.0)
     for key in range(1_000, 1_500):
-        await store.set(key, Entry(key, math.inf))
+        await store.set(key, Entry(key, FOREVER))
     assert (len(store), store.expired, store.evicted) == (500, 1_000, 0)
 
 
 @EVERY_POLICY
 @in_virtual_time
 async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> None:
-    """After 20,000 distinct keys, each overwritten once, nothing in the store has grown with their number."""
+    """After 20,000 different keys, each overwritten once, no table of the store has grown with their number."""
     store: MemoryStore[int] = MemoryStore(100, policy=policy)
     for key in range(20_000):
         await store.set(key, Entry(key, 1e9 + key))
@@ -126,70 +212,70 @@ async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> Non
 
 
 @in_virtual_time
-async def test_overwriting_keeps_a_keys_standing_with_the_policy() -> None:
-    """Under a bound in bytes too, writing a known key is a use of it: SIEVE's mark saves it from the next eviction."""
+async def test_overwriting_a_key_is_a_use_of_it() -> None:
+    """Under a bound in bytes too: SIEVE's mark saves the key from the next eviction."""
     store: MemoryStore[bytes] = MemoryStore(2, policy=SIEVE, max_bytes=100, size_of=len)
     for key in (1, 2, 1, 3):
-        await store.set(key, Entry(bytes(10), math.inf))
+        await store.set(key, Entry(bytes(10), FOREVER))
     assert [key for key in (1, 2, 3) if store.peek(key) is not MISS] == [1, 3]
 
 
 @in_virtual_time
 async def test_an_overwrite_that_grows_makes_room() -> None:
-    """The bound in bytes holds when a known key comes back larger."""
+    """The bound in bytes holds when a key gets a larger value."""
     store: MemoryStore[bytes] = MemoryStore(10, max_bytes=100, size_of=len)
     for key, size in ((1, 40), (2, 40), (2, 90)):
-        await store.set(key, Entry(bytes(size), math.inf))
+        await store.set(key, Entry(bytes(size), FOREVER))
     assert ([key for key in (1, 2) if store.peek(key) is not MISS], store.bytes, store.evicted) == ([2], 90, 1)
 
 
 @in_virtual_time
-async def test_a_victim_that_was_dead_already_has_expired() -> None:
-    """Causes are counted apart: three are dead, a write buries two, and the policy names the third."""
+async def test_an_expired_entry_that_the_policy_names_counts_as_expired() -> None:
+    """Three entries have expired: a write purges two of them, and the policy names the third to make room."""
     store: MemoryStore[bytes] = MemoryStore(10, max_bytes=90, size_of=len)
     for key in range(3):
         await store.set(key, Entry(bytes(30), 10.0))
     await asyncio.sleep(10.0)
-    await store.set(9, Entry(bytes(90), math.inf))
+    await store.set(9, Entry(bytes(90), FOREVER))
     assert (store.expired, store.evicted, len(store)) == (3, 0, 1)
 
 
 @in_virtual_time
 async def test_a_listener_hears_why_each_entry_left() -> None:
-    """One fact for each: evicted for want of room, expired (found by a reader or by a write), refused as too large."""
+    """A fact for each: evicted for lack of room, found expired by a reader or by a write, refused as too large."""
     heard: list[tuple[str, Hashable, str]] = []
     store: MemoryStore[bytes] = MemoryStore(
         2, max_bytes=100, size_of=len, name="L1", listen=lambda event: heard.append((event.cache, event.key, event[2]))
     )
-    await store.set(1, Entry(bytes(10), math.inf))
+    await store.set(1, Entry(bytes(10), FOREVER))
     await store.set(2, Entry(bytes(10), 5.0))
     await store.set(3, Entry(bytes(10), 5.0))
-    await store.set(4, Entry(bytes(101), math.inf))
+    await store.set(4, Entry(bytes(101), FOREVER))
     await asyncio.sleep(5.0)
     store.peek(2)
-    await store.set(5, Entry(bytes(10), math.inf))
+    await store.set(5, Entry(bytes(10), FOREVER))
     await store.delete(5)
     assert heard == [("L1", 1, "evicted"), ("L1", 4, "refused"), ("L1", 2, "expired"), ("L1", 3, "expired")]
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_listener_that_raises_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """Where no event loop is running, the log hears of it, and the store goes on."""
+def test_a_listener_that_raises_does_not_disturb_the_store(caplog: pytest.LogCaptureFixture) -> None:
+    """If no event loop is running, the error goes to the log, and the store works on."""
 
     def bad(event: object) -> None:
         raise ValueError("listener")
 
     store: MemoryStore[int] = MemoryStore(1, listen=bad)
-    store.put(1, Entry(1, math.inf))
-    store.put(2, Entry(2, math.inf))
-    assert store.peek(2) == Entry(2, math.inf)
+    store.put(1, Entry(1, FOREVER))
+    store.put(2, Entry(2, FOREVER))
+    assert store.peek(2) == Entry(2, FOREVER)
     assert "The listener of store raised" in caplog.text
 
 
 @pytest.mark.long
 @EVERY_POLICY
 def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int], Policy[Any]]) -> None:
-    """As many objects live after a million keys, each with a TTL, as after ten thousand, and no table has grown."""
+    """After a million keys with a TTL there are as many objects as after ten thousand, and no table has grown."""
     now = 0.0
     store: MemoryStore[int] = MemoryStore(1_000, policy=policy, clock=lambda: now)
     sizes = []
@@ -209,7 +295,7 @@ def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int],
 @pytest.mark.long
 @EVERY_POLICY
 def test_no_entry_is_lost_in_100_000_steps(policy: Callable[[int], Policy[Any]]) -> None:
-    """Whatever was put is found, or was overwritten or removed, or a fact has told why it left."""
+    """Every entry that was put is found, or was overwritten or removed, or a fact has said why it is gone."""
     now, gone = 0.0, set[Hashable]()
     store: MemoryStore[int] = MemoryStore(
         50,
@@ -229,15 +315,15 @@ def test_no_entry_is_lost_in_100_000_steps(policy: Callable[[int], Policy[Any]])
                 store.remove(key)
                 live.pop(key, None)
             case 1 | 2 | 3 | 4:
-                live[key] = Entry(step, now + chance.choice([0.0, 1.0, 20.0, math.inf]))
+                live[key] = Entry(step, now + chance.choice([0.0, 1.0, 20.0, FOREVER]))
                 store.put(key, live[key])
-                if live[key].expires <= now:  # dead on arrival: never in, so nobody reports it
+                if live[key].expires <= now:  # it was never stored, so no fact reports it
                     del live[key]
             case _:
                 found = store.peek(key)
                 assert found is (MISS if key in gone else live.get(key, MISS))
-        for left in gone - set(store._entries):  # the same write can bury a key's old entry and keep its new one
-            live.pop(left, None)
+        for missing in gone - set(store._entries):  # one write can purge a key's old entry and store its new one
+            live.pop(missing, None)
         gone.clear()
         assert len(store) <= 50
         assert store.bytes <= 2_000
