@@ -38,11 +38,8 @@ if TYPE_CHECKING:
         miss_ratios as miss_ratios,
         plot_policies as plot_policies,
     )
-    from cachelab.lab.plots.lanes import (
-        plot_flow as plot_flow,
-        plot_lanes as plot_lanes,
-        plot_lifetimes as plot_lifetimes,
-    )
+    from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes
+    from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.timelines import plot_timelines as plot_timelines

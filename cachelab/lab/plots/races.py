@@ -1,9 +1,10 @@
-"""Pictures of races: one interleaving step by step, and all of them side by side."""
+"""Pictures of races: one interleaving step by step, and all interleavings beside each other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -13,49 +14,53 @@ from cachelab.lab.sim.races import Interleaving, Race
 __all__ = ["plot_orders", "plot_race"]
 
 
-def plot_race(run: Interleaving, title: str) -> Picture:
-    """One lane for each actor with its operations in order; below, what the cache and the origin hold after each."""
-    actors = list(dict.fromkeys(run.order))
+def plot_race(interleaving: Interleaving, title: str) -> Picture:
+    """A lane for each actor with its operations in order; below, what cache and origin hold after each operation."""
+    actors, steps = list(dict.fromkeys(interleaving.order)), interleaving.steps
     figure, (ax,) = axes(1.2 + 0.5 * (len(actors) + 2))
     ax.grid(False)
     level = {name: len(actors) + 1 - i for i, name in enumerate(actors)}
-    for number, step in enumerate(run.steps, 1):
-        colour = PALETTE[actors.index(step.actor)]
-        ax.barh(level[step.actor], 0.94, left=number - 0.47, height=0.7, color=colour, alpha=0.2, edgecolor=colour)
-        ax.annotate(step.did, (number, level[step.actor]), ha="center", va="center", fontsize=9.5)
-        stale = step.cached not in (None, step.origin)
-        colour, weight = (COLOURS["miss"], "bold") if stale else ("#444444", "normal")
-        cached = "empty" if step.cached is None else f"version {step.cached}"
-        ax.annotate(
-            cached + (" ✗" if stale else ""), (number, 1), ha="center", va="center", color=colour, weight=weight
-        )
-        ax.annotate(f"version {step.origin}", (number, 0), ha="center", va="center", fontsize=9.5, color="#444444")
+    for number, step in enumerate(steps, 1):
+        y, colour = level[step.actor], PALETTE[actors.index(step.actor)]
+        ax.barh(y, 0.94, left=number - 0.47, height=0.7, color=colour, alpha=0.2, edgecolor=colour)
+        ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=9.5)
+        _write_contents(ax, number, step.cached, step.origin)
     ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
     ax.set_yticks([*level.values(), 1, 0], [*level, "in the cache", "at the origin"])
     ax.set_ylim(-0.5, len(actors) + 1.6)
-    ax.set_xlim(0.4, len(run.steps) + 0.6)
-    ax.set_xticks(range(1, len(run.steps) + 1))
+    ax.set_xlim(0.4, len(steps) + 0.6)
+    ax.set_xticks(range(1, len(steps) + 1))
     ax.set_xlabel("step")
-    words = "; ".join(f"{step.actor} {step.did}" for step in run.steps)
-    last = run.steps[-1]
+    words = "; ".join(f"{step.actor} {step.did}" for step in steps)
+    last = steps[-1]
     end = "nothing" if last.cached is None else f"version {last.cached}"
     return finish(figure, title, f"{words}. At the end the cache holds {end}, the origin version {last.origin}.")
 
 
+def _write_contents(ax: Axes, number: int, cached: int | None, origin: int) -> None:
+    """Write under a step which version the cache holds, and below it that of the origin."""
+    stale = cached not in (None, origin)
+    colour, weight = (COLOURS["miss"], "bold") if stale else ("#444444", "normal")
+    text = ("empty" if cached is None else f"version {cached}") + (" ✗" if stale else "")
+    ax.annotate(text, (number, 1), ha="center", va="center", color=colour, weight=weight)
+    ax.annotate(f"version {origin}", (number, 0), ha="center", va="center", fontsize=9.5, color="#444444")
+
+
 def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
-    """Every interleaving as a row, a cell for each turn in its actor's colour; rows that end stale are marked."""
+    """A row for each interleaving, with a cell for each turn in its actor's colour; rows that end stale are marked."""
     figure, panels = axes(3.6, columns=len(races))
     actors = list(dict.fromkeys(name for race in races.values() for name in race.interleavings[0].order))
     for ax, (label, race) in zip(panels, races.items(), strict=True):
         ax.grid(False)
         rows = len(race.interleavings)
-        for number, run in enumerate(race.interleavings):
+        for number, interleaving in enumerate(race.interleavings):
+            order, stale = interleaving.order, interleaving.stale
             y, height = 1 - (number + 0.5) / rows, 0.86 / rows
-            for turn, name in enumerate(run.order):
+            for turn, name in enumerate(order):
                 colour = PALETTE[actors.index(name)]
-                ax.barh(y, 0.92, left=turn, height=height, color=colour, alpha=1 if run.stale else 0.28)
-            if run.stale:
-                ax.annotate("✗", (len(run.order) + 0.3, y), color=COLOURS["miss"], va="center", ha="center", fontsize=8)
+                ax.barh(y, 0.92, left=turn, height=height, color=colour, alpha=1 if stale else 0.28)
+            if stale:
+                ax.annotate("✗", (len(order) + 0.3, y), color=COLOURS["miss"], va="center", ha="center", fontsize=8)
         ax.set_title(f"{label}: {len(race.stale)} of {rows}", loc="left", fontsize=9.5)
         ax.set_xlim(0, len(race.interleavings[0].order) + 0.8)
         ax.set_ylim(0, 1)

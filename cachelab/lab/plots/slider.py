@@ -1,4 +1,4 @@
-"""A slider over precomputed pictures."""
+"""A slider that shows one of several pictures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ __all__ = ["slider"]
 
 
 def slider(name: str, frames: Mapping[Any, Picture]) -> None:
-    """Show the first picture, and under it a slider that swaps in the others; all words are printed below.
+    """Show the first picture, with a slider under it that shows the others, and print the words of all of them.
 
-    The pictures exist already, so a move only sends one. Without widgets, as on a web page, the first stands alone.
+    The pictures are drawn before, so that a move of the slider only sends one. Where there are no widgets, as on a web
+    page, only the first picture is shown. Raises ValueError if there is no picture.
     """
     from IPython.display import display
     from ipywidgets import SelectionSlider

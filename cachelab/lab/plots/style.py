@@ -1,8 +1,8 @@
-"""The visual language of the lab: pictures with a twin in words.
+"""The visual language of the lab: pictures, each with a twin in words.
 
-One visual language in all chapters: a colour and a marker per meaning (never a colour alone), lines for what the
-formula says, dots for what was measured, labels on the lines instead of legends, a title that states the finding.
-Pictures are drawn without pyplot, so that they leave no state behind and look the same everywhere.
+It is the same in all chapters. A meaning has a colour and a marker, never a colour alone. Lines show what the formula
+says, and dots show what was measured. Labels stand on the lines instead of in a legend, and the title states the
+finding. Pictures are drawn without pyplot, so that they leave no state behind and look the same everywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cachelab.lab.text import say
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "EndLabel",
     "MARKERS",
     "PALETTE",
     "Picture",
@@ -30,7 +31,7 @@ __all__ = [
     "label_ends",
 ]
 
-# Okabe and Ito's palette: told apart by people with any kind of colour vision.
+# Okabe and Ito's palette, whose colours people with any kind of colour vision can tell apart.
 COLOURS = {
     "hit": "#009E73",
     "stale": "#E69F00",
@@ -44,10 +45,13 @@ COLOURS = {
 MARKERS = {"hit": "o", "stale": "^", "miss": "X", "collapsed": "s", "error": "P"}
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 
+EndLabel: TypeAlias = tuple[float, float, str, str]
+"""A label at the end of a line: x, y, text, colour."""
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure and the same in words. As the last line of a cell it shows itself; elsewhere call `show()`."""
+    """A drawn figure and its twin in words. As the last line of a cell it is shown; elsewhere call `show()`."""
 
     png: bytes
     words: str
@@ -71,7 +75,7 @@ class Picture:
 
 
 def axes(height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure of the house's width with so many panels beside each other; `height` in inches."""
+    """An empty figure of the course's width, with `columns` panels beside each other; `height` is in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.6, height), dpi=150, layout="constrained")
@@ -91,15 +95,14 @@ def finish(figure: Figure, title: str, words: str) -> Picture:
     return Picture(buffer.getvalue(), words, title)
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write each (x, y, text, colour) to the right of its point, moved apart where two would overlap."""
-    scale, back = (math.log10, lambda y: 10**y) if ax.get_yscale() == "log" else (float, float)
+def label_ends(ax: Axes, ends: Sequence[EndLabel]) -> None:
+    """Write each label to the right of its point. Labels that would overlap are moved apart."""
+    scale, unscale = (math.log10, lambda y: 10**y) if ax.get_yscale() == "log" else (float, float)
     low, high = map(scale, ax.get_ylim())
-    apart = 0.062 * (high - low)
-    below = -math.inf
+    line_height = 0.062 * (high - low)
+    height = -math.inf
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
-        below = max(scale(y), below + apart)
-        note = ax.annotate(
-            text, (x, back(below)), xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5
-        )
+        height = max(scale(y), height + line_height)
+        place = (x, unscale(height))
+        note = ax.annotate(text, place, xytext=(8, 0), textcoords="offset points", color=colour, fontsize=9.5)
         note.set(va="center", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=5)
