@@ -1,4 +1,4 @@
-"""What the tests of all exercises ask: each answer gets its own words, and what is wrong comes with its evidence."""
+"""What the tests of all exercises share: each answer gets its own words, and a wrong one comes with its evidence."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -9,29 +9,37 @@ from cachelab import lab
 
 __all__ = ["Answers", "assert_evidence_follows", "assert_verdict", "each_answer"]
 
-Answers: TypeAlias = Sequence[tuple[str, Any, str]]
-"""The name of an exercise, an answer to it, and words of the verdict, "Correct. …" for right ones only."""
+Answers: TypeAlias = Sequence[tuple[Any, str]]
+"""Answers to one exercise, each with words of its verdict; only the words for a right answer begin with "Correct."."""
 
 
 def each_answer(answers: Answers) -> pytest.MarkDecorator:
-    """A test of `name`, `answer` and `words` for each."""
-    ids = [f"{name}-{number}" for number, (name, _, _) in enumerate(answers)]
-    return pytest.mark.parametrize(("name", "answer", "words"), answers, ids=ids)
+    """Run a test with each `answer` and its `words`."""
+    ids = [
+        f"{number}-{getattr(answer, '__name__', type(answer).__name__)}" for number, (answer, _) in enumerate(answers)
+    ]
+    return pytest.mark.parametrize(("answer", "words"), answers, ids=ids)
 
 
-def assert_verdict(name: str, answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The words are said; it is called correct if, and only if, they begin with "Correct."."""
-    lab.check(name, answer)
+def assert_verdict(exercise: str, answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The verdict has these words, and it begins with "Correct." if and only if they do."""
+    lab.check(exercise, answer)
     verdict = " ".join(capsys.readouterr().out.split())
     assert words.lower() in verdict.lower()
     assert verdict.startswith("Correct.") == words.startswith("Correct.")
 
 
-def assert_evidence_follows(name: str, answers: Answers, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is wrong with an answer to `name`, the sentence is followed by what happened."""
-    for exercise, answer, words in answers:
-        if exercise == name and words[:7] not in ("Correct", "Nothing"):
-            lab.check(name, answer)
+def assert_evidence_follows(exercise: str, answers: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each sentence about a wrong answer is followed by what happened, and three or more of them are different.
+
+    A sentence about code that raises, hangs or never ends says where that happened, and nothing follows it.
+    """
+    sentences = set()
+    for answer, words in answers:
+        if not words.startswith(("Correct.", "Nothing to check yet")):
+            lab.check(exercise, answer)
             sentence, _, evidence = capsys.readouterr().out.partition("\n\n")
             assert sentence.startswith("Not yet.")
-            assert evidence.strip()
+            assert evidence.strip() or sentence.startswith("Not yet. Your code")
+            sentences.add(sentence)
+    assert len(sentences) >= 3

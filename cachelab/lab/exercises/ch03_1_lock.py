@@ -130,6 +130,8 @@ def _check_one_caller(make: Any) -> None:
     if not outcome.loads and outcome.answers.get(0, ("",))[0] == "None":
         raise NotYet("the class still has ... where the code should be.")
     _check_answers(outcome)
+    if outcome.answers[0][2] > 1:
+        raise Wrong("One call loads its key twice.", outcome.table([0]))
     if not _is_hit(outcome, 1):
         words = "The same key is loaded again on each call: store the value, and look for it before you load."
         raise Wrong(words, outcome.table([0, 1]))

@@ -1,0 +1,101 @@
+"""Exercise 7.1: right answers, and wrong ones with their mistakes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
+
+
+async def atomic(client: Any, user: str) -> bool:
+    pipe = client.pipeline(transaction=True)
+    pipe.set(f"rate:{user}", 0, ex=60, nx=True)
+    pipe.incr(f"rate:{user}")
+    return bool((await pipe.execute())[1] <= 10)
+
+
+async def two_moments(client: Any, user: str) -> bool:
+    count = await client.incr(f"rate:{user}")
+    if count == 1:
+        await client.expire(f"rate:{user}", 60)
+    return bool(count <= 10)
+
+
+async def two_commands(client: Any, user: str) -> bool:
+    await client.set(f"rate:{user}", 0, ex=60, nx=True)
+    return bool(await client.incr(f"rate:{user}") <= 10)
+
+
+async def in_a_finally(client: Any, user: str) -> bool:
+    count = 1
+    try:
+        count = await client.incr(f"rate:{user}")
+    finally:  # a pod that is killed runs none
+        if count == 1:
+            await client.expire(f"rate:{user}", 60)
+    return bool(count <= 10)
+
+
+async def renews(client: Any, user: str) -> bool:
+    pipe = client.pipeline(transaction=True)
+    pipe.incr(f"rate:{user}")
+    pipe.expire(f"rate:{user}", 60)
+    return bool((await pipe.execute())[0] <= 10)
+
+
+async def reads_first(client: Any, user: str) -> bool:
+    count = int(await client.get(f"rate:{user}") or 0) + 1
+    await client.set(f"rate:{user}", count, **({"ex": 60} if count == 1 else {"keepttl": True}))
+    return count <= 10
+
+
+def for_so_long(seconds: int) -> Any:
+    async def allow(client: Any, user: str) -> bool:
+        pipe = client.pipeline(transaction=True)
+        pipe.set(f"rate:{user}", 0, ex=seconds, nx=True)
+        pipe.incr(f"rate:{user}")
+        return bool((await pipe.execute())[1] <= 10)
+
+    return allow
+
+
+async def by_the_clock(client: Any, user: str) -> bool:
+    return await atomic(client, f"{user}:{asyncio.get_running_loop().time() // 60}")
+
+
+async def for_everybody(client: Any, user: str) -> bool:
+    return await atomic(client, "all")
+
+
+async def always(client: Any, user: str) -> bool:
+    return True
+
+
+ANSWERS: list[tuple[Any, str]] = [
+    (atomic, "Correct."),
+    (two_moments, "leaves a counter without an end"),
+    (two_commands, "Between your two commands the counter can come to its end"),
+    (in_a_finally, "leaves a counter without an end"),
+    (for_so_long(5), "yours is shorter, or begins by the clock"),
+    (by_the_clock, "yours is shorter, or begins by the clock"),
+    (for_so_long(600), "yours is longer"),
+    (renews, "a window that each call makes longer never ends"),
+    (reads_first, "let Redis count (INCR)"),
+    (for_everybody, "Each user has a counter of their own"),
+    (always, "the 11th is not"),
+    (..., "Nothing to check yet"),
+]
+
+
+@each_answer(ANSWERS)
+def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The right answers pass, and each wrong one is told its own mistake."""
+    assert_verdict("7.1", answer, words, capsys)
+
+
+def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence about each wrong answer is followed by what happened."""
+    assert_evidence_follows("7.1", ANSWERS, capsys)
