@@ -45,4 +45,4 @@ if TYPE_CHECKING:
     from cachelab.thread_flight import ThreadFlight as ThreadFlight
 
 else:
-    __all__, __getattr__, __dir__ = lazy_names(__name__)
+    __all__, __getattr__, __dir__ = lazy_names(__name__, extra="redis")

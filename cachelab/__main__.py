@@ -1,8 +1,8 @@
 """`python -m cachelab lab` opens the course in JupyterLab, `python -m cachelab test` checks it.
 
-Both run from a bare Python, so this file uses nothing but the standard library: they make the project's own
-environment, `.venv` in the project's folder (CACHELAB_VENV names another place), and install into it what
-pyproject.toml asks for, again only when that file has changed.
+Both work with a bare Python, so this file uses nothing but the standard library. They make the project's own
+environment, which is the folder `.venv` in the project (CACHELAB_VENV names another place). Into it they install the
+extra of pyproject.toml that the command needs, and they install again only when that file has changed.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ usage: python -m cachelab lab  [--here] [options of jupyter lab ...]    open the
 --here uses the Python that runs this command, as it is, instead of the project's own environment."""
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRA = {"lab": "", "test": "[test]"}
-"""What of pyproject.toml's extras a command needs installed."""
+EXTRAS = {"lab": ["lab", "test"], "test": ["test"]}
+"""The extra of pyproject.toml that a command installs, and after it those that contain this one."""
 PROGRAM = {"lab": ["jupyterlab", "notebooks/00_start_here.ipynb"], "test": ["pytest"]}
 """The module that a command runs in the project's folder, with its first arguments."""
 
 
 def main(arguments: list[str]) -> int:
-    """Carry out one command and return its exit code; every failure is a sentence (SystemExit), never a traceback."""
+    """Carry out one command and return its exit code. A failure is a sentence (SystemExit), never a traceback."""
     command, *options = arguments or [""]
     if command in {"-h", "--help"}:
         print(USAGE)
@@ -39,17 +39,17 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     if not (ROOT / "pyproject.toml").is_file():
-        raise SystemExit("This cachelab was installed without its notebooks: repeat the command in a clone of it.")
+        raise SystemExit("This cachelab was installed without its notebooks. Repeat the command in a clone of it.")
     module = PROGRAM[command][0]
     if options[:1] == ["--here"]:
         options = options[1:]
         python = Path(sys.executable)
         if importlib.util.find_spec(module) is None:
-            raise SystemExit(f"This Python has no {module}: repeat the command without --here.")
+            raise SystemExit(f"This Python has no {module}. Repeat the command without --here.")
     else:
         folder = Path(os.environ.get("CACHELAB_VENV") or ROOT / ".venv").absolute()
         python = environment(folder)
-        install(python, folder / "cachelab-installed", EXTRA[command])
+        install(python, folder / "cachelab-installed", EXTRAS[command])
     return become([str(python), "-m", *PROGRAM[command], *options])
 
 
@@ -59,48 +59,48 @@ def environment(folder: Path) -> Path:
     if not python.exists():
         if any(importlib.util.find_spec(module) is None for module in ("venv", "ensurepip")):
             raise SystemExit(
-                "This Python cannot make virtual environments: install its venv module (Debian, Ubuntu: "
+                "This Python cannot make virtual environments. Install its venv module (Debian, Ubuntu: "
                 "sudo apt install python3-venv) and repeat the command."
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(folder.parent, os.W_OK):
-            raise SystemExit(f"{folder.parent} cannot be written to: clone the project into a folder of your own.")
+            raise SystemExit(f"{folder.parent} cannot be written to. Clone the project into a folder of your own.")
         print(f"Making the environment {folder} ...", flush=True)
         if subprocess.run([sys.executable, "-m", "venv", folder]).returncode:
-            raise SystemExit(f"The environment could not be made: delete {folder} and repeat the command.")
+            raise SystemExit(f"The environment could not be made. Delete {folder} and repeat the command.")
     return python
 
 
-def install(python: Path, stamp: Path, extra: str) -> None:
-    """Install the project with `extra` by `python`, unless `stamp` says that just this was done before.
+def install(python: Path, stamp: Path, extras: list[str]) -> None:
+    """Install the project with the first of `extras` by `python`, unless `stamp` says that one of them is installed.
 
-    The stamp is a hash of what pyproject.toml said, and where, followed by the extra: without an extra it is the
-    beginning of the stamp with one, so that `lab` after `test` installs nothing.
+    The stamp is a hash of what pyproject.toml says and of where it is, followed by the extra that was installed. An
+    extra that contains the first one serves as well, so `lab` after `test` installs nothing.
     """
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + os.fsencode(ROOT)).hexdigest()
-    if stamp.is_file() and stamp.read_text().startswith(digest + extra):
+    if stamp.is_file() and stamp.read_text() in {f"{digest}[{extra}]" for extra in extras}:
         return
     print("Installing what the course needs; the first time this takes a few minutes ...", flush=True)
     pip = [str(python), "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True).returncode:  # an environment made by uv has no pip
         subprocess.run([str(python), "-m", "ensurepip"])
-    command = [*pip, "install", "--disable-pip-version-check", "--editable", f"{ROOT}{extra}"]
+    command = [*pip, "install", "--disable-pip-version-check", "--editable", f"{ROOT}[{extras[0]}]"]
     if subprocess.run(command).returncode:
         shown = subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
-        raise SystemExit(f"Installing failed for the reason given above: when it is mended, repeat\n  {shown}")
-    stamp.write_text(digest + extra)
+        raise SystemExit(f"Installing failed for the reason given above. When that is mended, repeat\n  {shown}")
+    stamp.write_text(f"{digest}[{extras[0]}]")
 
 
 def become(command: list[str]) -> int:
     """Hand the terminal over to `command`, run in the project's folder, and return its exit code.
 
-    The kernels beside the running Python go before those of the user's folder, which may belong to another Python.
+    Jupyter prefers the kernels beside the running Python to those in the user's folder, which may belong to another one.
     """
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.chdir(ROOT)
     if os.name != "nt":
         os.execv(command[0], command)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows has no exec: we wait, and Ctrl-C is for the child
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows has no exec: this process waits, and Ctrl-C is for the child
     return subprocess.run(command).returncode
 
 
@@ -110,4 +110,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit("Stopped.")
     except OSError as error:
-        sys.exit(f"{error}: mend that and repeat the command.")
+        sys.exit(f"{error}. Mend that and repeat the command.")

@@ -8,7 +8,8 @@ too, so that they are written once:
 
     __all__, __getattr__, __dir__ = lazy_names(__name__)
 
-`Flight as Flight` tells a type checker that the name is meant to be imported from here.
+`Flight as Flight` tells a type checker that the name is meant to be imported from here. Some names need a package that
+cachelab does not require. Where it is missing, the import of such a name says which extra to install.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from typing import Any
 __all__ = ["lazy_names"]
 
 
-def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
-    """`__all__`, `__getattr__` and `__dir__` for the package of this name, which is being imported."""
+def lazy_names(
+    package: str, *, extra: str | None = None
+) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """`__all__`, `__getattr__` and `__dir__` for the package of this name, which is being imported.
+
+    `extra` is the extra of pyproject.toml that brings what its modules import from other packages.
+    """
     module = sys.modules[package]
     home = dict(_names(ast.parse(module.__spec__.loader.get_source(package))))  # type: ignore[union-attr]
     names = sorted(home)
@@ -31,7 +37,13 @@ def lazy_names(package: str) -> tuple[list[str], Callable[[str], Any], Callable[
     def load(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"{package} has no {name!r}; it has {', '.join(names)}.")
-        found = getattr(import_module(home[name]), name)
+        try:
+            found = getattr(import_module(home[name]), name)
+        except ModuleNotFoundError as error:
+            if extra is None or error.name is None or error.name.partition(".")[0] == "cachelab":
+                raise
+            sentence = f'{name} needs {error.name}, which is not installed: pip install "cachelab[{extra}]"'
+            raise ImportError(sentence, name=error.name) from error
         setattr(module, name, found)  # the next time it is found without this function
         return found
 

@@ -22,11 +22,15 @@ __all__ = ["CachetoolsStore"]
 class CachetoolsStore:
     """At most `max_entries` entries in a `cachetools.TLRUCache`; the clock is the running loop's, bound at first use.
 
-    Raises ValueError if `max_entries` is not a whole number of at least 1.
+    Raises ValueError if `max_entries` is not a whole number of at least 1, and ImportError without cachetools.
     """
 
     def __init__(self, max_entries: int, *, clock: Clock | None = None) -> None:
-        from cachetools import TLRUCache  # not at the top: `import cachelab` must be quick, and work without it
+        try:
+            from cachetools import TLRUCache  # not at the top: `import cachelab` must be quick, and work without it
+        except ModuleNotFoundError as error:
+            sentence = "CachetoolsStore needs cachetools, which is not installed: pip install cachetools"
+            raise ImportError(sentence, name=error.name) from error
 
         self._clock = clock or lazy_clock()
         self._cache: Any = TLRUCache(
@@ -48,7 +52,10 @@ class CachetoolsStore:
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
         """Keep `entry`. If there is no room, the least recently used entry is evicted."""
-        self._cache[key] = entry
+        if self._clock() < entry.expires:
+            self._cache[key] = entry
+        else:
+            self._cache.pop(key, None)  # before version 7.3, TLRUCache would keep the old entry
 
     async def delete(self, key: Hashable) -> None:
         """Forget the key. Nothing happens if it is not there."""
