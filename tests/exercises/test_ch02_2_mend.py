@@ -45,7 +45,7 @@ async def other_error(db: Any, cache: Any, user_id: int, email: str) -> None:
         raise KeyError(user_id) from None
 
 
-async def tells_nobody(db: Any, cache: Any, user_id: int, email: str) -> None:
+async def deletes_nothing(db: Any, cache: Any, user_id: int, email: str) -> None:
     await db.update_user(user_id, email)
 
 
@@ -60,7 +60,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (copied, "A reader that comes between the delete and the write"),
     (silent, "The delete failed, and update_user said nothing"),
     (other_error, "Let the cache's own error through"),
-    (tells_nobody, "Nothing tells the cache"),
+    (deletes_nothing, "Nothing tells the cache"),
     (writes_nothing, "It has to write to the database"),
 ]
 

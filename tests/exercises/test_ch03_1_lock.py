@@ -295,12 +295,27 @@ class DropsWhatTwoHaveLoaded(NoLock):
         return value
 
 
+class KeepsTheKeyInSelf(NoLock):
+    async def get(self, key: int) -> Any:
+        if key in self.values:
+            return self.values[key]
+        self.key = key
+        value = await self.load(key)
+        self.values[self.key] = value
+        return value
+
+
 class NoneIsNothing(NoLock):
     async def get(self, key: int) -> Any:
         value = self.values.get(key)
         if value is None:
             value = self.values[key] = await self.load(key)
         return value
+
+
+class AnswersForNone(NoLock):
+    async def get(self, key: int) -> Any:
+        return await super().get(key) or "unknown"
 
 
 class MarksTheKey(NoLock):
@@ -395,6 +410,20 @@ class NeverReleases(WithLock):
         return await super().get(key)
 
 
+class NeverReleasesAfterAMiss(WithLock):
+    async def get(self, key: int) -> Any:
+        if key not in self.values:
+            await self.lock.acquire()
+        return await super().get(key)
+
+
+class NeverLeavesItsPlace(EightAtATime):
+    async def get(self, key: int) -> Any:
+        if key not in self.values:
+            await self.places.acquire()
+        return await NoLock.get(self, key)
+
+
 class ReleasesTwice(WithLock):
     async def get(self, key: int) -> Any:
         async with self.lock:
@@ -477,8 +506,10 @@ ANSWERS: list[tuple[Any, str]] = [
     (KeepsTen, "A value is lost: 30 keys were loaded"),
     (LosesAnUpdate, SIDE_BY_SIDE),
     (CopiesBeforeTheLoad, SIDE_BY_SIDE),
+    (KeepsTheKeyInSelf, SIDE_BY_SIDE),
     (DropsWhatTwoHaveLoaded, "Two callers have loaded the key at the same time, and a later call"),
     (NoneIsNothing, "The origin's answer for this key is None"),
+    (AnswersForNone, "get(key) has to return the value that load(key) returned"),
     (MarksTheKey, "A caller that comes while its key is being loaded does not get the value"),
     (SetsNoEvent, "A caller that comes while its key is being loaded is never answered"),
     (StaysLocked, STAYS_LOCKED),
@@ -489,6 +520,8 @@ ANSWERS: list[tuple[Any, str]] = [
     (TriesAgain, MUST_REACH),
     (RaisesAnotherError, "Your code raised LookupError"),
     (NeverReleases, "Your code waits for something that never comes"),
+    (NeverReleasesAfterAMiss, "Your code waits for something that never comes"),
+    (NeverLeavesItsPlace, "Your code waits for something that never comes"),
     (ReleasesTwice, "Your code raised RuntimeError"),
     (PlainFunction, "get has to be an async function"),
     (ForgetsToAwait, "something that still has to be awaited"),
@@ -511,6 +544,22 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
 def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence about each wrong answer is followed by what happened."""
     assert_evidence_follows("3.1", ANSWERS, capsys)
+
+
+def test_the_evidence_is_a_trace_of_the_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the sentence stand the calls that show the mistake, each with its answer, its time and its loads."""
+    lab.check("3.1", ProfileCache)
+    assert capsys.readouterr().out.partition("\n\n")[2].splitlines() == [
+        "when     call       answer               after   loads of this key",
+        "10.00 s  get(1044)  'user 1044, load 1'  50 ms   1",
+        "10.01 s  get(20)    'user 20, load 1'    390 ms  1   <-- here",
+    ]
+    lab.check("3.1", StaysLocked)
+    assert capsys.readouterr().out.partition("\n\n")[2].splitlines() == [
+        "when    call     answer                               after  loads of this key",
+        "0.00 s  get(13)  ConnectionError: the origin is down  50 ms  1",
+        "1.00 s  get(13)  never comes                          -      1   <-- here",
+    ]
 
 
 class ThreadLockAcross(NoLock):

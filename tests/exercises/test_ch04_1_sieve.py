@@ -13,7 +13,7 @@ from tests.support.exercise_checks import assert_evidence_follows, assert_verdic
 
 
 class MySieve:
-    """SIEVE on a list; the wrong ones below differ from it in one point each."""
+    """SIEVE on a list; the classes below differ from it in one point each."""
 
     def __init__(self, bound: int) -> None:
         self.queue: list[str] = []
@@ -46,7 +46,7 @@ class NewestFirst(MySieve):
         return self.queue.pop()
 
 
-class ForgetsToSay(MySieve):
+class ReturnsNothing(MySieve):
     def evict(self) -> Any:
         super().evict()
 
@@ -56,7 +56,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (SIEVE, "Correct. Your evictions are SIEVE's"),
     *[(model, f"Not yet. {words[:30]}") for model, words in KNOWN_MISTAKES],
     (NewestFirst, "walks from the newest"),
-    (ForgetsToSay, "evict() has to return the key that leaves"),
+    (ReturnsNothing, "evict() has to return the key that leaves"),
     (..., "Nothing to check yet"),
     (3, "needs the class itself"),
 ]
@@ -73,8 +73,8 @@ def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) ->
     assert_evidence_follows("4.1", ANSWERS, capsys)
 
 
-def test_the_mistaken_are_all_different(capsys: pytest.CaptureFixture[str]) -> None:
-    """No two of the named misconceptions have the same evictions, so each name is the right one."""
+def test_known_mistakes_are_all_different(capsys: pytest.CaptureFixture[str]) -> None:
+    """No two of the known mistakes have the same evictions, so each gets its own name."""
     said = []
     for model, _ in KNOWN_MISTAKES:
         lab.check("4.1", model)

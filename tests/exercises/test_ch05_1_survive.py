@@ -11,7 +11,7 @@ from tests.support.exercise_checks import assert_evidence_follows, assert_verdic
 
 
 class Shared:
-    """The six lines of chapter 5."""
+    """The six lines of chapter 5: the class that the exercise shows."""
 
     def __init__(self) -> None:
         self.loads: dict[Any, asyncio.Future[Any]] = {}
@@ -29,7 +29,7 @@ class Shared:
 
 
 class ShieldOnly(Shared):
-    """The follower is safe, but the first to leave clears the table, so that the next one loads again."""
+    """No follower is cancelled, but the first caller that leaves clears the table, so that the next one loads again."""
 
     async def get(self, key: Any, load: Any) -> Any:
         if key not in self.loads:
@@ -55,7 +55,7 @@ class Survives(Shared):
             task.exception()
 
 
-class ClearsAnothers(Survives):
+class ClearsANewerLoad(Survives):
     def clear(self, key: Any, task: asyncio.Future[Any]) -> None:
         self.loads.pop(key, None)
         if not task.cancelled():
@@ -73,7 +73,7 @@ class NoDelete:
         return await load(key)
 
 
-class Alone(Survives):
+class SharesNothing(Survives):
     async def get(self, key: Any, load: Any) -> Any:
         return await load(key)
 
@@ -109,9 +109,9 @@ ANSWERS: list[tuple[Any, str]] = [
     (Survives, "Correct."),
     (Shared, "Not yet. The first caller leaves"),
     (ShieldOnly, "A caller that leaves takes the load off the table"),
-    (ClearsAnothers, "A caller that wakes up takes a newer load off the table"),
+    (ClearsANewerLoad, "A caller that wakes up takes a newer load off the table"),
     (NeverClears, "Not yet."),
-    (Alone, "no longer share a load"),
+    (SharesNothing, "no longer share a load"),
     (DeleteDoesNothing, "must not be given the old load's answer"),
     (DeleteCancels, "must not cancel the old load"),
     (FillsAnyway, "fills after the delete"),

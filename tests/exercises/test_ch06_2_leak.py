@@ -12,7 +12,7 @@ from tests.support.exercise_checks import assert_evidence_follows, assert_verdic
 
 
 class Leaks:
-    """The refresher of chapter 6; the others mend it in part."""
+    """The class that the exercise shows; those below mend it in part."""
 
     tasks: Any
 
@@ -95,7 +95,7 @@ class NeverTriesAgain(Mended):
             self.busy.discard(key)
 
 
-class DeadAfterClose(OneEach):
+class StaysInTheTable(OneEach):
     """A task that is cancelled before its first step never comes to its `finally`."""
 
     async def refresh(self, key: int) -> None:
@@ -137,7 +137,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (DropsTheOld, "must leave the old value"),
     (OneForAll, "Each key needs a refresh of its own"),
     (NeverTriesAgain, "is never tried again"),
-    (DeadAfterClose, "before its first step"),
+    (StaysInTheTable, "before its first step"),
     (NeverCloses, "After close() nothing may be under way"),
     (NeverLoads, "has to start a refresh"),
     (ForgetsToStore, "did not get into `values`"),

@@ -17,7 +17,7 @@ async def atomic(client: Any, user: str) -> bool:
     return bool((await pipe.execute())[1] <= 10)
 
 
-async def two_moments(client: Any, user: str) -> bool:
+async def expires_later(client: Any, user: str) -> bool:
     count = await client.incr(f"rate:{user}")
     if count == 1:
         await client.expire(f"rate:{user}", 60)
@@ -33,7 +33,7 @@ async def in_a_finally(client: Any, user: str) -> bool:
     count = 1
     try:
         count = await client.incr(f"rate:{user}")
-    finally:  # a pod that is killed runs none
+    finally:  # a pod that is killed does not come here
         if count == 1:
             await client.expire(f"rate:{user}", 60)
     return bool(count <= 10)
@@ -52,7 +52,7 @@ async def reads_first(client: Any, user: str) -> bool:
     return count <= 10
 
 
-def for_so_long(seconds: int) -> Any:
+def window_of(seconds: int) -> Any:
     async def allow(client: Any, user: str) -> bool:
         pipe = client.pipeline(transaction=True)
         pipe.set(f"rate:{user}", 0, ex=seconds, nx=True)
@@ -76,12 +76,12 @@ async def always(client: Any, user: str) -> bool:
 
 ANSWERS: list[tuple[Any, str]] = [
     (atomic, "Correct."),
-    (two_moments, "leaves a counter without an end"),
+    (expires_later, "leaves a counter without an end"),
     (two_commands, "Between your two commands the counter can come to its end"),
     (in_a_finally, "leaves a counter without an end"),
-    (for_so_long(5), "yours is shorter, or begins by the clock"),
+    (window_of(5), "yours is shorter, or begins by the clock"),
     (by_the_clock, "yours is shorter, or begins by the clock"),
-    (for_so_long(600), "yours is longer"),
+    (window_of(600), "yours is longer"),
     (renews, "a window that each call makes longer never ends"),
     (reads_first, "let Redis count (INCR)"),
     (for_everybody, "Each user has a counter of their own"),

@@ -27,7 +27,7 @@ def a_page(
     caught: type[Exception] = RedisError,
     order: Callable[[list[int]], list[int]] = list,
 ) -> Any:
-    """The solution, or, with one thing left out, one of its flaws."""
+    """The solution, or an answer that differs from it in one point."""
 
     async def page(store: Any, load: Any, keys: list[int]) -> list[Any]:
         clock, values = asyncio.get_running_loop().time, dict[int, Any]()

@@ -14,7 +14,7 @@ from tests.support.exercise_checks import assert_evidence_follows, assert_verdic
 def reader(
     decode: Callable[[bytes, int], Any], *, counts_it: bool = True, heals: bool = True, empty_is_none: bool = False
 ) -> Any:
-    """A reader of JSON that takes None from `decode` for a miss."""
+    """A reader to which None from `decode` is a miss. With the defaults it is the solution."""
 
     async def read(client: Any, load: Any, key: int, counts: Any) -> Any:
         data = await client.get(f"user:{key}")
@@ -55,7 +55,7 @@ def decoded(
     return decode
 
 
-def dies_without_an_id(data: bytes, key: int) -> Any:
+def fails_without_an_id(data: bytes, key: int) -> Any:
     found = decoded(ValueError, RecursionError, whose=None)(data, key)
     return found if found and found["id"] == key else None
 
@@ -78,7 +78,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (reader(decoded(*ALL, strings=("username",))), "it is JSON, but no profile"),
     (reader(decoded(*ALL, whose=lambda found: int(found.get("id", 0)))), "it is JSON, but no profile"),
     (reader(everything, empty_is_none=True), "count it, once"),
-    (reader(dies_without_an_id), "JSONDecodeError is one of many"),
+    (reader(fails_without_an_id), "JSONDecodeError is one of many"),
     (reader(lambda data, key: list(json.loads(data))), "not another shape"),
     (reader(everything, counts_it=False), "count it, once"),
     (reader(everything, heals=False), "write over it"),

@@ -1,4 +1,4 @@
-"""TTL caches for exercises 1.1 and 1.2: a right one, and wrong ones that differ from it in one point each."""
+"""TTL caches for exercises 1.1 and 1.2, and for the tests of `lab.check`: a right one, and many wrong ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Clock = Callable[[], float]
 
 
 class Right:
-    """A TTL cache as the exercises ask for; the wrong ones below differ from it in one point each."""
+    """A TTL cache as the exercises want it; the classes below differ from it in one point each."""
 
     def __init__(self, load: Any, ttl: float, clock: Clock) -> None:
         self.load, self.ttl, self.clock = load, ttl, clock
