@@ -1,12 +1,13 @@
 """The two commands of the README: what they install, and what they say when they cannot.
 
-Nothing is downloaded here: a record of the commands stands in for running them.
+Nothing is downloaded here: the tests record the commands instead of running them.
 """
 
 import importlib.util
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +18,27 @@ from tests.support.notebooks import ROOT
 
 
 class Recorder:
-    """Stands in for subprocess.run: keeps each command, answers with an exit code that a test may choose."""
+    """Takes the place of subprocess.run: records each command and answers with an exit code that a test may choose."""
 
     def __init__(self) -> None:
-        """Every command succeeds until `codes` says otherwise for a word in it."""
+        """Every command succeeds, unless `codes` has another exit code for a word in it."""
         self.codes: dict[str, int] = {}
         self.commands: list[list[str]] = []
 
     def __call__(self, command: list[Any], **_: Any) -> subprocess.CompletedProcess[str]:
-        """Record the command; the first of its words that is in `codes` decides how it ends."""
+        """Record the command. The first of its words that is in `codes` decides the exit code."""
         words = [str(word) for word in command]
         self.commands.append(words)
         return subprocess.CompletedProcess(words, next((self.codes[word] for word in words if word in self.codes), 0))
 
     def runs(self, word: str) -> list[list[str]]:
-        """The recorded commands that have this word."""
+        """The recorded commands that contain this word."""
         return [command for command in self.commands if word in command]
 
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
-    """Commands are recorded instead of run, and the project's environment is a folder that is not there yet."""
+    """Commands are recorded instead of run, and the project's environment is a folder that does not exist yet."""
     recorder = Recorder()
 
     def become(command: list[str]) -> int:
@@ -51,7 +52,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """The environment's folder, with something in the place of its Python."""
+    """The environment's folder, with an empty file in the place of its Python."""
     python = tmp_path / "environment" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     python.parent.mkdir(parents=True)
     python.touch()
@@ -61,36 +62,43 @@ def made(tmp_path: Path) -> Path:
 def test_first_run_makes_the_environment(recorder: Recorder, tmp_path: Path) -> None:
     """Without an environment the command makes one where CACHELAB_VENV says."""
     recorder.codes["venv"] = 1
-    with pytest.raises(SystemExit, match=r"delete .*environment and repeat"):
+    with pytest.raises(SystemExit, match=r"Delete .*environment and repeat"):
         commands.main(["lab"])
     assert recorder.commands == [[sys.executable, "-m", "venv", str(tmp_path / "environment")]]
 
 
 def test_second_run_installs_nothing(recorder: Recorder, made: Path) -> None:
-    """What is installed stays as it is while pyproject.toml does."""
+    """Nothing is installed again as long as pyproject.toml stays the same."""
     assert commands.main(["test"]) == commands.main(["test"]) == 0
     assert len(recorder.runs("install")) == 1
     assert len(recorder.runs("pytest")) == 2
 
 
 def test_lab_after_test_installs_nothing(recorder: Recorder, made: Path) -> None:
-    """What the tests need includes what the notebooks need."""
-    commands.main(["test"])
-    commands.main(["lab"])
-    assert len(recorder.runs("install")) == 1
+    """What the tests need includes what the notebooks need, whichever command comes first and however often."""
+    for command in ("test", "lab", "test", "lab"):
+        commands.main([command])
+    assert [command[-1] for command in recorder.runs("install")] == [f"{ROOT}[test]"]
+
+
+def test_an_extra_that_serves_a_command_contains_what_it_installs() -> None:
+    """Each further extra in `EXTRAS` names the first one among its requirements in pyproject.toml."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for installed, *others in commands.EXTRAS.values():
+        assert all(f"cachelab[{installed}]" in extras[other] for other in others)
 
 
 def test_test_after_lab_installs_the_rest(recorder: Recorder, made: Path) -> None:
-    """What the notebooks need is not enough for the tests."""
-    commands.main(["lab"])
-    commands.main(["test"])
-    assert [command[-1] for command in recorder.runs("install")] == [str(ROOT), f"{ROOT}[test]"]
+    """What the notebooks need is not enough for the tests; after that, both commands have what they need."""
+    for command in ("lab", "test", "lab", "test"):
+        commands.main([command])
+    assert [command[-1] for command in recorder.runs("install")] == [f"{ROOT}[lab]", f"{ROOT}[test]"]
 
 
 def test_changed_project_installs_again(
     recorder: Recorder, made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A change in pyproject.toml reaches the environment with the next command."""
+    """After a change in pyproject.toml the next command installs again."""
     monkeypatch.setattr(commands, "ROOT", tmp_path)
     for content in ("one", "two", "two"):
         (tmp_path / "pyproject.toml").write_text(content)
@@ -99,7 +107,7 @@ def test_changed_project_installs_again(
 
 
 def test_failed_install_names_the_command(recorder: Recorder, made: Path) -> None:
-    """When pip fails the sentence ends with the command to repeat, and the next run tries again."""
+    """When pip fails, the sentence ends with the command to repeat, and the next run tries again."""
     recorder.codes["install"] = 1
     for _ in range(2):
         with pytest.raises(SystemExit, match=r"repeat\n .* -m pip install .*\[test\]"):
@@ -108,7 +116,7 @@ def test_failed_install_names_the_command(recorder: Recorder, made: Path) -> Non
 
 
 def test_missing_pip_is_put_in(recorder: Recorder, made: Path) -> None:
-    """An environment without pip, as uv makes it, gets one."""
+    """pip is put into an environment that has none, as uv makes them."""
     recorder.codes["--version"] = 1
     commands.main(["lab"])
     assert len(recorder.runs("ensurepip")) == 1
@@ -122,35 +130,35 @@ def test_options_are_passed_on(recorder: Recorder, made: Path) -> None:
 
 
 def test_here_installs_nothing(recorder: Recorder) -> None:
-    """With --here the Python that runs the command is used as it is."""
+    """With --here, the Python that runs the command is used as it is."""
     assert commands.main(["lab", "--here", "--no-browser"]) == 0
     notebook = "notebooks/00_start_here.ipynb"
     assert recorder.commands == [[sys.executable, "-m", "jupyterlab", notebook, "--no-browser"]]
 
 
 def test_here_without_the_packages(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python without JupyterLab cannot be used with --here, and the sentence says what can."""
+    """A Python without JupyterLab cannot be used with --here, and the sentence says what to do instead."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SystemExit, match="without --here"):
         commands.main(["lab", "--here"])
 
 
 def test_python_without_venv(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Debian's Python without its venv package gets the name of that package."""
+    """For Debian's Python without its venv package, the sentence names that package."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda module: None if module == "ensurepip" else module)
     with pytest.raises(SystemExit, match="apt install python3-venv"):
         commands.main(["lab"])
 
 
 def test_folder_that_cannot_be_written(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no environment can be made the sentence names the folder."""
+    """Where no environment can be made, the sentence names the folder."""
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(SystemExit, match="cannot be written to"):
         commands.main(["lab"])
 
 
 def test_installed_without_notebooks(recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cachelab that was installed from a wheel has no notebooks to open."""
+    """A cachelab that was installed from a wheel has no notebooks, and the sentence says to use a clone."""
     monkeypatch.setattr(commands, "ROOT", tmp_path)
     with pytest.raises(SystemExit, match="in a clone"):
         commands.main(["lab"])
@@ -158,19 +166,19 @@ def test_installed_without_notebooks(recorder: Recorder, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("arguments", [[], ["tets"]], ids=["none", "unknown"])
 def test_unknown_command_shows_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """No command and an unknown one both show the usage and end with 2."""
+    """Without a command, or with an unknown one, the usage is shown and the exit code is 2."""
     assert commands.main(arguments) == 2
     assert capsys.readouterr().err.startswith("usage: python -m cachelab")
 
 
 def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """--help shows the usage on standard output."""
+    """--help shows the usage on standard output and exits with 0."""
     assert commands.main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: python -m cachelab")
 
 
 def test_exit_code_of_pytest_comes_back() -> None:
-    """The real command ends as pytest ends: with 4 for an option that it does not know."""
+    """The real command has the exit code of pytest, which is 4 for an unknown option."""
     command = [sys.executable, "-m", "cachelab", "test", "--here", "--no-such-option"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 4
