@@ -1,8 +1,7 @@
-"""The read path of one cache over one store: what it answers, what it keeps, what it counts and tells."""
+"""The read path of one cache over one store: what it answers, what it keeps, what it counts and reports."""
 
 import asyncio
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -10,18 +9,8 @@ import pytest
 
 from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, InvalidationFailed, MemoryStore, Record
 from cachelab.lab.sim.simulation import run
-from tests.support.fakes import BrokenStore, Heard, Origin, RemoteStore, facts, in_virtual_time, now, records
-
-FOREVER = math.inf
-NewStore = Callable[[], Any]
-EVERY_STORE = pytest.mark.parametrize("new_store", [lambda: MemoryStore(10), RemoteStore], ids=["here", "remote"])
-
-
-def over(load: Any, **options: Any) -> Cache[int, Any]:
-    """A cache over `load` with a TTL of 60 s and a store in this process, unless `options` say otherwise."""
-    defaults: dict[str, Any] = {"store": MemoryStore(100), "ttl": 60.0}
-    return Cache(load=load, **defaults | options)
-
+from tests.support.caches import EVERY_STORE, NewStore, make_cache
+from tests.support.fakes import BrokenStore, Heard, Origin, RemoteStore, facts, in_virtual_time, now, records, until
 
 # What it answers and what it remembers
 
@@ -31,13 +20,13 @@ def over(load: Any, **options: Any) -> Cache[int, Any]:
 async def test_a_value_is_loaded_once_and_then_remembered(value: object) -> None:
     """The second `get` is answered from the store, for the falsy values too."""
     origin = Origin(value)
-    cache = over(origin)
+    cache = make_cache(origin)
     assert [await cache.get(1), await cache.get(1), origin.calls] == [value, value, 1]
 
 
 @in_virtual_time
 async def test_each_key_has_its_own_value() -> None:
-    """The loader is asked for the key that was asked for, and its answer is kept under it."""
+    """The loader gets the key that the caller has given, and its answer is kept under that key."""
 
     async def load(key: int) -> int:
         return key * 10
@@ -49,9 +38,9 @@ async def test_each_key_has_its_own_value() -> None:
 @pytest.mark.parametrize(("wait", "calls"), [(math.nextafter(60.0, 0.0), 1), (60.0, 2)], ids=["before", "at"])
 @in_virtual_time
 async def test_a_value_is_served_until_its_ttl_has_passed(wait: float, calls: int) -> None:
-    """Just before the end of its TTL a value is served, at that very instant it is loaded again."""
+    """Just before the end of its TTL a value is still served; at the very end it is loaded again."""
     origin = Origin(load_time_s=0.0)
-    cache = over(origin)
+    cache = make_cache(origin)
     await cache.get(1)
     await asyncio.sleep(wait)
     await cache.get(1)
@@ -60,9 +49,9 @@ async def test_a_value_is_served_until_its_ttl_has_passed(wait: float, calls: in
 
 @in_virtual_time
 async def test_the_ttl_begins_when_the_load_ends() -> None:
-    """A value that took a second to load is still served a TTL later, less a moment."""
+    """A value that took a second to load is still served 59.5 s after the end of that load."""
     origin = Origin(load_time_s=1.0)
-    cache = over(origin)
+    cache = make_cache(origin)
     await cache.get(1)
     await asyncio.sleep(59.5)
     await cache.get(1)
@@ -71,10 +60,10 @@ async def test_the_ttl_begins_when_the_load_ends() -> None:
 
 @EVERY_STORE
 @in_virtual_time
-async def test_a_hit_does_not_lengthen_a_life(new_store: NewStore) -> None:
+async def test_a_hit_does_not_extend_a_ttl(new_store: NewStore) -> None:
     """The TTL counts from the load, however often the value is used."""
     origin = Origin(load_time_s=0.0)
-    cache = over(origin, store=new_store())
+    cache = make_cache(origin, new_store())
     for _ in range(4):
         await cache.get(1)
         await asyncio.sleep(20.0)
@@ -83,9 +72,9 @@ async def test_a_hit_does_not_lengthen_a_life(new_store: NewStore) -> None:
 
 @in_virtual_time
 async def test_an_infinite_ttl_keeps_a_value_for_ever() -> None:
-    """With ttl=math.inf only the store decides when a value leaves."""
+    """With ttl=math.inf only the store decides when a value goes."""
     origin = Origin()
-    cache = over(origin, ttl=FOREVER)
+    cache = make_cache(origin, ttl=math.inf)
     await cache.get(1)
     await asyncio.sleep(1e9)
     await cache.get(1)
@@ -94,15 +83,15 @@ async def test_an_infinite_ttl_keeps_a_value_for_ever() -> None:
 
 @in_virtual_time
 async def test_an_absent_key_is_absent_to_the_caller() -> None:
-    """What the origin does not have comes back as `ABSENT`, which is neither `None` nor an error."""
-    assert await over(Origin(ABSENT)).get(1) is ABSENT
+    """For a key that the origin does not have, `get` returns `ABSENT`, which is neither `None` nor an error."""
+    assert await make_cache(Origin(ABSENT)).get(1) is ABSENT
 
 
 @in_virtual_time
-async def test_an_absence_is_not_remembered_unless_asked_for() -> None:
-    """By default every `get` of an absent key asks the origin."""
+async def test_by_default_an_absence_is_not_remembered() -> None:
+    """Every `get` of an absent key asks the origin."""
     origin = Origin(ABSENT)
-    cache = over(origin)
+    cache = make_cache(origin)
     await cache.get(1)
     await cache.get(1)
     assert origin.calls == 2
@@ -111,9 +100,9 @@ async def test_an_absence_is_not_remembered_unless_asked_for() -> None:
 @pytest.mark.parametrize(("wait", "calls"), [(math.nextafter(5.0, 0.0), 1), (5.0, 2)], ids=["before", "at"])
 @in_virtual_time
 async def test_an_absence_is_remembered_for_its_own_ttl(wait: float, calls: int) -> None:
-    """`negative_ttl` holds to the instant, and `ttl` has no say in it."""
+    """`negative_ttl` ends it to the instant, and `ttl` plays no part in it."""
     origin = Origin(ABSENT, load_time_s=0.0)
-    cache = over(origin, negative_ttl=5.0)
+    cache = make_cache(origin, negative_ttl=5.0)
     await cache.get(1)
     await asyncio.sleep(wait)
     assert await cache.get(1) is ABSENT
@@ -121,10 +110,10 @@ async def test_an_absence_is_remembered_for_its_own_ttl(wait: float, calls: int)
 
 
 @in_virtual_time
-async def test_a_value_does_not_live_by_the_negative_ttl() -> None:
-    """A key that exists lives for `ttl`, however short absences are remembered."""
+async def test_the_negative_ttl_does_not_apply_to_a_value() -> None:
+    """A value is kept for `ttl`, however short absences are remembered."""
     origin = Origin()
-    cache = over(origin, negative_ttl=5.0)
+    cache = make_cache(origin, negative_ttl=5.0)
     await cache.get(1)
     await asyncio.sleep(30.0)
     await cache.get(1)
@@ -133,9 +122,9 @@ async def test_a_value_does_not_live_by_the_negative_ttl() -> None:
 
 @in_virtual_time
 async def test_an_entry_from_the_loader_brings_its_remaining_life() -> None:
-    """A loader that knows how long its answer is good for is believed, below the TTL."""
+    """If the loader says how long its answer is valid, and that is less than the TTL, it is kept only that long."""
     origin = Origin(Entry("value", 10.0), load_time_s=0.0)
-    cache = over(origin)
+    cache = make_cache(origin)
     await cache.get(1)
     await asyncio.sleep(10.0)
     await cache.get(1)
@@ -143,26 +132,26 @@ async def test_an_entry_from_the_loader_brings_its_remaining_life() -> None:
 
 
 @in_virtual_time
-async def test_an_entry_that_is_already_over_is_served_once_and_not_kept() -> None:
-    """The caller who waited for it gets it; nobody after him does."""
+async def test_an_entry_that_has_already_expired_is_served_once_and_not_kept() -> None:
+    """The caller that waited for it gets it, and no later caller does."""
     store = RemoteStore()
-    cache = over(Origin(Entry("value", 1.0)), store=store)
+    cache = make_cache(Origin(Entry("value", 1.0)), store)
     assert (await cache.get(1), store.entries) == ("value", {})
 
 
 @in_virtual_time
 async def test_calling_a_cache_gives_the_entry() -> None:
-    """This is what makes a cache a loader: the value comes with the moment it expires, on a miss and on a hit."""
-    cache = over(Origin())
+    """So a cache can be a loader: the value comes with the moment at which it expires, on a miss and on a hit."""
+    cache = make_cache(Origin())
     assert [await cache(1), await cache(1)] == [Entry("value", 61.0), Entry("value", 61.0)]
 
 
 @in_virtual_time
-async def test_a_clock_of_ones_own_decides_what_is_fresh() -> None:
+async def test_a_given_clock_decides_what_is_fresh() -> None:
     """With `clock=` the loop's time does not matter."""
     time = 1000.0
     origin = Origin()
-    cache = over(origin, store=MemoryStore(100, clock=lambda: time), clock=lambda: time)
+    cache = make_cache(origin, MemoryStore(100, clock=lambda: time), clock=lambda: time)
     await cache.get(1)
     time += 59.0
     await cache.get(1)
@@ -176,46 +165,46 @@ async def test_a_clock_of_ones_own_decides_what_is_fresh() -> None:
 
 @in_virtual_time
 async def test_the_origins_error_reaches_the_caller_unchanged() -> None:
-    """It is the very exception, not one of ours around it."""
+    """It is the very same exception, not another one around it."""
     error = LookupError("the origin's own")
     with pytest.raises(LookupError) as raised:
-        await over(Origin(error)).get(1)
+        await make_cache(Origin(error)).get(1)
     assert raised.value is error
 
 
 @in_virtual_time
 async def test_an_error_is_not_remembered() -> None:
-    """The next `get` loads again, with absences remembered too."""
+    """The next `get` loads again, even if absences are remembered."""
     origin = Origin(LookupError())
-    cache = over(origin, negative_ttl=60.0)
+    cache = make_cache(origin, negative_ttl=60.0)
     with pytest.raises(LookupError):
         await cache.get(1)
     origin.answer = "value"
     assert await cache.get(1) == "value"
 
 
-def not_async(key: int) -> Any:
-    """A loader that forgot its `async`."""
+def load_without_async(key: int) -> Any:
+    """A loader whose `async` was forgotten."""
     return "value"
 
 
-async def unknowing(key: int) -> Any:
-    """A loader that answers with the store's word."""
+async def load_miss(key: int) -> Any:
+    """A loader that returns what only a store may return."""
     return MISS
 
 
 @pytest.mark.parametrize(
     ("load", "sentence"),
     [
-        (not_async, "load must be an async function, but it returned str at once"),
-        (unknowing, "load returned MISS, which says nothing; return ABSENT"),
+        (load_without_async, "load must be an async function, but it returned str at once"),
+        (load_miss, "load returned MISS, which says nothing; return ABSENT"),
     ],
 )
 @in_virtual_time
-async def test_a_loader_that_breaks_its_socket_is_told_how(load: Any, sentence: str) -> None:
-    """The mistake is named in one sentence, when it is made."""
+async def test_a_loader_that_is_no_loader_is_refused_with_the_reason(load: Any, sentence: str) -> None:
+    """One sentence names the mistake, at the first load."""
     with pytest.raises(TypeError, match=sentence):
-        await over(load).get(1)
+        await make_cache(load).get(1)
 
 
 # Errors of the store
@@ -226,26 +215,26 @@ async def test_a_loader_that_breaks_its_socket_is_told_how(load: Any, sentence: 
 async def test_a_store_that_fails_costs_a_load_and_not_the_request(operation: str) -> None:
     """Each `get` is answered by the origin for as long as the store can't be read or written."""
     origin = Origin()
-    cache = over(origin, store=BrokenStore(operation))
+    cache = make_cache(origin, BrokenStore(operation))
     assert [await cache.get(1), await cache.get(1), origin.calls] == ["value", "value", 2]
 
 
 @pytest.mark.parametrize("operation", ["get", "set"])
 @in_virtual_time
 async def test_a_failed_read_or_fill_is_a_counted_miss(operation: str) -> None:
-    """Nothing goes wrong in silence: a miss, a store error, a fact that holds the exception."""
+    """It is counted as a miss and as a store error, and a fact holds the exception."""
     heard: Heard = []
-    cache = over(Origin(), store=BrokenStore(operation), listen=heard.append)
+    cache = make_cache(Origin(), BrokenStore(operation), listen=heard.append)
     await cache.get(1)
     errors = [str(event.error) for event in heard if isinstance(event, Fact) and event.kind == "store error"]
-    assert (cache.misses, cache.store_errors, errors) == (1, 1, [f"no {operation} today"])
+    assert (cache.misses, cache.store_errors, errors) == (1, 1, [f"{operation} is broken"])
 
 
 @in_virtual_time
 async def test_a_store_that_recovers_is_used_again() -> None:
     """Nothing about a failure is remembered."""
     store, origin = BrokenStore("get", "set"), Origin()
-    cache = over(origin, store=store)
+    cache = make_cache(origin, store)
     await cache.get(1)
     store.broken.clear()
     await cache.get(1)
@@ -255,11 +244,11 @@ async def test_a_store_that_recovers_is_used_again() -> None:
 
 @in_virtual_time
 async def test_an_entry_that_expires_while_the_store_answers_is_not_a_hit() -> None:
-    """An entry is gone at the instant `expires`, also when it was still alive as the slow store looked."""
+    """An entry is gone at the instant `expires`, even if the slow store found it a moment before."""
     origin = Origin(load_time_s=0.0)
-    cache = over(origin, store=RemoteStore(latency_s=2.0))
-    await cache.get(1)  # lives until 62, since the store took 2 s to say no
-    await asyncio.sleep(61.0 - now())
+    cache = make_cache(origin, RemoteStore(latency_s=2.0))
+    await cache.get(1)  # the read took 2 s, so the load ended at second 2, and the entry expires at 62
+    await until(61.0)
     await cache.get(1)
     assert (now() >= 63.0, origin.calls) == (True, 2)
 
@@ -271,7 +260,7 @@ async def test_an_entry_that_expires_while_the_store_answers_is_not_a_hit() -> N
 async def test_delete_forgets() -> None:
     """After a delete the next `get` asks the origin."""
     origin = Origin("old")
-    cache = over(origin)
+    cache = make_cache(origin)
     await cache.get(1)
     origin.answer = "new"
     await cache.delete(1)
@@ -280,9 +269,9 @@ async def test_delete_forgets() -> None:
 
 @in_virtual_time
 async def test_delete_touches_no_other_key() -> None:
-    """What was remembered of other keys stays."""
+    """The entries of other keys stay."""
     origin = Origin()
-    cache = over(origin)
+    cache = make_cache(origin)
     await cache.get(1)
     await cache.delete(2)
     await cache.get(1)
@@ -291,8 +280,8 @@ async def test_delete_touches_no_other_key() -> None:
 
 @in_virtual_time
 async def test_a_failed_delete_raises() -> None:
-    """Silence would mean stale data: the error says which cache and key, and the store's own is its cause."""
-    cache = over(Origin(), store=BrokenStore("delete"), name="users")
+    """Silence would mean stale data. The error names the cache and the key, and its cause is the store's own error."""
+    cache = make_cache(Origin(), BrokenStore("delete"), name="users")
     with pytest.raises(InvalidationFailed, match="users could not delete 1") as raised:
         await cache.delete(1)
     assert isinstance(raised.value.__cause__, ConnectionError)
@@ -300,10 +289,10 @@ async def test_a_failed_delete_raises() -> None:
 
 @in_virtual_time
 async def test_a_failed_delete_below_still_deletes_above() -> None:
-    """The upper level is told all the same, and the caller hears of the failure."""
+    """The upper level forgets the key all the same, and the caller gets the error."""
     upper_store = RemoteStore()
-    lower = over(Origin(), store=BrokenStore("delete"))
-    upper = over(lower, store=upper_store)
+    lower = make_cache(Origin(), BrokenStore("delete"))
+    upper = make_cache(lower, upper_store)
     await upper.get(1)
     with pytest.raises(InvalidationFailed):
         await upper.delete(1)
@@ -314,7 +303,7 @@ async def test_a_failed_delete_below_still_deletes_above() -> None:
 async def test_a_failed_delete_can_be_repeated() -> None:
     """Once the store answers again, the same call succeeds."""
     store = BrokenStore("delete")
-    cache = over(Origin(), store=store)
+    cache = make_cache(Origin(), store)
     await cache.get(1)
     with pytest.raises(InvalidationFailed):
         await cache.delete(1)
@@ -324,10 +313,10 @@ async def test_a_failed_delete_can_be_repeated() -> None:
 
 
 @in_virtual_time
-async def test_every_store_error_that_is_told_is_also_counted() -> None:
+async def test_every_store_error_that_is_reported_is_also_counted() -> None:
     """The counter and the facts agree, for a failed delete too."""
     heard: Heard = []
-    cache = over(Origin(), store=BrokenStore("get", "set", "delete"), listen=heard.append)
+    cache = make_cache(Origin(), BrokenStore("get", "set", "delete"), listen=heard.append)
     await cache.get(1)
     with pytest.raises(InvalidationFailed):
         await cache.delete(1)
@@ -352,9 +341,9 @@ READS: dict[str, tuple[Any, float, list[tuple[str, str]]]] = {
 async def test_each_get_leaves_one_record(
     verb: str, new_store: NewStore, answer: Any, negative_ttl: float, expected: list[tuple[str, str]]
 ) -> None:
-    """Two reads of one key leave two records, whatever the origin says, the store is, and the caller wants."""
+    """Two reads of one key leave two records, whatever the origin answers, and with either store and either verb."""
     heard: Heard = []
-    cache = over(Origin(answer), store=new_store(), negative_ttl=negative_ttl, listen=heard.append)
+    cache = make_cache(Origin(answer), new_store(), negative_ttl=negative_ttl, listen=heard.append)
     for _ in expected:
         with suppress(LookupError):
             await (cache.get(1) if verb == "get" else cache(1))
@@ -363,7 +352,7 @@ async def test_each_get_leaves_one_record(
 
 @in_virtual_time
 async def test_a_load_that_is_cancelled_from_elsewhere_leaves_a_record() -> None:
-    """A loader may wait for a task that somebody cancels; this `get` has ended in an error like any other."""
+    """A loader may wait for a task that is cancelled elsewhere; then this `get` ends in an error like any other."""
     heard: Heard = []
 
     async def load(key: int) -> str:
@@ -379,7 +368,7 @@ async def test_a_load_that_is_cancelled_from_elsewhere_leaves_a_record() -> None
 async def test_a_record_names_the_cache_and_the_key() -> None:
     """Ratios are per cache, so each record says which one it was."""
     heard: Heard = []
-    cache = over(Origin(), name="users", listen=heard.append)
+    cache = make_cache(Origin(), name="users", listen=heard.append)
     await cache.get(42)
     assert [event for event in heard if isinstance(event, Record)] == [Record("users", 42, "miss", "value")]
 
@@ -390,19 +379,19 @@ async def test_a_record_names_the_cache_and_the_key() -> None:
     ids=["value", "absent", "error"],
 )
 @in_virtual_time
-async def test_a_miss_tells_what_it_did(answer: Any, expected: list[str]) -> None:
-    """Each load and each fill is a fact; what did not happen is none."""
+async def test_a_miss_reports_what_it_did(answer: Any, expected: list[str]) -> None:
+    """Each load and each fill is a fact, and there are no facts for steps that were not taken."""
     heard: Heard = []
     with suppress(LookupError):
-        await over(Origin(answer), listen=heard.append).get(1)
+        await make_cache(Origin(answer), listen=heard.append).get(1)
     assert facts(heard) == expected
 
 
 @in_virtual_time
-async def test_a_hit_tells_no_facts() -> None:
+async def test_a_hit_reports_no_facts() -> None:
     """A hit is a record and nothing else."""
     heard: Heard = []
-    cache = over(Origin(), listen=heard.append)
+    cache = make_cache(Origin(), listen=heard.append)
     await cache.get(1)
     heard.clear()
     await cache.get(1)
@@ -411,30 +400,30 @@ async def test_a_hit_tells_no_facts() -> None:
 
 @in_virtual_time
 async def test_a_load_error_holds_the_origins_exception() -> None:
-    """Whoever listens learns what went wrong, not only that something did."""
+    """A listener learns what went wrong, not only that something did."""
     heard: Heard = []
     error = LookupError()
     with pytest.raises(LookupError):
-        await over(Origin(error), listen=heard.append).get(1)
+        await make_cache(Origin(error), listen=heard.append).get(1)
     assert Fact("cache", 1, "load error", error) in heard
 
 
 @in_virtual_time
 async def test_a_delete_is_a_fact() -> None:
-    """Invalidation shows among the facts, under the name of the cache that did it."""
+    """It carries the name of the cache that has deleted the key."""
     heard: Heard = []
-    await over(Origin(), listen=heard.append).delete(1)
+    await make_cache(Origin(), listen=heard.append).delete(1)
     assert heard == [Fact("cache", 1, "delete")]
 
 
 @EVERY_STORE
-@pytest.mark.parametrize("listen", [None, [].append], ids=["alone", "heard"])
+@pytest.mark.parametrize("listen", [None, [].append], ids=["no listener", "listener"])
 @pytest.mark.parametrize("verb", ["get", "__call__"])
 @in_virtual_time
 async def test_the_counters_count(verb: str, listen: Any, new_store: NewStore) -> None:
-    """Two hits, three misses, three loads, one of them an error; whether or not anybody listens."""
+    """Two hits, three misses, three loads, one of them an error; with a listener and without one."""
     origin = Origin()
-    cache = over(origin, listen=listen, store=new_store())
+    cache = make_cache(origin, new_store(), listen=listen)
     for key in (1, 2, 1, 2):
         await getattr(cache, verb)(key)
     origin.answer = LookupError()
@@ -444,14 +433,14 @@ async def test_the_counters_count(verb: str, listen: Any, new_store: NewStore) -
 
 
 @in_virtual_time
-async def test_a_listener_that_raises_disturbs_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    """The caller gets the value, the cache fills, and the loop's exception handler is told."""
+async def test_a_listener_that_raises_disturbs_no_caller(capsys: pytest.CaptureFixture[str]) -> None:
+    """The caller gets the value, the cache fills, and the error goes to the loop's exception handler."""
 
     def listen(event: Record | Fact) -> None:
         raise ValueError("the listener's own")
 
     origin = Origin()
-    cache = over(origin, name="users", listen=listen)
+    cache = make_cache(origin, name="users", listen=listen)
     assert [await cache.get(1), await cache.get(1), origin.calls] == ["value", "value", 1]
     assert "The listener of users raised on Record(cache='users', key=1, outcome='hit'" in capsys.readouterr().err
 
@@ -460,35 +449,33 @@ async def test_a_listener_that_raises_disturbs_nobody(capsys: pytest.CaptureFixt
 
 
 @in_virtual_time
-async def test_a_store_without_peek_is_asked_once_per_get() -> None:
-    """One round trip for a hit, and none that was not needed."""
-    store, asked = RemoteStore(), []
+async def test_a_store_without_peek_is_read_once_per_get() -> None:
+    """A hit takes one round trip."""
+    read_keys = []
 
-    class Counting(RemoteStore):
+    class CountingStore(RemoteStore):
         async def get(self, key: Any) -> Any:
-            asked.append(key)
-            return await store.get(key)
+            read_keys.append(key)
+            return await super().get(key)
 
-        set = store.set
-
-    cache = over(Origin(), store=Counting())
+    cache = make_cache(Origin(), CountingStore())
     await cache.get(1)
     await cache.get(1)
-    assert asked == [1, 1]
+    assert read_keys == [1, 1]
 
 
 @in_virtual_time
 async def test_a_miss_costs_the_stores_answer_on_top_of_the_load() -> None:
-    """Look, load, fill: the caller waits for all three, as the module says."""
-    cache = over(Origin(load_time_s=1.0), store=RemoteStore(latency_s=0.25))
+    """The caller waits for the read, the load and the fill, as the module says."""
+    cache = make_cache(Origin(load_time_s=1.0), RemoteStore(latency_s=0.25))
     await cache.get(1)
     assert now() == 1.5
 
 
 @in_virtual_time
 async def test_a_hit_in_this_process_awaits_nothing() -> None:
-    """A hit runs to its end in one step, so no other task can come between."""
-    cache = over(Origin())
+    """A hit runs to its end in one step, so no other task can run in between."""
+    cache = make_cache(Origin())
     await cache.get(1)
     with pytest.raises(StopIteration, match="value"):
         cache.get(1).send(None)
@@ -499,27 +486,27 @@ async def test_a_hit_in_this_process_awaits_nothing() -> None:
 
 @pytest.mark.parametrize("ttl", [0.0, -1.0, math.nan])
 def test_a_ttl_must_be_above_zero(ttl: float) -> None:
-    """The sentence names the argument, the unit, the value given, and the way to keep values for ever."""
+    """The message names the argument, its unit, the value that was given, and how to keep values for ever."""
     with pytest.raises(ValueError, match=f"ttl must be more than 0 seconds, not {ttl}; math.inf keeps values"):
-        over(Origin(), ttl=ttl)
+        make_cache(Origin(), ttl=ttl)
 
 
 @pytest.mark.parametrize("negative_ttl", [-1.0, math.nan])
 def test_a_negative_ttl_must_be_zero_or_more(negative_ttl: float) -> None:
-    """The sentence names the argument, the unit, the value given, and what 0 means."""
+    """The message names the argument, its unit, the value that was given, and what 0 means."""
     with pytest.raises(ValueError, match=rf"negative_ttl must be 0 \(.*\) or more seconds, not {negative_ttl}"):
-        over(Origin(), negative_ttl=negative_ttl)
+        make_cache(Origin(), negative_ttl=negative_ttl)
 
 
 def test_a_loader_must_be_callable() -> None:
-    """A value in the loader's place is refused when the cache is built, not at the first miss."""
+    """A value in place of the loader is refused when the cache is built, not at the first miss."""
     with pytest.raises(TypeError, match="load must be an async function of the key, or a Cache, not 'value'"):
         Cache(MemoryStore(1), "value", ttl=60.0)  # type: ignore[call-overload]
 
 
 def test_a_cache_refuses_another_loop() -> None:
-    """Deadlines of one loop's clock mean nothing on another's."""
-    cache = over(Origin(), store=RemoteStore(), name="users")
+    """The moments of one loop's clock mean nothing on another's."""
+    cache = make_cache(Origin(), RemoteStore(), name="users")
     run(lambda: cache.get(1))
     with pytest.raises(RuntimeError, match="users belongs to another event loop: build it inside the loop"):
         run(lambda: cache.get(2))
@@ -527,8 +514,8 @@ def test_a_cache_refuses_another_loop() -> None:
 
 @pytest.mark.parametrize("key", [1, 2], ids=["remembered", "unknown"])
 def test_a_cache_of_an_ended_simulation_refuses_to_work(key: int) -> None:
-    """Neither what it remembers nor what it could load is served once its time has ended."""
-    cache = over(Origin())
+    """After the end of its loop it serves neither what it remembers nor what it could load."""
+    cache = make_cache(Origin())
 
     async def scenario() -> None:
         await cache.get(1)
@@ -540,7 +527,7 @@ def test_a_cache_of_an_ended_simulation_refuses_to_work(key: int) -> None:
 
 
 def test_absent_survives_a_copy() -> None:
-    """`ABSENT` is one object, so `is` is the way to ask for it, in a copy of an answer too."""
+    """`ABSENT` is a single object, so that `answer is ABSENT` also works for a copy of an answer."""
     import copy
 
     answer: list[Absent] = copy.deepcopy([ABSENT])

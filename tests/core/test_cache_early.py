@@ -1,4 +1,4 @@
-"""Early recomputation through a cache, in virtual time: whose die comes up, and how many load for each entry."""
+"""Early recomputation through a cache, in virtual time: which reader starts a load, and how many loads an entry has."""
 
 import asyncio
 import math
@@ -9,23 +9,24 @@ import pytest
 
 from cachelab import Cache, Flight, MemoryStore
 from cachelab.freshness import Freshness
-from tests.core.test_cache_freshness import EVERY_STORE, WITH_AND_WITHOUT, NewStore, over
+from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_freshness_cache
 from tests.support.fakes import Origin, in_virtual_time, now, tally, until
 
-# One reader, with a die of his own: a load of a second from second 0 on, fresh until 61, and due from 41 on
+# One reader, with a random number that the test chooses. The entry takes a second to load, from second 0 on. It is
+# fresh until 61, and a read may start its next load from 41 on.
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @pytest.mark.parametrize(("u", "calls"), [(0.0, 1), (0.5, 1), (0.99, 2)])
 @in_virtual_time
-async def test_the_die_decides_whether_a_reader_has_it_loaded_early(
-    new_store: NewStore, flying: bool, u: float, calls: int
+async def test_the_random_number_decides_whether_a_read_starts_a_load(
+    new_store: NewStore, shared: bool, u: float, calls: int
 ) -> None:
-    """Two load times before the end it needs 1 − 1/e² = .86; either way it is a hit and nobody waits."""
+    """Two load times before the end it must be at least 1 − 1/e² = .86. Either way the read is a hit, at once."""
     origin = Origin()
     freshness = Freshness(beta=1.0, random=lambda: u)
-    cache = over(origin, new_store(), flight=Flight() if flying else None, freshness=freshness)
+    cache = make_freshness_cache(origin, new_store(), shared=shared, freshness=freshness)
     await cache.get(1)
     await until(59.0)
     assert (await cache.get(1), now(), tally(cache)) == ("value", 59.0, (1, 0, 1, 0))
@@ -35,27 +36,27 @@ async def test_the_die_decides_whether_a_reader_has_it_loaded_early(
 
 @EVERY_STORE
 @in_virtual_time
-async def test_before_it_is_due_nobody_throws_a_die(new_store: NewStore) -> None:
-    """A read costs a random number from `due` on, and none before it, on a store without `peek` either."""
-    thrown: list[float] = []
+async def test_before_refresh_from_no_random_number_is_drawn(new_store: NewStore) -> None:
+    """From the entry's `refresh_from` on, each read draws one. Before that none does, with either store."""
+    drawn: list[float] = []
 
-    def die() -> float:
-        thrown.append(now())
+    def draw() -> float:
+        drawn.append(now())
         return 0.0
 
-    cache = over(Origin(), new_store(), freshness=Freshness(beta=1.0, random=die))
+    cache = make_freshness_cache(Origin(), new_store(), freshness=Freshness(beta=1.0, random=draw))
     await cache.get(1)
     for second in (30.0, 40.0, 41.0, 50.0):
         await until(second)
         await cache.get(1)
-    assert thrown == [41.0, 50.0]
+    assert drawn == [41.0, 50.0]
 
 
 @in_virtual_time
-async def test_an_early_load_renews_the_entry_before_anybody_has_to_wait() -> None:
-    """It is fresh for a whole TTL from the end of that load."""
+async def test_an_early_load_renews_the_entry_before_a_reader_must_wait() -> None:
+    """The entry is fresh for a whole TTL from the end of that load."""
     origin = Origin()
-    cache = over(origin, freshness=Freshness(beta=1.0, random=lambda: 0.99))
+    cache = make_freshness_cache(origin, freshness=Freshness(beta=1.0, random=lambda: 0.99))
     await cache.get(1)
     for second in (59.0, 100.0, 115.0):
         await until(second)
@@ -69,19 +70,19 @@ READS_PER_LOAD = 60.0  # λβδ: much more than 1
 
 
 async def recomputations(beta: float, flight: Flight | None, cycles: int) -> list[int]:
-    """Poisson reads of one key, whose entries are all replaced before they expire: how many loads for each."""
+    """How many loads each entry of one key has, if reads are Poisson and each entry is replaced before it expires."""
     chance, counts = Random(f"early {beta}"), list[int]()
     origin = Origin(load_time_s=1.0)
 
     async def load(key: int) -> Any:
-        if origin.at_once == 0:
+        if origin.under_way == 0:
             counts.append(0)
         counts[-1] += 1
         return await origin(key)
 
     freshness = Freshness(beta=beta, random=chance.random)
     cache: Cache[int, Any] = Cache(MemoryStore(1), load, ttl=10 * beta, flight=flight, freshness=freshness)
-    while len(counts) < cycles + 2:  # the first load was nobody's refresh, and the last cycle is not over
+    while len(counts) < cycles + 2:  # without the first load, which is no refresh, and the last cycle
         await cache.get(1)
         await asyncio.sleep(chance.expovariate(READS_PER_LOAD / beta))
     assert (cache.misses, cache.stale) == (1, 0)
@@ -91,8 +92,8 @@ async def recomputations(beta: float, flight: Flight | None, cycles: int) -> lis
 @pytest.mark.long
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 @in_virtual_time
-async def test_early_recomputations_without_a_flight_follow_the_law(beta: float) -> None:
-    """300 cycles: the mean is e^(1/β) and P(exactly one) is e^(−1/β), each within three standard errors."""
+async def test_without_a_flight_early_recomputations_follow_the_closed_form(beta: float) -> None:
+    """In 300 cycles the mean is e^(1/β) and P(exactly one) is e^(−1/β), each within three standard errors."""
     counts = await recomputations(beta, None, cycles := 300)
     mean, one = math.exp(1 / beta), math.exp(-1 / beta)
     assert sum(counts) / cycles == pytest.approx(mean, abs=3 * math.sqrt(mean * (mean - 1) / cycles))
@@ -101,6 +102,6 @@ async def test_early_recomputations_without_a_flight_follow_the_law(beta: float)
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 @in_virtual_time
-async def test_early_recomputation_in_a_flight_is_one_load_for_each_cycle(beta: float) -> None:
-    """Exactly one, no reader ever waits, and none is served stale."""
+async def test_with_a_flight_each_cycle_has_one_load(beta: float) -> None:
+    """It is exactly one. No reader waits, and none is served stale."""
     assert await recomputations(beta, Flight(), 30) == [1] * 30

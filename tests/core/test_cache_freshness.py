@@ -1,20 +1,20 @@
 """A cache with freshness, in virtual time: stale answers, early recomputation, outages, deletes and stacks.
 
-Unless a test says otherwise, a load takes one second and begins at second 0, so that with a store in this process the
-entry is fresh until 61, stale until 91, and gone from then on.
+Unless a test says otherwise, a load takes one second and begins at second 0. So the entry is fresh until second 61,
+stale until 91, and gone from then on.
 """
 
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, Cache, Flight, InvalidationFailed, MemoryStore
+from cachelab import ABSENT, InvalidationFailed
 from cachelab.freshness import Freshness
+from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_freshness_cache, with_stale_entry
 from tests.support.fakes import (
     BrokenStore,
     Heard,
@@ -22,46 +22,24 @@ from tests.support.fakes import (
     RemoteStore,
     facts,
     in_virtual_time,
+    left_behind,
     now,
-    others,
+    other_tasks,
     records,
     tally,
     until,
 )
 
-NewStore = Callable[[], Any]
-STALE = Freshness(stale_for=30.0)
-EVERY_STORE = pytest.mark.parametrize("new_store", [lambda: MemoryStore(10), RemoteStore], ids=["here", "remote"])
-WITH_AND_WITHOUT = pytest.mark.parametrize("flying", [True, False], ids=["flight", "no flight"])
-
-
-def over(load: Any, store: Any = None, **options: Any) -> Cache[int, Any]:
-    """A cache over `load` that has a flight and serves stale for 30 s after its TTL of 60 s."""
-    store = MemoryStore(10) if store is None else store
-    defaults: dict[str, Any] = {"store": store, "ttl": 60.0, "flight": Flight(), "freshness": STALE}
-    return Cache(load=load, **defaults | options)
-
-
-async def old_entry(origin: Origin, store: Any = None, **options: Any) -> Cache[int, Any]:
-    """A cache that has loaded "old" from an origin which now says "new"; it is second 70, so the entry is stale."""
-    origin.answer = "old"
-    cache = over(origin, store, **options)
-    await cache.get(1)
-    origin.answer = "new"
-    await until(70.0)
-    return cache
-
-
 # Stale while it is revalidated
 
 
 @EVERY_STORE
-@pytest.mark.parametrize(("flying", "loads"), [(True, 1), (False, 100)], ids=["flight", "no flight"])
+@pytest.mark.parametrize(("shared", "loads"), [(False, 100), (True, 1)], ids=["no flight", "flight"])
 @in_virtual_time
-async def test_nobody_waits_for_what_is_stale(new_store: NewStore, flying: bool, loads: int) -> None:
-    """A hundred readers are answered at once and stale; one refresh with a flight, one for each reader without."""
+async def test_no_reader_waits_while_the_entry_is_stale(new_store: NewStore, shared: bool, loads: int) -> None:
+    """A hundred readers get the stale value at once. With a flight there is one refresh, without it one for each."""
     origin = Origin()
-    cache = await old_entry(origin, new_store(), flight=Flight() if flying else None)
+    cache = await with_stale_entry(origin, new_store(), shared=shared)
     answers = await asyncio.gather(*(cache.get(1) for _ in range(100)))
     assert (set(answers), now(), tally(cache)) == ({"old"}, 70.0, (0, 100, 1, 0))
     await until(72.0)
@@ -69,12 +47,12 @@ async def test_nobody_waits_for_what_is_stale(new_store: NewStore, flying: bool,
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_refresh_replaces_the_entry(new_store: NewStore, flying: bool) -> None:
-    """When it has ended the next reader hits the new value, which lives for a whole TTL from then on."""
+async def test_a_refresh_replaces_the_entry(new_store: NewStore, shared: bool) -> None:
+    """When it has ended, the next read is a hit with the new value, which is fresh for a whole TTL from then on."""
     origin, heard = Origin(), list[Any]()
-    cache = await old_entry(origin, new_store(), flight=Flight() if flying else None, listen=heard.append)
+    cache = await with_stale_entry(origin, new_store(), shared=shared, listen=heard.append)
     await cache.get(1)
     await until(72.0)
     assert await cache.get(1) == "new"
@@ -95,12 +73,12 @@ async def test_a_refresh_replaces_the_entry(new_store: NewStore, flying: bool) -
     ],
 )
 @in_virtual_time
-async def test_each_service_ends_at_its_instant(
+async def test_an_entry_is_fresh_then_stale_then_gone_to_the_instant(
     new_store: NewStore, second: float, outcome: str, waited: float
 ) -> None:
-    """Fresh until just before the TTL, stale from that instant, and from the end of `stale_for` its reader waits."""
+    """It is fresh until just before its TTL ends, and stale from then on. After `stale_for` its reader waits."""
     heard: Heard = []
-    cache = over(Origin(), new_store(), listen=heard.append)
+    cache = make_freshness_cache(Origin(), new_store(), listen=heard.append)
     await cache.get(1)
     await until(second)
     await cache.get(1)
@@ -108,11 +86,11 @@ async def test_each_service_ends_at_its_instant(
     assert now() - second == pytest.approx(waited, abs=1e-9)
 
 
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_refresh_outlives_its_reader(flying: bool) -> None:
-    """The reader has his answer and is gone, or was cancelled while he looked for another."""
-    cache = await old_entry(Origin(), flight=Flight() if flying else None)
+async def test_a_refresh_outlives_its_reader(shared: bool) -> None:
+    """The reader has its answer and is gone before the refresh ends, and the refresh still replaces the entry."""
+    cache = await with_stale_entry(Origin(), shared=shared)
     reader = asyncio.create_task(cache.get(1))
     await asyncio.wait([reader])
     await until(72.0)
@@ -120,10 +98,10 @@ async def test_a_refresh_outlives_its_reader(flying: bool) -> None:
 
 
 @in_virtual_time
-async def test_who_comes_when_the_stale_service_is_over_joins_the_refresh() -> None:
-    """A refresh that was begun a moment before the end is still one load."""
+async def test_a_reader_that_comes_after_the_stale_time_joins_the_refresh() -> None:
+    """The refresh began a moment before the end of that time, and there is no second load."""
     origin = Origin()
-    cache = await old_entry(origin)
+    cache = await with_stale_entry(origin)
     await until(90.5)
     await cache.get(1)
     await until(91.25)
@@ -131,17 +109,15 @@ async def test_who_comes_when_the_stale_service_is_over_joins_the_refresh() -> N
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @pytest.mark.parametrize("seed", range(5))
 @in_virtual_time
-async def test_each_get_is_counted_once(new_store: NewStore, flying: bool, seed: int) -> None:
-    """hits + misses + stale + collapsed is the number of gets and of records, whatever fails or is cancelled."""
+async def test_each_get_is_counted_once(new_store: NewStore, shared: bool, seed: int) -> None:
+    """hits + misses + stale + collapsed is the number of gets and of records, with failing loads and cancels too."""
     chance, heard = Random(seed), list[Any]()
     origin = Origin()
     freshness = Freshness(stale_for=2.0, beta=1.0, jitter=0.2, random=chance.random)
-    cache = over(
-        origin, new_store(), ttl=2.0, freshness=freshness, flight=Flight() if flying else None, listen=heard.append
-    )
+    cache = make_freshness_cache(origin, new_store(), ttl=2.0, freshness=freshness, shared=shared, listen=heard.append)
     readers = []
     for _ in range(500):
         origin.answer = chance.choice(["value", "value", None, ABSENT, LookupError()])
@@ -150,39 +126,36 @@ async def test_each_get_is_counted_once(new_store: NewStore, flying: bool, seed:
         chance.choice(readers).cancel()
     await asyncio.wait(readers)
     assert sum(tally(cache)) == len(records(heard)) == 500
-    told = Counter(outcome for outcome, _ in records(heard))
-    assert tally(cache) == (told["hit"], told["stale"], told["miss"], told["collapsed"])
-    assert min(told["hit"], told["stale"], told["miss"], told["collapsed"] or not flying) > 0
+    counts = Counter(outcome for outcome, _ in records(heard))
+    assert tally(cache) == (counts["hit"], counts["stale"], counts["miss"], counts["collapsed"])
+    assert min(counts["hit"], counts["stale"], counts["miss"], counts["collapsed"] or not shared) > 0
 
 
 # Stale if the origin fails
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_an_outage_shorter_than_the_stale_service_is_not_noticed(new_store: NewStore, flying: bool) -> None:
-    """The origin fails from second 60 on for 28 s, with a read each second: every one is answered, and then fresh."""
+async def test_an_outage_shorter_than_the_stale_time_is_not_noticed(new_store: NewStore, shared: bool) -> None:
+    """The origin fails for 28 s from second 60 on. A read each second is always answered, and with "new" at the end."""
     origin = Origin("old", load_time_s=0.5)
-    cache = over(origin, new_store(), flight=Flight() if flying else None)
+    cache = make_freshness_cache(origin, new_store(), shared=shared)
     answers = []
     for second in range(100):
         await until(second)
         origin.answer = "old" if second < 60 else ConnectionError() if second < 88 else "new"
         answers.append(await cache.get(1))
     assert (len(answers), answers[90:]) == (100, ["new"] * 10)
-    assert (cache.load_errors, cache.stale) == (
-        27,
-        28,
-    )  # 61 to 87; the refresh of 88 succeeds
+    assert (cache.load_errors, cache.stale) == (27, 28)  # seconds 61 to 87 fail, and the refresh at 88 succeeds
 
 
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_an_outage_that_goes_on_is_noticed_when_the_stale_service_ends(flying: bool) -> None:
-    """Up to second 90 the readers are answered; from 91 on each gets the origin's own error."""
+async def test_a_longer_outage_is_noticed_when_the_stale_time_ends(shared: bool) -> None:
+    """Up to second 90 each reader is answered. At 91 the reader gets the origin's own error."""
     origin, error = Origin(), ConnectionError()
-    cache = await old_entry(origin, flight=Flight() if flying else None)
+    cache = await with_stale_entry(origin, shared=shared)
     origin.answer = error
     for second in range(70, 91):
         await until(second)
@@ -193,35 +166,33 @@ async def test_an_outage_that_goes_on_is_noticed_when_the_stale_service_ends(fly
     assert raised.value is error
 
 
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_the_error_of_a_refresh_is_counted_and_told_to_nobody_else(
-    flying: bool, capsys: pytest.CaptureFixture[str]
+async def test_the_error_of_a_refresh_is_counted_and_reported_to_the_listener_only(
+    shared: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One load error and one fact for it; the loop's exception handler has nothing to say."""
+    """It is one load error and one fact. It does not go to the loop's exception handler."""
     origin, heard = Origin(), list[Any]()
-    cache = await old_entry(origin, flight=Flight() if flying else None, listen=heard.append)
+    cache = await with_stale_entry(origin, shared=shared, listen=heard.append)
     origin.answer = LookupError()
     await cache.get(1)
     await until(80.0)
     assert (cache.load_errors, facts(heard)[2:], capsys.readouterr().err) == (1, ["load", "load error"], "")
 
 
-# A refresh that finds nothing
+# A refresh that finds the key absent
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @pytest.mark.parametrize(("negative_ttl", "outcome"), [(0.0, "miss"), (5.0, "hit")])
 @in_virtual_time
-async def test_a_key_that_is_gone_is_not_served_stale(
-    new_store: NewStore, flying: bool, negative_ttl: float, outcome: str
+async def test_a_key_that_is_gone_at_the_origin_is_not_served_stale(
+    new_store: NewStore, shared: bool, negative_ttl: float, outcome: str
 ) -> None:
-    """The refresh finds no row: the next reader is told so, by the origin, or from memory if absences are kept."""
+    """The refresh finds no row. The next reader gets ABSENT, from the origin or, if absences are kept, the store."""
     origin, heard = Origin(), list[Any]()
-    cache = await old_entry(
-        origin, new_store(), flight=Flight() if flying else None, negative_ttl=negative_ttl, listen=heard.append
-    )
+    cache = await with_stale_entry(origin, new_store(), shared=shared, negative_ttl=negative_ttl, listen=heard.append)
     origin.answer = ABSENT
     assert await cache.get(1) == "old"
     await until(72.0)
@@ -230,19 +201,19 @@ async def test_a_key_that_is_gone_is_not_served_stale(
 
 @in_virtual_time
 async def test_an_absence_is_not_served_stale() -> None:
-    """When its negative TTL has passed, its reader waits."""
+    """When its negative TTL has passed, the reader waits for a load."""
     origin = Origin(ABSENT)
-    cache = over(origin, negative_ttl=5.0)
+    cache = make_freshness_cache(origin, negative_ttl=5.0)
     await cache.get(1)
     await until(6.0)
     assert (await cache.get(1), now(), tally(cache)) == (ABSENT, 7.0, (0, 0, 2, 0))
 
 
 @in_virtual_time
-async def test_a_store_that_cannot_delete_what_is_gone_harms_nobody_who_waits() -> None:
-    """Who has joined that refresh is told that there is no such key, and the store error is counted."""
+async def test_a_refresh_that_cannot_delete_an_absent_key_harms_no_waiter() -> None:
+    """A caller that has joined the refresh gets ABSENT, and the store error is counted."""
     origin, store, heard = Origin(), BrokenStore("delete"), list[Any]()
-    cache = await old_entry(origin, store, listen=heard.append)
+    cache = await with_stale_entry(origin, store, listen=heard.append)
     origin.answer = ABSENT
     await until(90.5)
     await cache.get(1)
@@ -255,22 +226,22 @@ async def test_a_store_that_cannot_delete_what_is_gone_harms_nobody_who_waits() 
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_deleted_entry_is_not_served_stale(new_store: NewStore, flying: bool) -> None:
-    """After a delete its reader waits for the new value."""
-    cache = await old_entry(Origin(), new_store(), flight=Flight() if flying else None)
+async def test_a_deleted_entry_is_not_served_stale(new_store: NewStore, shared: bool) -> None:
+    """After the delete a reader waits for the new value."""
+    cache = await with_stale_entry(Origin(), new_store(), shared=shared)
     await cache.delete(1)
     assert (await cache.get(1), now(), cache.stale) == ("new", 71.0, 0)
 
 
 @EVERY_STORE
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_refresh_that_a_delete_overtakes_brings_nothing_back(new_store: NewStore, flying: bool) -> None:
-    """It has read the old row: it fills nothing, and who asks after the delete gets the new row from a load anew."""
+async def test_a_refresh_that_a_delete_has_overtaken_fills_nothing(new_store: NewStore, shared: bool) -> None:
+    """The refresh has read the old row. A caller that asks after the delete gets the new row, from a new load."""
     origin, heard = Origin(), list[Any]()
-    cache = await old_entry(origin, new_store(), flight=Flight() if flying else None, listen=heard.append)
+    cache = await with_stale_entry(origin, new_store(), shared=shared, listen=heard.append)
     await cache.get(1)  # its refresh reads "new"
     await until(70.5)
     origin.answer = "newer"
@@ -280,12 +251,12 @@ async def test_a_refresh_that_a_delete_overtakes_brings_nothing_back(new_store: 
     assert (await cache.get(1), facts(heard)[2:]) == ("newer", ["load", "delete", "load", "fenced", "fill"])
 
 
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_refresh_that_finds_a_row_gone_does_not_hide_one_that_came_back(flying: bool) -> None:
-    """The row is gone as the refresh reads, is written again and deleted from the cache: readers get the new row."""
+async def test_a_refresh_that_found_no_row_does_not_hide_one_that_is_written_again(shared: bool) -> None:
+    """The row is gone when the refresh reads. Then it is written again, the key is deleted, and readers get the row."""
     origin = Origin()
-    cache = await old_entry(origin, RemoteStore(0.25), flight=Flight() if flying else None)
+    cache = await with_stale_entry(origin, RemoteStore(0.25), shared=shared)
     origin.answer = ABSENT
     await cache.get(1)
     await asyncio.sleep(0.5)
@@ -299,20 +270,20 @@ async def test_a_refresh_that_finds_a_row_gone_does_not_hide_one_that_came_back(
 
 
 @in_virtual_time
-async def test_a_store_that_cannot_be_read_has_nothing_stale_to_serve() -> None:
-    """The reader waits for the load, or for the refresh that is under way."""
+async def test_if_the_store_cannot_be_read_the_reader_waits_for_the_refresh() -> None:
+    """The stale entry cannot be read either. The reader joins the refresh that is under way."""
     origin, store = Origin(), BrokenStore()
-    cache = await old_entry(origin, store)
+    cache = await with_stale_entry(origin, store)
     await cache.get(1)
     store.broken = {"get"}
     assert (await cache.get(1), now(), origin.calls, tally(cache)) == ("new", 71.0, 2, (0, 1, 1, 1))
 
 
 @in_virtual_time
-async def test_a_store_that_cannot_be_written_serves_stale_to_the_end_and_no_longer() -> None:
-    """Each reader's refresh fails to be kept, is counted, and the next one tries again."""
+async def test_if_the_store_cannot_be_written_the_entry_is_stale_to_its_end_and_no_longer() -> None:
+    """Each stale read starts a refresh, whose fill fails and is counted; the next read tries again."""
     origin, store = Origin(), BrokenStore()
-    cache = await old_entry(origin, store)
+    cache = await with_stale_entry(origin, store)
     store.broken = {"set"}
     answers = []
     for second in range(70, 94, 2):
@@ -323,44 +294,39 @@ async def test_a_store_that_cannot_be_written_serves_stale_to_the_end_and_no_lon
 
 @in_virtual_time
 async def test_a_delete_that_fails_breaks_the_refresh_all_the_same() -> None:
-    """The deleter hears of it, and the refresh, which had read before the write, keeps nothing."""
+    """The caller of `delete` gets the error, and the refresh, which had read before the write, fills nothing."""
     origin, store = Origin(), BrokenStore()
-    cache = await old_entry(origin, store)
+    cache = await with_stale_entry(origin, store)
     await cache.get(1)
     await until(70.5)
     store.broken = {"delete"}
     with pytest.raises(InvalidationFailed):
         await cache.delete(1)
     await until(75.0)
-    assert (store.entries[1].value, cache.store_errors, len(cache._flight), len(cache._level.standing)) == (
-        "old",
-        1,
-        0,
-        0,
-    )
+    assert (store.entries[1].value, cache.store_errors, left_behind(cache)) == ("old", 1, 0)
 
 
-# The end
+# Closing the cache
 
 
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_cache_that_closes_ends_its_refreshes(flying: bool) -> None:
-    """No task is left, and what was stale has not been replaced."""
+async def test_closing_the_cache_ends_its_refreshes(shared: bool) -> None:
+    """No task is left, and no load is under way."""
     origin = Origin()
-    cache = await old_entry(origin, RemoteStore(), flight=Flight() if flying else None)
+    cache = await with_stale_entry(origin, RemoteStore(), shared=shared)
     async with cache:
         await cache.get(1)
         await asyncio.sleep(0.5)
-    assert (others(), origin.at_once, len(cache._level.standing)) == (set(), 0, 0)
+    assert (other_tasks(), origin.under_way, left_behind(cache)) == (set(), 0, 0)
 
 
-@WITH_AND_WITHOUT
+@SHARED
 @in_virtual_time
-async def test_a_closed_cache_serves_what_it_has_and_refreshes_nothing(flying: bool) -> None:
-    """A reader whose entry is due, or stale, is answered from the store as before; no load begins."""
+async def test_a_closed_cache_serves_a_stale_entry_and_starts_no_refresh(shared: bool) -> None:
+    """The reader is answered from the store as before, and no load begins."""
     origin = Origin()
-    cache = await old_entry(origin, flight=Flight() if flying else None)
+    cache = await with_stale_entry(origin, shared=shared)
     loads = cache.loads
     await cache.aclose()
     await cache.get(1)

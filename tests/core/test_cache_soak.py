@@ -1,10 +1,12 @@
-"""Flight and freshness under fire, in virtual time: random schedules in which everything happens at once.
+"""A cache with flight and freshness in random schedules, in virtual time.
 
-The style of test_fence.py, on the whole cache: refreshes, shared loads, deletes, failing loads and cancelled callers.
+The schedules are those of test_fence.py, for the whole cache: refreshes, shared loads, deletes, failing loads and
+cancelled callers.
 """
 
 import asyncio
 import gc
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -12,51 +14,40 @@ import pytest
 
 from cachelab import Cache, Flight, Loader, MemoryStore
 from cachelab.freshness import Freshness
-from tests.support.fakes import in_virtual_time, left_behind, now, others
-from tests.support.schedules import SlowStore, VersionedOrigin
+from tests.support.fakes import in_virtual_time, left_behind, now, other_tasks, tally
+from tests.support.schedules import SlowStore, VersionedOrigin, stored_value
 
-WHERE = pytest.mark.parametrize("where", ["here", "remote", "here over remote"])
-
-
-def kept(store: Any, key: int) -> Any:
-    """What the store holds, fresh or stale."""
-    entry = store.entries.get(key) if isinstance(store, SlowStore) else store.find(key)
-    return entry.value if entry else None
+EVERY_STACK = pytest.mark.parametrize("stack", ["in process", "remote", "in process over remote"])
 
 
-class Marked(VersionedOrigin):
-    """The origin of the fence's tests, which also knows what a reader who asks now may not be given any more."""
-
-    def __init__(self, chance: Random) -> None:
-        super().__init__(chance)
-        self.floor: dict[int, int] = {}
-
-
-async def one_schedule(seed: int, where: str) -> dict[str, int]:
-    """Fifteen readers and three writers on two keys, some cancelled; how much of each went wrong."""
+async def one_schedule(seed: int, stack: str) -> dict[str, int]:
+    """Fifteen readers and three writers on two keys, some cancelled. Returns how often each thing happened."""
     chance = Random(f"{seed}/soak")
-    origin = Marked(chance)
-    stores: list[Any] = [SlowStore(chance)] if where != "here" else []
-    stores += [MemoryStore(10)] if where != "remote" else []
+    origin = VersionedOrigin(chance)
+    oldest_allowed: dict[int, int] = {}  # key -> the version of the last write whose delete has returned
+    stores: list[Any] = [SlowStore(chance)] if stack != "in process" else []
+    stores += [MemoryStore(10)] if stack != "remote" else []
     caches: list[Cache[int, int]] = []
     for store in stores:
         freshness = Freshness(stale_for=1_000.0, beta=1.0, jitter=0.5, random=chance.random)
         below: Loader[int, Any] = caches[-1] if caches else origin.load
         caches.append(Cache(store, below, ttl=1.0, flight=Flight(), freshness=freshness))
     cache = caches[-1]
-    wrong = {"too old": 0}
+    too_old = 0
 
     async def read(key: int) -> None:
+        nonlocal too_old
         await asyncio.sleep(6 * chance.random())
-        floor = origin.floor.get(key, 0)
-        wrong["too old"] += await cache.get(key) < floor  # type: ignore[operator]
+        oldest = oldest_allowed.get(key, 0)
+        version: Any = await cache.get(key)
+        too_old += version < oldest
 
     async def write(key: int) -> None:
         await asyncio.sleep(6 * chance.random())
         await origin.write(key)
         version = origin.version[key]
         await cache.delete(key)
-        origin.floor[key] = max(version, origin.floor.get(key, 0))
+        oldest_allowed[key] = max(version, oldest_allowed.get(key, 0))
 
     readers = [asyncio.create_task(read(chance.choice([1, 2]))) for _ in range(15)]
     writers = [asyncio.create_task(write(chance.choice([1, 2]))) for _ in range(3)]
@@ -64,56 +55,63 @@ async def one_schedule(seed: int, where: str) -> dict[str, int]:
         if chance.random() < 0.3:
             asyncio.get_running_loop().call_later(7 * chance.random(), task.cancel)
     await asyncio.gather(*readers, *writers, return_exceptions=True)
-    await asyncio.sleep(20.0)  # loads, refreshes and fills whose callers have left
-    left = sum(map(left_behind, caches)) + len(others())
-    stale = sum(kept(store, key) not in (None, origin.version.get(key, 0)) for store in stores for key in (1, 2))
-    lost = sum(not task.done() for task in readers)
-    gets = cache.hits + cache.stale + cache.misses + cache.collapsed
-    return wrong | {"stale": stale, "left": left, "lost": lost, "stale served": cache.stale, "gets": gets}
+    await asyncio.sleep(20.0)  # for loads, refreshes and fills whose callers were cancelled
+    stored = [(key, stored_value(store, key)) for store in stores for key in (1, 2)]
+    return {
+        "readers given a value that is too old": too_old,
+        "stale entries stored": sum(value not in (None, origin.version.get(key, 0)) for key, value in stored),
+        "tasks and table entries left": sum(map(left_behind, caches)) + len(other_tasks()),
+        "readers without an end": sum(not task.done() for task in readers),
+        "stale answers": cache.stale,
+        "gets": sum(tally(cache)),
+    }
 
 
-async def many_schedules(count: int, where: str) -> dict[str, int]:
+async def many_schedules(count: int, stack: str) -> Counter[str]:
     """The sums over so many schedules."""
-    total: dict[str, int] = {}
+    total: Counter[str] = Counter()
     for seed in range(count):
-        for what, number in (await one_schedule(seed, where)).items():
-            total[what] = total.get(what, 0) + number
+        total.update(await one_schedule(seed, stack))
     return total
 
 
-def assert_nothing_went_wrong(total: dict[str, int], count: int) -> None:
-    """Nobody was given what was too old, nothing stale stays, nothing is left; and a lot did happen."""
-    assert {what: total[what] for what in ("too old", "stale", "left", "lost")} == {
-        "too old": 0,
-        "stale": 0,
-        "left": 0,
-        "lost": 0,
-    }
+def assert_nothing_went_wrong(total: Counter[str], count: int) -> None:
+    """What must not happen has not happened, and a lot else has."""
+    for fault in (
+        "readers given a value that is too old",
+        "stale entries stored",
+        "tasks and table entries left",
+        "readers without an end",
+    ):
+        assert (fault, total.pop(fault)) == (fault, 0)
     assert total["gets"] > 10 * count
-    assert total["stale served"] > count
+    assert total["stale answers"] > count
 
 
-@WHERE
+@EVERY_STACK
 @in_virtual_time
-async def test_no_random_schedule_goes_wrong(where: str) -> None:
-    """No stale fill that stays, nobody who asked after a delete and got less, no table entry and no task left."""
-    assert_nothing_went_wrong(await many_schedules(300, where), 300)
+async def test_no_random_schedule_goes_wrong(stack: str) -> None:
+    """No stale value stays, no caller that asks after a delete is given an older one, and no task or entry is left."""
+    assert_nothing_went_wrong(await many_schedules(300, stack), 300)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@WHERE
+@EVERY_STACK
 @in_virtual_time
-async def test_no_schedule_of_ten_thousand_goes_wrong(where: str) -> None:
+async def test_no_schedule_of_ten_thousand_goes_wrong(stack: str) -> None:
     """The same, ten thousand times."""
-    assert_nothing_went_wrong(await many_schedules(10_000, where), 10_000)
+    assert_nothing_went_wrong(await many_schedules(10_000, stack), 10_000)
 
 
 async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
-    """So many background refreshes of a hundred keys, a third of which fail; callers are cancelled at random."""
-    chance, reported = Random(7), list[dict[str, Any]]()
+    """What is left, and what the loop's exception handler got, after so many refreshes of a hundred keys.
+
+    A third of the refreshes fail, and callers are cancelled at random.
+    """
+    chance, unhandled = Random(7), list[dict[str, Any]]()
     loop: Any = asyncio.get_running_loop()
-    loop.call_exception_handler = reported.append
+    loop.call_exception_handler = unhandled.append
     refreshes = 0
 
     async def load(key: int) -> float:
@@ -135,12 +133,12 @@ async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
     del callers
     gc.collect()
     assert cache.stale > count / 2
-    return left_behind(cache) + len(others()), reported
+    return left_behind(cache) + len(other_tasks()), unhandled
 
 
 @in_virtual_time
 async def test_refreshes_leave_nothing_behind() -> None:
-    """No task, no table entry, and nothing for the loop's exception handler, also when the garbage is collected."""
+    """No task or table entry is left, and the loop's exception handler gets nothing, even when garbage is collected."""
     assert await many_refreshes(2_000) == (0, [])
 
 
@@ -152,21 +150,18 @@ async def test_a_hundred_thousand_refreshes_leave_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("part", ["cachelab.level.Level.break_fences", "cachelab.flight.Flight.forget"])
-@WHERE
-def test_without_one_of_its_parts_random_schedules_go_wrong(
-    part: str, where: str, monkeypatch: pytest.MonkeyPatch
+@EVERY_STACK
+def test_without_one_of_its_parts_a_random_schedule_goes_wrong(
+    part: str, stack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tests above can fail: without the fence, or if a delete forgot no flight, somebody is given the old value."""
+    """The tests above can fail: if a delete breaks no fence or forgets no load, some reader is given the old value."""
     monkeypatch.setattr(part, lambda self, key: None)
-    wrong: list[int] = []
 
     @in_virtual_time
-    async def broken() -> None:
+    async def some_schedule_goes_wrong() -> None:
         for seed in range(4_000):
-            too_old = (await one_schedule(seed, where))["too old"]
-            if too_old:
-                wrong.append(too_old)
+            if (await one_schedule(seed, stack))["readers given a value that is too old"]:
                 return
+        raise AssertionError("no schedule went wrong")
 
-    broken()
-    assert wrong
+    some_schedule_goes_wrong()

@@ -1,30 +1,33 @@
-"""A store with `claim`: who loads, who fills, and what becomes of the lease, whatever happens meanwhile."""
+"""A store with `claim`: which caller loads, whether its fill is kept, and what becomes of the lease."""
 
 import asyncio
-from collections.abc import Hashable
-from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, Cache, Entry, Flight
+from cachelab import ABSENT, Entry
 from cachelab.freshness import Freshness
-from tests.support.fakes import Heard, Origin, facts, in_virtual_time, left_behind, now, others, records, tally, until
+from tests.support.caches import SHARED, make_cache, make_flight_cache
+from tests.support.fakes import (
+    Heard,
+    Origin,
+    facts,
+    in_virtual_time,
+    left_behind,
+    now,
+    other_tasks,
+    records,
+    tally,
+    until,
+)
 from tests.support.leasing import LeasingStore
-
-SHARED = pytest.mark.parametrize("shared", [False, True], ids=["alone", "flight"])
-
-
-def over(store: LeasingStore, origin: Any, *, shared: bool = True, **options: Any) -> Cache[int, Any]:
-    """A cache over a store that grants leases."""
-    return Cache(store, origin, ttl=60.0, flight=Flight() if shared else None, **options)
 
 
 @SHARED
 @in_virtual_time
 async def test_a_granted_lease_fills_once(shared: bool) -> None:
-    """The load runs, the entry goes through the lease, and nothing is released."""
+    """After the load the entry is filled through the lease, which is then used and need not be released."""
     store, origin, heard = LeasingStore(latency_s=0.01), Origin(), Heard()
-    cache = over(store, origin, shared=shared, listen=heard.append)
+    cache = make_cache(origin, store, shared=shared, listen=heard.append)
     assert await cache.get(1) == "value"
     assert (origin.calls, store.settled, store.entries[1].value) == (1, ["set"], "value")
     assert (records(heard), facts(heard), left_behind(cache)) == ([("miss", "value")], ["load", "fill"], 0)
@@ -32,9 +35,9 @@ async def test_a_granted_lease_fills_once(shared: bool) -> None:
 
 @in_virtual_time
 async def test_a_hit_claims_nothing() -> None:
-    """The lease is for loads only."""
+    """Only a load needs a lease."""
     store = LeasingStore()
-    cache = over(store, Origin())
+    cache = make_flight_cache(Origin(), store)
     await cache.get(1)
     await cache.get(1)
     assert (len(store.claims), tally(cache)) == (1, (1, 0, 1, 0))
@@ -43,10 +46,10 @@ async def test_a_hit_claims_nothing() -> None:
 @SHARED
 @in_virtual_time
 async def test_an_entry_that_the_claim_found_counts_as_collapsed(shared: bool) -> None:
-    """Another process loaded it: no load here, no fill, and each caller that waited is collapsed."""
+    """Another process has loaded the key: here is no load and no fill, and each caller that waited is collapsed."""
     store, origin, heard = LeasingStore(claim_s=0.1), Origin(), Heard()
     store.found = Entry("theirs", 60.0)
-    cache = over(store, origin, shared=shared, listen=heard.append)
+    cache = make_cache(origin, store, shared=shared, listen=heard.append)
     assert await asyncio.gather(*(cache.get(1) for _ in range(5))) == ["theirs"] * 5
     assert (origin.calls, store.settled, facts(heard)) == (0, [], [])
     assert records(heard) == [("collapsed", "value")] * 5
@@ -55,10 +58,9 @@ async def test_an_entry_that_the_claim_found_counts_as_collapsed(shared: bool) -
 @SHARED
 @in_virtual_time
 async def test_a_failed_claim_is_a_failed_read(shared: bool) -> None:
-    """It is counted, the key is loaded, and the store is not sent the fill."""
-    store, origin, heard = LeasingStore(), Origin(), Heard()
-    store.found = ConnectionError("no lease today")
-    cache = over(store, origin, shared=shared, listen=heard.append)
+    """It is counted, the key is loaded, and no fill is sent to the store."""
+    store, origin, heard = LeasingStore(broken={"claim"}), Origin(), Heard()
+    cache = make_cache(origin, store, shared=shared, listen=heard.append)
     assert await cache.get(1) == "value"
     assert (cache.store_errors, facts(heard), store.entries) == (1, ["store error", "load"], {})
     assert (records(heard), left_behind(cache)) == ([("miss", "value")], 0)
@@ -66,10 +68,9 @@ async def test_a_failed_claim_is_a_failed_read(shared: bool) -> None:
 
 @in_virtual_time
 async def test_callers_share_the_load_after_a_failed_claim() -> None:
-    """With Redis gone the local flight still protects the origin."""
-    store, origin = LeasingStore(claim_s=0.1), Origin()
-    store.found = ConnectionError("no lease today")
-    cache = over(store, origin)
+    """If the store is down, the local flight still protects the origin."""
+    store, origin = LeasingStore(claim_s=0.1, broken={"claim"}), Origin()
+    cache = make_flight_cache(origin, store)
     assert await asyncio.gather(*(cache.get(1) for _ in range(100))) == ["value"] * 100
     assert (origin.calls, tally(cache)) == (1, (0, 0, 1, 99))
 
@@ -77,14 +78,9 @@ async def test_callers_share_the_load_after_a_failed_claim() -> None:
 @SHARED
 @in_virtual_time
 async def test_after_a_failed_read_no_lease_is_asked_for(shared: bool) -> None:
-    """The caller has waited for the store once."""
-    store, origin = LeasingStore(), Origin()
-
-    async def fail(_key: Hashable) -> Any:
-        raise ConnectionError("no read today")
-
-    store.get = fail  # type: ignore[assignment, method-assign]
-    cache = over(store, origin, shared=shared)
+    """The caller has waited for the store once already."""
+    store, origin = LeasingStore(broken={"get"}), Origin()
+    cache = make_cache(origin, store, shared=shared)
     assert await cache.get(1) == "value"
     assert (store.claims, store.settled, store.entries, cache.store_errors) == ([], [], {}, 1)
 
@@ -92,9 +88,9 @@ async def test_after_a_failed_read_no_lease_is_asked_for(shared: bool) -> None:
 @SHARED
 @in_virtual_time
 async def test_a_broken_fence_does_not_stop_the_fill_of_a_lease(shared: bool) -> None:
-    """The store decides: `invalidate` breaks the fence here, and the token is still good, so the fill is kept."""
+    """`invalidate` breaks the fence here, but the store decides: the token is still valid, so the fill is kept."""
     store, origin, heard = LeasingStore(latency_s=0.01), Origin(), Heard()
-    cache = over(store, origin, shared=shared, listen=heard.append)
+    cache = make_cache(origin, store, shared=shared, listen=heard.append)
     reader = asyncio.create_task(cache(1))
     await until(0.5)
     await cache.invalidate(1)
@@ -108,9 +104,9 @@ async def test_a_broken_fence_does_not_stop_the_fill_of_a_lease(shared: bool) ->
 @SHARED
 @in_virtual_time
 async def test_a_delete_takes_the_right_to_fill_away(shared: bool) -> None:
-    """The fill is refused by the store, and the caller's entry is kept nowhere."""
+    """The store refuses the fill, and the value that the caller gets is kept nowhere."""
     store, origin = LeasingStore(latency_s=0.01), Origin()
-    cache = over(store, origin, shared=shared)
+    cache = make_cache(origin, store, shared=shared)
     reader = asyncio.create_task(cache(1))
     await until(0.5)
     await cache.delete(1)
@@ -122,9 +118,9 @@ async def test_a_delete_takes_the_right_to_fill_away(shared: bool) -> None:
 @SHARED
 @in_virtual_time
 async def test_a_delete_elsewhere_takes_the_right_to_fill_away(shared: bool) -> None:
-    """No fence of this process breaks; the store refuses, and the answer is for those that wait only."""
+    """No fence of this process breaks. The store refuses the fill, and the answer is only for those that wait."""
     store, origin, heard = LeasingStore(latency_s=0.01), Origin(), Heard()
-    cache = over(store, origin, shared=shared, listen=heard.append)
+    cache = make_cache(origin, store, shared=shared, listen=heard.append)
     reader = asyncio.create_task(cache(1))
     await until(0.5)
     await store.delete(1)
@@ -135,10 +131,10 @@ async def test_a_delete_elsewhere_takes_the_right_to_fill_away(shared: bool) -> 
 
 @pytest.mark.parametrize("second", [0.05, 0.5, 1.115])
 @in_virtual_time
-async def test_a_cancelled_caller_releases_the_lease(second: float) -> None:
-    """While the store grants it, during the load, and during the fill, which then runs to its end."""
+async def test_a_cancelled_caller_leaves_no_unused_lease(second: float) -> None:
+    """During the claim there is none yet. A load gives it back, and a fill that has begun uses it."""
     store, origin = LeasingStore(latency_s=0.01, claim_s=0.1), Origin()
-    cache = over(store, origin, shared=False)
+    cache = make_cache(origin, store)
     reader = asyncio.create_task(cache.get(1))
     await until(second)
     reader.cancel()
@@ -146,16 +142,16 @@ async def test_a_cancelled_caller_releases_the_lease(second: float) -> None:
     assert reader.cancelled()
     await asyncio.sleep(1.0)
     assert store.settled == {0.05: [], 0.5: ["released"], 1.115: ["set"]}[second]
-    assert (store.granted, left_behind(cache), others()) == (set(), 0, set())
+    assert (store.tokens, store.unsettled, left_behind(cache), other_tasks()) == ({}, 0, 0, set())
 
 
 @SHARED
 @in_virtual_time
 async def test_a_failed_load_releases_the_lease(shared: bool) -> None:
-    """Others need not wait until it runs out; the error reaches the caller and is not delayed by the release."""
-    store, origin = LeasingStore(latency_s=5.0), Origin(ConnectionError("no origin today"))
-    cache = over(store, origin, shared=shared)
-    with pytest.raises(ConnectionError, match="no origin today"):
+    """Other processes need not wait until it runs out. The error reaches the caller before the release has ended."""
+    store, origin = LeasingStore(latency_s=5.0), Origin(ConnectionError("the origin is down"))
+    cache = make_cache(origin, store, shared=shared)
+    with pytest.raises(ConnectionError, match="the origin is down"):
         await cache.get(1)
     assert now() == 5.0 + 1.0  # the read and the load
     await cache.aclose()
@@ -164,25 +160,19 @@ async def test_a_failed_load_releases_the_lease(shared: bool) -> None:
 
 @in_virtual_time
 async def test_a_failed_release_is_counted() -> None:
-    """Its caller has an answer already, so it raises nowhere."""
-    store, origin = LeasingStore(), Origin(ABSENT)
-
-    async def fail(*_: object) -> None:
-        raise ConnectionError("no release today")
-
-    cache = over(store, origin)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.support.leasing.SettableLease.release", fail)
-        assert await cache.get(1) is ABSENT
-        await cache.aclose()
-    assert (cache.store_errors, left_behind(cache), others()) == (1, 0, set())
+    """The caller has its answer already, so the error is raised nowhere."""
+    store = LeasingStore(broken={"release"})
+    cache = make_flight_cache(Origin(ABSENT), store)
+    assert await cache.get(1) is ABSENT
+    await cache.aclose()
+    assert (cache.store_errors, left_behind(cache), other_tasks()) == (1, 0, set())
 
 
 @in_virtual_time
 async def test_an_absence_that_is_not_kept_releases_the_lease() -> None:
-    """There is nothing to share."""
+    """There is nothing to share with other processes."""
     store = LeasingStore()
-    cache = over(store, Origin(ABSENT))
+    cache = make_flight_cache(Origin(ABSENT), store)
     assert await cache.get(1) is ABSENT
     await cache.aclose()
     assert (store.settled, store.entries) == (["released"], {})
@@ -190,9 +180,9 @@ async def test_an_absence_that_is_not_kept_releases_the_lease() -> None:
 
 @in_virtual_time
 async def test_a_refresh_claims_with_the_entry_it_replaces() -> None:
-    """So the store can tell whether another process has already replaced it."""
+    """So the store can tell whether another process has replaced that entry already."""
     store, origin = LeasingStore(), Origin("old", load_time_s=0.0)
-    cache = over(store, origin, freshness=Freshness(stale_for=300.0))
+    cache = make_flight_cache(origin, store, freshness=Freshness(stale_for=300.0))
     await cache.get(1)
     origin.answer = "new"
     await until(61.0)
@@ -203,10 +193,10 @@ async def test_a_refresh_claims_with_the_entry_it_replaces() -> None:
 
 
 @in_virtual_time
-async def test_a_refresh_that_finds_the_key_gone_drops_the_entry_by_its_lease() -> None:
-    """The store removes the old entry only if nothing newer has come."""
+async def test_a_refresh_that_finds_the_key_absent_drops_the_entry_through_its_lease() -> None:
+    """So the store removes the old entry only if no newer one has replaced it."""
     store, origin = LeasingStore(), Origin("old", load_time_s=0.0)
-    cache = over(store, origin, freshness=Freshness(stale_for=300.0))
+    cache = make_flight_cache(origin, store, freshness=Freshness(stale_for=300.0))
     await cache.get(1)
     origin.answer = ABSENT
     await until(61.0)
@@ -216,11 +206,11 @@ async def test_a_refresh_that_finds_the_key_gone_drops_the_entry_by_its_lease() 
 
 
 @in_virtual_time
-async def test_what_the_claim_found_after_an_invalidation_is_for_those_that_wait() -> None:
-    """It may be from before the other process's write, so no cache above keeps it."""
-    store, heard = LeasingStore(claim_s=1.0), Heard()
+async def test_an_entry_that_a_claim_finds_during_an_invalidation_is_only_for_those_that_wait() -> None:
+    """It may be older than the other process's write, so no cache above keeps it."""
+    store = LeasingStore(claim_s=1.0)
     store.found = Entry("theirs", 60.0)
-    cache = over(store, Origin(), listen=heard.append)
+    cache = make_flight_cache(Origin(), store)
     reader = asyncio.create_task(cache(1))
     await until(0.5)
     await cache.invalidate(1)
@@ -229,12 +219,12 @@ async def test_what_the_claim_found_after_an_invalidation_is_for_those_that_wait
 
 
 @in_virtual_time
-async def test_a_closed_cache_waits_for_its_release() -> None:
-    """The loads are cancelled, and the leases they held are given back before `aclose` returns."""
+async def test_closing_the_cache_waits_for_its_releases() -> None:
+    """The loads are cancelled, and the leases that they held are given back before `aclose` returns."""
     store = LeasingStore(latency_s=0.01)
-    cache = over(store, Origin())
+    cache = make_flight_cache(Origin(), store)
     reader = asyncio.create_task(cache.get(1))
     await until(0.5)
     await cache.aclose()
     await asyncio.wait([reader])
-    assert (store.settled, store.granted, left_behind(cache), others()) == (["released"], set(), 0, set())
+    assert (store.settled, store.tokens, left_behind(cache), other_tasks()) == (["released"], {}, 0, set())

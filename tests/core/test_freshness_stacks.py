@@ -10,16 +10,16 @@ from hypothesis import example, given, strategies as st
 from cachelab import ABSENT, Cache, MemoryStore
 from cachelab.freshness import Freshness
 from cachelab.lab.sim.simulation import run
-from tests.core.test_cache_freshness import old_entry, over
+from tests.support.caches import make_freshness_cache, with_stale_entry
 from tests.support.fakes import PROPERTY, Origin, RemoteStore, in_virtual_time, now, tally, until
 
 
 @in_virtual_time
 async def test_a_stale_answer_from_below_is_kept_by_no_cache_above() -> None:
     """It is given to whoever waited for it; the next one asks below again, and keeps what is fresh there."""
-    lower = await old_entry(Origin())
+    lower = await with_stale_entry(Origin())
     upper_store = RemoteStore()
-    upper = over(lower, upper_store)
+    upper = make_freshness_cache(lower, upper_store)
     assert (await upper.get(1), upper_store.entries, tally(upper)) == ("old", {}, (0, 0, 1, 0))
     await until(72.0)
     assert (await upper.get(1), upper_store.entries[1].fresh_until) == ("new", 71.0 + 60.0)
@@ -29,8 +29,8 @@ async def test_a_stale_answer_from_below_is_kept_by_no_cache_above() -> None:
 async def test_a_stale_answer_from_below_makes_nothing_younger_above() -> None:
     """Both levels hold the old value and the origin is down: above, too, it ends when it ends below."""
     origin = Origin("old", load_time_s=0.0)
-    lower = over(origin)
-    upper = over(lower, ttl=20.0, freshness=Freshness(stale_for=1_000.0))
+    lower = make_freshness_cache(origin)
+    upper = make_freshness_cache(lower, ttl=20.0, freshness=Freshness(stale_for=1_000.0))
     await upper.get(1)
     origin.answer = ConnectionError()
     for second in range(0, 90, 5):
@@ -45,8 +45,8 @@ async def test_a_stale_answer_from_below_makes_nothing_younger_above() -> None:
 async def test_a_row_that_is_gone_leaves_every_level() -> None:
     """The refresh of the lower level finds it gone, and then that of the upper one does."""
     origin = Origin("old")
-    lower = over(origin)
-    upper = over(lower)
+    lower = make_freshness_cache(origin)
+    upper = make_freshness_cache(lower)
     await upper.get(1)
     origin.answer = ABSENT
     answers = []
@@ -102,7 +102,7 @@ def test_nothing_is_served_later_than_every_level_allows(
         caches: list[Cache[int, Any]] = []
         for number, (ttl, stale_for, jitter, remote) in enumerate(levels):
             caches.append(
-                over(
+                make_freshness_cache(
                     through(number, caches[-1] if caches else origin),
                     RemoteStore(LATENCY_S) if remote else MemoryStore(10),
                     ttl=ttl,

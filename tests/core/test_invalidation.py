@@ -1,31 +1,28 @@
-"""`invalidate` and `invalidate_all`: what a process forgets after another process has written."""
+"""`invalidate` and `invalidate_all`: what a cache forgets after another process has written."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from cachelab import Cache, CachetoolsStore, Flight, Locked, MemoryStore
+from cachelab import MISS, CachetoolsStore, Locked, MemoryStore
+from tests.support.caches import EVERY_STORE, NewStore, make_flight_cache, start_gets
 from tests.support.fakes import Heard, Origin, RemoteStore, facts, in_virtual_time, left_behind
 
-IN_PROCESS = pytest.mark.parametrize(
-    "make_store",
+EVERY_STORE_IN_PROCESS = pytest.mark.parametrize(
+    "new_store",
     [lambda: MemoryStore(10), lambda: Locked(MemoryStore(10)), lambda: CachetoolsStore(10)],
     ids=["MemoryStore", "Locked", "CachetoolsStore"],
 )
+EACH_VERB = pytest.mark.parametrize("every_key", [False, True], ids=["invalidate", "invalidate_all"])
 
 
-def over(store: Any, load: Any, **options: Any) -> Cache[int, Any]:
-    """A cache with a flight over this store."""
-    return Cache(store, load, ttl=60.0, flight=Flight(), **options)
-
-
-@IN_PROCESS
+@EVERY_STORE_IN_PROCESS
 @in_virtual_time
-async def test_a_store_in_this_process_forgets_the_key(make_store: Any) -> None:
-    """The next caller loads again, and other keys stay."""
+async def test_a_store_in_this_process_forgets_the_key(new_store: NewStore) -> None:
+    """The next caller loads the key again, and the entries of other keys stay."""
     origin = Origin("old")
-    cache = over(make_store(), origin)
+    cache = make_flight_cache(origin, new_store())
     await cache.get(1)
     await cache.get(2)
     origin.answer = "new"
@@ -33,12 +30,12 @@ async def test_a_store_in_this_process_forgets_the_key(make_store: Any) -> None:
     assert (await cache.get(1), await cache.get(2), origin.calls) == ("new", "old", 3)
 
 
-@IN_PROCESS
+@EVERY_STORE_IN_PROCESS
 @in_virtual_time
-async def test_a_store_in_this_process_forgets_every_key(make_store: Any) -> None:
-    """As after a message that may have been lost."""
+async def test_a_store_in_this_process_forgets_every_key(new_store: NewStore) -> None:
+    """This is what a process needs after messages that may have been lost."""
     origin = Origin("old")
-    cache = over(make_store(), origin)
+    cache = make_flight_cache(origin, new_store())
     await cache.get(1)
     await cache.get(2)
     origin.answer = "new"
@@ -46,53 +43,57 @@ async def test_a_store_in_this_process_forgets_every_key(make_store: Any) -> Non
     assert (await cache.get(1), await cache.get(2), len(cache._level.store)) == ("new", "new", 2)
 
 
-@pytest.mark.parametrize("every", [False, True], ids=["invalidate", "invalidate_all"])
+@EACH_VERB
 @in_virtual_time
-async def test_a_shared_store_is_left_alone(every: bool) -> None:
-    """The process that wrote has deleted the key there, and another may have filled it again since."""
+async def test_a_shared_store_is_left_alone(every_key: bool) -> None:
+    """The process that wrote has deleted the key there, and another process may have filled it again since."""
     store, origin = RemoteStore(), Origin()
-    cache = over(store, origin)
+    cache = make_flight_cache(origin, store)
     await cache.get(1)
-    await (cache.invalidate_all() if every else cache.invalidate(1))
+    await (cache.invalidate_all() if every_key else cache.invalidate(1))
     assert (await cache.get(1), origin.calls, len(store.entries)) == ("value", 1, 1)
 
 
-@pytest.mark.parametrize("every", [False, True], ids=["invalidate", "invalidate_all"])
+@EACH_VERB
 @in_virtual_time
-async def test_the_cache_below_is_left_alone(every: bool) -> None:
-    """A message names no level: whoever receives it tells each of its caches."""
+async def test_the_cache_below_is_left_alone(every_key: bool) -> None:
+    """A message names no level: the receiver invalidates the key in each of its caches."""
     origin = Origin()
-    lower = over(MemoryStore(10), origin, name="lower")
-    upper = over(MemoryStore(10), lower, name="upper")
+    lower = make_flight_cache(origin)
+    upper = make_flight_cache(lower)
     await upper.get(1)
-    await (upper.invalidate_all() if every else upper.invalidate(1))
+    await (upper.invalidate_all() if every_key else upper.invalidate(1))
     assert (await upper.get(1), lower.hits, origin.calls) == ("value", 1, 1)
 
 
-@pytest.mark.parametrize("every", [False, True], ids=["invalidate", "invalidate_all"])
-@pytest.mark.parametrize("make_store", [lambda: MemoryStore(10), RemoteStore], ids=["here", "remote"])
+@EACH_VERB
+@EVERY_STORE
 @in_virtual_time
-async def test_a_load_under_way_fills_nothing(make_store: Any, every: bool) -> None:
-    """It may have read the old value; its caller gets that, and a later caller loads anew."""
+async def test_a_load_under_way_fills_nothing(new_store: NewStore, every_key: bool) -> None:
+    """It may have read the old value. Its caller gets that value, and a later caller starts a new load."""
     origin, heard = Origin("old"), Heard()
-    cache = over(make_store(), origin, listen=heard.append)
+    cache = make_flight_cache(origin, new_store(), listen=heard.append)
     first = asyncio.create_task(cache.get(1))
     await asyncio.sleep(0.5)
     origin.answer = "new"
-    await (cache.invalidate_all() if every else cache.invalidate(1))
+    await (cache.invalidate_all() if every_key else cache.invalidate(1))
     later = asyncio.create_task(cache.get(1))
     assert (await first, await later, await cache.get(1), origin.calls) == ("old", "new", "new", 2)
     assert (facts(heard), left_behind(cache)) == (["load", "load", "fenced", "fill"], 0)
 
 
 @in_virtual_time
-async def test_a_store_that_cannot_be_cleared_is_named() -> None:
-    """One sentence, and the loads under way are fenced all the same."""
+async def test_a_store_in_this_process_without_clear_is_an_error() -> None:
+    """The message names the class of the store. The loads under way are fenced all the same."""
 
-    class NoClear(RemoteStore):
+    class StoreWithoutClear(RemoteStore):
         def peek(self, _key: int) -> Any:
-            return None
+            return MISS
 
-    cache = over(NoClear(), Origin())
-    with pytest.raises(TypeError, match=r"invalidate_all needs a store with clear\(\)"):
+    store = StoreWithoutClear()
+    cache = make_flight_cache(Origin(), store)
+    waiting = start_gets(cache)[0]
+    await asyncio.sleep(0.5)
+    with pytest.raises(TypeError, match=r"needs a store with clear\(\), which StoreWithoutClear has not"):
         await cache.invalidate_all()
+    assert (await waiting, store.entries) == ("value", {})

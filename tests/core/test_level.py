@@ -1,4 +1,4 @@
-"""A delete, the end of a fill and a cancelled caller, each in every turn of the event loop, in every order."""
+"""Fences: a delete, the end of a fill and a cancellation in every turn of the event loop and in every order."""
 
 import asyncio
 import itertools
@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from cachelab import MISS, Cache, Entry, Flight, MemoryStore, Miss
+from cachelab import MISS, Entry, Miss
 from cachelab.level import Fence
-from tests.support.fakes import Origin, in_virtual_time, left_behind, others
+from tests.support.caches import SHARED, make_cache, make_flight_cache
+from tests.support.fakes import BrokenStore, Origin, in_virtual_time, left_behind, other_tasks
 
-ACTS = ("end", "delete", "cancel")
+EVENTS = ("end of fill", "delete", "cancel")
 NEVER = 99  # a turn that does not come
 
 
 class HeldStore:
-    """A remote store whose fill ends when the test says so."""
+    """A remote store whose fill ends when the test sets the result of `filled`."""
 
     def __init__(self) -> None:
         self.entries: dict[Hashable, Entry[Any]] = {}
@@ -34,7 +35,7 @@ class HeldStore:
 
 
 class HeldLeasingStore(HeldStore):
-    """The same with leases: after a delete the fill is refused."""
+    """The same store with leases: after a delete it refuses the fill."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class HeldLeasingStore(HeldStore):
 
 
 class HeldLease:
-    """The right to fill, until it is taken away."""
+    """The right to fill, until a delete takes it away."""
 
     def __init__(self, store: HeldLeasingStore) -> None:
         self.store = store
@@ -68,65 +69,67 @@ class HeldLease:
         self.store.granted = False
 
 
-async def what_goes_wrong(
-    order: Sequence[str], turns: dict[str, int], *, make_store: type[HeldStore], shared: bool, fails: bool
+async def faults_of_schedule(
+    order: Sequence[str], turns: dict[str, int], *, make_store: type[HeldStore], shared: bool, fill_fails: bool
 ) -> list[str]:
-    """Run one schedule: each act in its turn of the loop, acts of the same turn in this order."""
+    """Run one schedule: each event in its turn of the loop, and events of the same turn in this order."""
     loop: Any = asyncio.get_running_loop()
-    wrong: list[str] = []
-    loop.call_exception_handler = lambda context: wrong.append(str(context.get("exception", context)))
+    faults: list[str] = []
+    loop.call_exception_handler = lambda context: faults.append(str(context.get("exception", context)))
     store = make_store()
-    cache: Cache[int, int] = Cache(store, Origin(1, 0.1), ttl=9.0, flight=Flight() if shared else None)
+    cache = make_cache(Origin(1, 0.1), store, shared=shared)
     reader = asyncio.ensure_future(cache.get(1))
     await asyncio.sleep(0.2)  # the fill is on its way
     deletes: list[asyncio.Task[None]] = []
 
-    def end() -> None:
-        if fails:
+    def end_fill() -> None:
+        if fill_fails:
             store.filled.set_exception(ConnectionError())
         else:
             store.filled.set_result(None)
 
-    acts: dict[str, Callable[[], object]] = {
-        "end": end,
+    events: dict[str, Callable[[], object]] = {
+        "end of fill": end_fill,
         "delete": lambda: deletes.append(asyncio.ensure_future(cache.delete(1))),
         "cancel": reader.cancel,
     }
     for turn in range(7):
-        for act in order:
-            if turns[act] == turn:
-                acts[act]()
+        for event in order:
+            if turns[event] == turn:
+                events[event]()
         await asyncio.sleep(0)
     await asyncio.sleep(1.0)
     await asyncio.gather(*deletes)
     if not reader.done() or not (reader.cancelled() or reader.result() == 1):
-        wrong.append("the reader has no answer")
-    if store.entries or left_behind(cache) or others():
-        wrong.append("something is left")
-    return wrong
+        faults.append("the reader has no answer")
+    if store.entries or left_behind(cache) or other_tasks():
+        faults.append("something is left")
+    return faults
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["alone", "flight"])
-@pytest.mark.parametrize("fails", [False, True], ids=["filled", "fill fails"])
+@SHARED
+@pytest.mark.parametrize("fill_fails", [False, True], ids=["filled", "fill fails"])
 @pytest.mark.parametrize("make_store", [HeldStore, HeldLeasingStore], ids=["plain", "leases"])
 @in_virtual_time
 async def test_no_order_of_delete_end_of_fill_and_cancellation_goes_wrong(
-    make_store: type[HeldStore], fails: bool, shared: bool
+    make_store: type[HeldStore], fill_fails: bool, shared: bool
 ) -> None:
-    """No error is left unclaimed, nothing old stays in the store, and the cache's tables are empty."""
-    found, runs = list[Any](), 0
-    for order in itertools.permutations(ACTS):
+    """No error goes unhandled, no old value stays in the store, and the cache's tables are empty."""
+    found, schedules = list[Any](), 0
+    for order in itertools.permutations(EVENTS):
         for turns in itertools.product(range(5), range(5), [*range(5), NEVER]):
-            runs += 1
-            when = dict(zip(ACTS, turns, strict=True))
-            if wrong := await what_goes_wrong(order, when, make_store=make_store, shared=shared, fails=fails):
-                found.append((order, when, wrong))
-    assert (found, runs) == ([], 900)
+            schedules += 1
+            when = dict(zip(EVENTS, turns, strict=True))
+            if faults := await faults_of_schedule(
+                order, when, make_store=make_store, shared=shared, fill_fails=fill_fails
+            ):
+                found.append((order, when, faults))
+    assert (found, schedules) == ([], 900)
 
 
 @pytest.mark.parametrize("part", ["_begin_part", "break_it"])
-def test_without_one_of_its_parts_some_order_goes_wrong(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test above can fail: if what a fence sends does not keep it standing, or if no delete breaks it."""
+def test_without_one_of_a_fences_parts_some_order_goes_wrong(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: if a command does not keep its fence standing, or if no delete breaks the fence."""
     begin = Fence._begin_part
 
     def begin_once(self: Fence) -> None:
@@ -136,26 +139,20 @@ def test_without_one_of_its_parts_some_order_goes_wrong(part: str, monkeypatch: 
     monkeypatch.setattr(Fence, part, begin_once if part == "_begin_part" else lambda self: None)
 
     @in_virtual_time
-    async def some_go_wrong() -> None:
-        found = []
+    async def some_schedule_goes_wrong() -> None:
+        faults = []
         for delete, cancel in itertools.product(range(4), [*range(4), NEVER]):
-            when = {"end": 3, "delete": delete, "cancel": cancel}
-            found += await what_goes_wrong(ACTS, when, make_store=HeldStore, shared=False, fails=False)
-        assert found
+            when = {"end of fill": 3, "delete": delete, "cancel": cancel}
+            faults += await faults_of_schedule(EVENTS, when, make_store=HeldStore, shared=False, fill_fails=False)
+        assert faults
 
-    some_go_wrong()
+    some_schedule_goes_wrong()
 
 
 @in_virtual_time
-async def test_a_failing_store_is_marked_only_while_its_caller_waits() -> None:
-    """A cache that is closed keeps no mark of the keys that it could not read, and neither does a cancelled caller."""
-    store = HeldStore()
-
-    async def fail(_key: Hashable) -> Any:
-        raise ConnectionError("no read today")
-
-    store.get = fail  # type: ignore[assignment, method-assign]
-    cache: Cache[int, Any] = Cache(store, Origin(1, 10.0), ttl=9.0, flight=Flight())
+async def test_a_key_counts_as_unreadable_only_while_a_caller_waits() -> None:
+    """A cancelled caller leaves no mark of the key that it could not read, and neither do callers of a closed cache."""
+    cache = make_flight_cache(Origin(1, 10.0), BrokenStore("get"))
     reader = asyncio.ensure_future(cache.get(1))
     await asyncio.sleep(1.0)
     assert len(cache._level._unreadable) == 1
@@ -170,9 +167,9 @@ async def test_a_failing_store_is_marked_only_while_its_caller_waits() -> None:
 
 
 @in_virtual_time
-async def test_a_store_in_this_process_needs_no_task() -> None:
-    """Its fills happen in the caller's own turn."""
-    cache: Cache[int, Any] = Cache(MemoryStore(10), Origin(1, 0.0), ttl=9.0)
+async def test_a_fill_of_a_store_in_this_process_needs_no_task() -> None:
+    """The caller fills it without waiting."""
+    cache = make_cache(Origin(1, 0.0))
     before = asyncio.all_tasks()
     await cache.get(1)
     assert asyncio.all_tasks() == before

@@ -1,4 +1,4 @@
-"""Caches over caches: age travels up, deletes go down first, nobody is served what is older than the stack allows."""
+"""Caches over caches: age travels up, deletes go down first, and no value is served that is older than allowed."""
 
 import asyncio
 from collections.abc import Hashable
@@ -19,7 +19,7 @@ WAITS = st.floats(0.0, 50.0)
 
 
 def stack(load: Loader[int, Any], ttls: list[float]) -> list[Cache[int, Any]]:
-    """A cache for each TTL, each over the one before; the first is the lowest."""
+    """A cache for each TTL, each over the previous one. The first is the lowest."""
     caches: list[Cache[int, Any]] = []
     for ttl in ttls:
         caches.append(Cache(MemoryStore(100), caches[-1] if caches else load, ttl=ttl))
@@ -31,12 +31,10 @@ def stack(load: Loader[int, Any], ttls: list[float]) -> list[Cache[int, Any]]:
 
 @pytest.mark.parametrize("ttls", [[60.0, 5.0], [5.0, 60.0], [60.0, 30.0, 5.0]], ids=str)
 @in_virtual_time
-async def test_no_level_adds_its_ttl_to_that_of_the_one_below(ttls: list[float]) -> None:
+async def test_no_level_adds_its_ttl_to_that_of_the_level_below(ttls: list[float]) -> None:
     """A value that is about to expire below is about to expire above, whatever the TTL there."""
-    loaded = []
 
     async def load(key: int) -> float:
-        loaded.append(now())
         return now()
 
     caches = stack(load, ttls)
@@ -50,7 +48,7 @@ async def test_no_level_adds_its_ttl_to_that_of_the_one_below(ttls: list[float])
 @given(ttls=TTLS, steps=st.lists(st.tuples(WAITS, st.integers(0, 2)), min_size=1, max_size=20))
 @example(ttls=[60.0, 5.0], steps=[(0.0, 0), (59.0, 1), (3.0, 1)])
 def test_no_value_is_served_later_than_a_ttl_after_its_load(ttls: list[float], steps: list[tuple[float, int]]) -> None:
-    """For any stack, any waits, and whichever level is asked: younger than the TTL of each level from the bottom up."""
+    """In any stack, after any waits and from any level, a value is younger than the TTL of the lowest level."""
 
     async def load(key: int) -> float:
         await asyncio.sleep(0.25)
@@ -62,7 +60,7 @@ def test_no_value_is_served_later_than_a_ttl_after_its_load(ttls: list[float], s
             await asyncio.sleep(wait)
             asked = now()
             value: Any = await caches[min(level, len(caches) - 1)].get(1)
-            assert value >= asked or asked < value + ttls[0]  # loaded for this caller, or still young enough
+            assert value >= asked or asked < value + ttls[0]  # it was loaded for this caller, or is young enough
 
     run(scenario)
 
@@ -70,7 +68,7 @@ def test_no_value_is_served_later_than_a_ttl_after_its_load(ttls: list[float], s
 @PROPERTY
 @given(ttls=TTLS, waits=st.lists(WAITS, min_size=1, max_size=20))
 def test_a_level_never_promises_more_than_the_one_below(ttls: list[float], waits: list[float]) -> None:
-    """Just after an answer from the top, each level would forget it no later than the level under it."""
+    """Just after an answer from the top, the entry of each level expires no later than that of the level below."""
 
     async def load(key: int) -> float:
         return now()
@@ -91,7 +89,7 @@ def test_a_level_never_promises_more_than_the_one_below(ttls: list[float], waits
 
 @in_virtual_time
 async def test_a_level_keeps_its_own_ttl_if_that_is_shorter() -> None:
-    """The upper level asks again after its own TTL, and is answered from below."""
+    """The upper level asks again after its own TTL, and the lower level has a hit."""
     lower, upper = stack(load_key, [60.0, 5.0])
     await upper.get(1)
     await asyncio.sleep(5.0)
@@ -101,7 +99,7 @@ async def test_a_level_keeps_its_own_ttl_if_that_is_shorter() -> None:
 
 @in_virtual_time
 async def test_an_absence_travels_up_with_its_age() -> None:
-    """An absence that is nearly over below is nearly over above."""
+    """An absence that is about to expire below is about to expire above."""
     lower: Cache[int, str] = Cache(MemoryStore(1), load_nothing, ttl=60.0, negative_ttl=10.0)
     upper: Cache[int, str] = Cache(MemoryStore(1), lower, ttl=60.0, negative_ttl=8.0)
     await lower.get(1)
@@ -113,8 +111,8 @@ async def test_an_absence_travels_up_with_its_age() -> None:
     ("below", "above", "loads"), [(10.0, 4.0, 1), (4.0, 10.0, 2), (0.0, 10.0, 1), (10.0, 0.0, 1), (0.0, 0.0, 2)]
 )
 @in_virtual_time
-async def test_each_level_remembers_absence_in_its_own_way(below: float, above: float, loads: int) -> None:
-    """Five seconds on the origin is asked again unless some level still remembers; the caller sees no difference."""
+async def test_each_level_has_its_own_negative_ttl(below: float, above: float, loads: int) -> None:
+    """After five seconds the origin is asked again unless some level remembers. The caller always gets ABSENT."""
     lower: Cache[int, str] = Cache(MemoryStore(1), load_nothing, ttl=60.0, negative_ttl=below)
     upper: Cache[int, str] = Cache(MemoryStore(1), lower, ttl=60.0, negative_ttl=above)
     answers = [await upper.get(1)]
@@ -124,7 +122,7 @@ async def test_each_level_remembers_absence_in_its_own_way(below: float, above: 
 
 
 async def load_key(key: int) -> int:
-    """An origin whose values are their keys."""
+    """An origin in which each key is its own value."""
     return key
 
 
@@ -136,8 +134,8 @@ async def load_nothing(key: int) -> Absent:
 # Deletes go down first
 
 
-class Told(RemoteStore):
-    """A store that writes its name on a list when it is told to delete, and takes a second over it."""
+class NamedStore(RemoteStore):
+    """A store that appends its name to `order` when a delete comes, which then takes a second."""
 
     def __init__(self, name: str, order: list[str]) -> None:
         super().__init__()
@@ -151,7 +149,7 @@ class Told(RemoteStore):
 
 
 class Row:
-    """An origin of one row, which takes no time, and tells its name when it is asked to delete."""
+    """An origin of one row. A load takes no time, and a delete appends "origin" to `order`."""
 
     def __init__(self, order: list[str]) -> None:
         self.value = "old"
@@ -167,15 +165,15 @@ class Row:
 def three_levels(order: list[str]) -> tuple[Row, Cache[int, str]]:
     """An origin and the uppermost of three caches over it."""
     row = Row(order)
-    cache: Cache[int, str] = Cache(Told("L3", order), row, ttl=60.0)
+    cache: Cache[int, str] = Cache(NamedStore("L3", order), row, ttl=60.0)
     for name in ("L2", "L1"):
-        cache = Cache(Told(name, order), cache, ttl=60.0)
+        cache = Cache(NamedStore(name, order), cache, ttl=60.0)
     return row, cache
 
 
 @in_virtual_time
 async def test_a_delete_goes_down_before_up() -> None:
-    """The loader first, if it can delete; then each level from the bottom."""
+    """A loader with a `delete` comes first, then each level from the bottom."""
     order: list[str] = []
     _, cache = three_levels(order)
     await cache.delete(1)
@@ -185,7 +183,7 @@ async def test_a_delete_goes_down_before_up() -> None:
 @pytest.mark.parametrize("moment", [0.5, 1.5, 2.5])
 @in_virtual_time
 async def test_a_reader_in_the_middle_of_a_delete_brings_nothing_back(moment: float) -> None:
-    """Whoever reads between two levels finds the old value above or the new one below; the old one fills nothing."""
+    """A reader between two levels finds the old value above or the new one below, and the old one fills no level."""
     row, cache = three_levels([])
     await cache.get(1)
     row.value = "new"
@@ -196,7 +194,7 @@ async def test_a_reader_in_the_middle_of_a_delete_brings_nothing_back(moment: fl
     assert await cache.get(1) == "new"
 
 
-# Against the oracle: the database knows how stale each answer is
+# The database as the referee: it knows how stale each answer is
 
 CALLS = st.lists(
     st.tuples(st.sampled_from(["get", "get", "change", "wait"]), st.integers(1, 2), st.floats(0.0, 8.0)),
@@ -207,10 +205,10 @@ CALLS = st.lists(
 
 @PROPERTY
 @given(ttls=TTLS, calls=CALLS)
-def test_after_a_completed_delete_nobody_is_served_the_old_value(
+def test_after_a_completed_delete_the_old_value_is_never_served(
     ttls: list[float], calls: list[tuple[str, int, float]]
 ) -> None:
-    """One call after the other, with no load in flight during a delete: every answer is the latest."""
+    """If each call waits for the one before, so that no load is in flight during a delete, every answer is current."""
 
     async def scenario() -> None:
         db = SlowDatabase(users=2, connections=1, service_s=0.5)
@@ -229,7 +227,7 @@ def test_after_a_completed_delete_nobody_is_served_the_old_value(
     run(scenario)
 
 
-@pytest.mark.parametrize("tells", [True, False], ids=["write and delete", "write only"])
+@pytest.mark.parametrize("deletes", [True, False], ids=["write and delete", "write only"])
 @PROPERTY
 @given(
     ttls=st.lists(st.floats(0.01, 5.0), min_size=2, max_size=3),
@@ -237,8 +235,8 @@ def test_after_a_completed_delete_nobody_is_served_the_old_value(
         st.builds(Request, st.floats(0.0, 20.0), st.just(0), st.integers(1, 2), st.booleans()), min_size=20
     ),
 )
-def test_staleness_ends_with_the_lowest_ttl(tells: bool, ttls: list[float], requests: list[Request]) -> None:
-    """Reads and writes at any time, overlapping at will, with deletes or without: never staler than TTL plus load."""
+def test_staleness_ends_with_the_lowest_ttl(deletes: bool, ttls: list[float], requests: list[Request]) -> None:
+    """Reads and writes overlap at random, with deletes or without. No answer is staler than the TTL plus one load."""
 
     async def scenario() -> float:
         db = SlowDatabase(users=2, connections=4, service_s=0.5)
@@ -246,20 +244,20 @@ def test_staleness_ends_with_the_lowest_ttl(tells: bool, ttls: list[float], requ
 
         async def write(user: int) -> None:
             await db.update_user(user)
-            if tells:
+            if deletes:
                 await cache.delete(user)
 
-        reads = [Request(21.0, 0, user) for user in (1, 2)]  # so that there is a read in every trace
+        reads = [Request(21.0, 0, user) for user in (1, 2)]  # so that there is at least one read
         return (await replay([*requests, *reads], cache, db=db, write=write)).max_stale_s
 
     assert run(scenario) <= ttls[0] + 0.5 + 1e-9
 
 
 @in_virtual_time
-async def test_the_oracle_does_see_stale_answers() -> None:
-    """The bound is tight: the old value of a load that a write overtakes is served for longer than the TTL alone."""
+async def test_the_referee_does_see_stale_answers() -> None:
+    """The bound is tight: if a write overtakes a load, the old value is served for longer than the TTL alone."""
     db = SlowDatabase(users=1, connections=4, service_s=0.5)
     cache = stack(db.fetch_user, [4.0, 4.0])[-1]
     reads = [Request(second / 8, 0, 1) for second in range(40)]
-    trace = await replay([*reads, Request(0.125, 0, 1, True)], cache, db=db)
-    assert 4.0 < trace.max_stale_s <= 4.5
+    result = await replay([*reads, Request(0.125, 0, 1, True)], cache, db=db)
+    assert 4.0 < result.max_stale_s <= 4.5

@@ -1,4 +1,4 @@
-"""Reads that travel together: who shares a round trip, and what happens to the others when something happens to one."""
+"""Reads in batches: which callers share a round trip, and what happens to the others when one is cancelled or fails."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from tests.support.notebooks import ROOT
 from tests.support.servers import fake_redis, real_server
 
 FOREVER = float("inf")
-QUESTION = re.compile(rb"\*\d\r\n\$\d\r\n(PTTL|M?GET)")
+READ = re.compile(rb"\*\d\r\n\$\d\r\n(PTTL|M?GET)")
 
 
 def store_on(redis: Redis) -> RedisStore:
@@ -39,7 +39,7 @@ def store_on(redis: Redis) -> RedisStore:
 
 
 async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
-    """A store in which each key has itself as its value, and whose client has an open connection."""
+    """A store in which each key is its own value, and whose client has an open connection."""
     store = store_on(server.client(**options))
     for key in range(keys):
         await store.set(key, Entry(key, FOREVER))
@@ -47,40 +47,40 @@ async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
     return store
 
 
-def make_client(store: RedisStore) -> Any:
+def client_of(store: RedisStore) -> Any:
     """The client that the store was built on."""
     return store._redis
 
 
-class Strange(Exception):
-    """An error of nobody's."""
+class UnknownError(Exception):
+    """An error that no client raises."""
 
 
-async def _strange() -> None:
-    raise Strange
+async def _raise_unknown_error() -> None:
+    raise UnknownError
 
 
 async def values(*reads: Any) -> list[Any]:
-    """What the reads answer: the value of each entry, MISS, or the error."""
+    """What the reads return: the value of each entry, MISS, or the error."""
     answers = await asyncio.gather(*reads, return_exceptions=True)
     return [answer.value if isinstance(answer, Entry) else answer for answer in answers]
 
 
 @pytest.fixture
 def quiet() -> Iterator[Callable[[], None]]:
-    """Call it inside the loop; at the end nothing may have been reported to its exception handler."""
+    """Call it inside the loop. At the end of the test nothing may have been reported to the exception handler."""
     reports: list[Any] = []
     yield lambda: setattr(asyncio.get_running_loop(), "call_exception_handler", reports.append)
     gc.collect()
     assert reports == []
 
 
-class TestTogether:
-    """Who shares a round trip."""
+class TestBatches:
+    """Which callers share a round trip."""
 
     @in_virtual_time
-    async def test_who_asks_in_one_turn_shares_a_trip(self) -> None:
-        """A hundred readers, one packet; each gets his own answer, a round trip later."""
+    async def test_callers_in_one_turn_share_a_batch(self) -> None:
+        """A hundred readers send one packet, and each gets its own answer a round trip later."""
         server = FakeRedis(latency_s=0.01)
         store = await filled(server, 99)
         began = now()
@@ -89,8 +89,8 @@ class TestTogether:
         assert now() - began == pytest.approx(0.01)
 
     @in_virtual_time
-    async def test_one_reader_alone_waits_for_nobody(self) -> None:
-        """It takes the round trip, and no moment longer."""
+    async def test_a_lone_reader_waits_for_no_others(self) -> None:
+        """Its read takes exactly the round trip."""
         server = FakeRedis(latency_s=0.01)
         store = await filled(server, 1)
         began = now()
@@ -98,11 +98,11 @@ class TestTogether:
         assert now() - began == pytest.approx(0.01, abs=1e-9)
 
     @in_virtual_time
-    async def test_a_trip_under_way_holds_up_nobody(self) -> None:
-        """Who asks in the middle of a trip leaves at once, on a second connection."""
+    async def test_a_batch_that_was_sent_delays_no_other(self) -> None:
+        """A read that comes while a batch is on its way is sent at once, on a second connection."""
         server = FakeRedis(latency_s=0.02)
         store = await filled(server, 2)
-        await values(store.get(0), make_client(store).get("x"))  # opens two connections
+        await values(store.get(0), client_of(store).get("x"))  # opens two connections
         server.packets, began = 0, now()
         first = asyncio.create_task(store.get(0))
         await asyncio.sleep(0.01)
@@ -112,8 +112,8 @@ class TestTogether:
         assert await first == Entry(0, FOREVER)
 
     @in_virtual_time
-    async def test_who_comes_before_it_leaves_gets_on(self) -> None:
-        """As long as all connections are out, the readers gather on one trip, from whichever turn they are."""
+    async def test_callers_join_until_the_batch_is_sent(self) -> None:
+        """While no connection is free, readers of later turns join the open batch too."""
         server = FakeRedis(latency_s=0.02)
         store = await filled(server, 5, max_connections=1)
         readers = []
@@ -124,12 +124,12 @@ class TestTogether:
         assert server.packets == 2
 
     @in_virtual_time
-    async def test_nobody_boards_while_a_connection_is_tried(self) -> None:
-        """A client with health checks sends a PING before the question: who comes in that time takes the next trip."""
+    async def test_no_caller_joins_while_a_connection_is_checked(self) -> None:
+        """A client with health checks sends a PING before the read. Callers that come meanwhile get another batch."""
         server = FakeRedis(latency_s=0.02)
         store = await filled(server, 2)
-        await values(store.get(0), make_client(store).get("x"))  # opens two connections
-        for connection in make_client(store).connection_pool._available_connections:
+        await values(store.get(0), client_of(store).get("x"))  # opens two connections
+        for connection in client_of(store).connection_pool._available_connections:
             connection.health_check_interval, connection.next_health_check = 1.0, 0.0
         server.packets, began = 0, now()
         first = asyncio.create_task(store.get(0))
@@ -139,8 +139,8 @@ class TestTogether:
         assert now() - began == pytest.approx(0.05)
 
     @in_virtual_time
-    async def test_a_trip_has_a_hundred_seats(self) -> None:
-        """One more key, and two go; get_many sends one after the other, so each has the whole time-out."""
+    async def test_a_batch_has_at_most_a_hundred_keys(self) -> None:
+        """One key more makes two batches. get_many sends them one after the other: each has the whole time-out."""
         server = FakeRedis(latency_s=0.06, timeout_s=0.3)
         store = await filled(server, 550)
         await values(*map(store.get, range(100)))
@@ -153,8 +153,8 @@ class TestTogether:
         assert now() - began == pytest.approx(0.36)
 
     @in_virtual_time
-    async def test_readers_of_one_key_share_a_seat(self) -> None:
-        """However many they are, it is asked for once, and each gets the answer."""
+    async def test_readers_of_one_key_share_an_answer(self) -> None:
+        """However many they are, the key is in the batch once, and each reader gets the answer."""
         server = FakeRedis()
         store = await filled(server, 1)
         assert await values(*map(store.get, [0] * 250)) == [0] * 250
@@ -162,16 +162,16 @@ class TestTogether:
 
     @in_virtual_time
     async def test_a_read_after_a_write_sees_it(self) -> None:
-        """Also while an older read of the same key is still on its way: nobody gets on a trip that has left."""
-        trips = [0.02]
-        server = FakeRedis(latency_s=lambda: trips[0])
+        """Even while an older read of the same key is on its way: a batch that was sent takes no more callers."""
+        latency_s = 0.02
+        server = FakeRedis(latency_s=lambda: latency_s)
         store = await filled(server, 1)
-        await values(store.get(0), make_client(store).get("x"))
-        trips[0] = 0.09
+        await values(store.get(0), client_of(store).get("x"))
+        latency_s = 0.09
         older = asyncio.create_task(store.get(0))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        trips[0] = 0.02
+        latency_s = 0.02
         await store.delete(0)
         assert not older.done()
         assert await store.get(0) is MISS
@@ -179,7 +179,7 @@ class TestTogether:
 
     @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
     def test_eager_tasks_are_answered(self) -> None:
-        """They leave before a second reader can come, and that is all."""
+        """Each batch is sent before a second reader can join it; apart from that nothing changes."""
 
         async def main() -> None:
             loop: Any = asyncio.get_running_loop()
@@ -193,11 +193,11 @@ class TestTogether:
 
 
 class TestCancelled:
-    """Callers, and trips, that are cancelled."""
+    """Callers and batches that are cancelled."""
 
     @in_virtual_time
     async def test_a_cancelled_reader_harms_no_other(self) -> None:
-        """Whenever the first, who called the bus, leaves, the others get their answers."""
+        """Whenever the caller that opened the batch is cancelled, the others get their answers."""
         server = FakeRedis(latency_s=0.01)
         store = await filled(server, 3)
         for second in (0.0, 0.004, 0.009):
@@ -208,8 +208,8 @@ class TestCancelled:
             assert readers[0].cancelled()
 
     @in_virtual_time
-    async def test_when_all_have_left_it_comes_to_its_end(self) -> None:
-        """The answers are read, the connection is used again, and nothing is left."""
+    async def test_a_batch_without_callers_still_ends(self) -> None:
+        """When all callers are cancelled, the answers are read, the connection is reused, and nothing is left."""
         server = FakeRedis(latency_s=0.01)
         store = await filled(server, 3)
         readers = [asyncio.create_task(store.get(key)) for key in range(3)]
@@ -220,12 +220,12 @@ class TestCancelled:
         await asyncio.sleep(0.01)
         assert (len(store._batcher), other_tasks()) == (0, set())
         assert await store.get(2) == Entry(2, FOREVER)
-        assert len(make_client(store).connection_pool._available_connections) == 1
+        assert len(client_of(store).connection_pool._available_connections) == 1
 
     @pytest.mark.parametrize("second", [0.0, 0.004])
     @in_virtual_time
-    async def test_a_cancelled_trip_is_an_error(self, second: float) -> None:
-        """If somebody cancels the task of a trip, before or after it has left, its callers are not cancelled."""
+    async def test_a_cancelled_batch_is_an_error(self, second: float) -> None:
+        """If the task of a batch is cancelled, before or after it is sent, its callers get an error."""
         store = await filled(FakeRedis(latency_s=0.01), 2)
         reader = asyncio.ensure_future(asyncio.gather(store.get(0), return_exceptions=True))
         await until(now() + second) if second else await asyncio.sleep(0)
@@ -236,10 +236,10 @@ class TestCancelled:
 
 
 class TestFailures:
-    """Servers that refuse, hang and answer late."""
+    """Servers that refuse, and connections that fail."""
 
     def test_each_reader_gets_the_error(self, quiet: Callable[[], None]) -> None:
-        """Also those who read many; none of the errors is left for nobody, and the next trip is a new one."""
+        """Even readers of many keys. No error is reported as never retrieved, and the next read has a new batch."""
 
         @in_virtual_time
         async def scenario() -> None:
@@ -253,7 +253,7 @@ class TestFailures:
             answers = await values(store.get(0), store.get(0), store.get(1), store.get_many([2, 0]))
             assert {type(answer) for answer in answers} == {RedisConnectionError}
             assert (len(store._batcher), other_tasks()) == (0, set())
-            for _ in range(2):  # at once again, and on a trip that is no longer there nobody gets
+            for _ in range(2):  # the second comes at once, and must not join the failed batch
                 with pytest.raises(RedisConnectionError, match=r"^(?!.*cancelled)"):
                     await store.get(0)
             await until(20)
@@ -262,8 +262,50 @@ class TestFailures:
         scenario()
 
     @in_virtual_time
+    async def test_any_error_closes_the_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Here it is one that no client raises. Nothing keeps it alive, and the next reader gets its own answer."""
+        store = await filled(FakeRedis(), 2)
+        (connection,) = client_of(store).connection_pool._available_connections
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "read_response", _raise_unknown_error)
+            gc.disable()
+            try:
+                await store.get(0)
+            except UnknownError as error:
+                alive = weakref.ref(error)
+            finally:
+                gc.enable()
+            await asyncio.sleep(0)
+            assert alive() is None
+        assert not connection.is_connected
+        assert await values(store.get(1)) == [1]
+
+    @in_virtual_time
+    async def test_during_maintenance_the_pool_gives_the_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """redis-py holds a lock while it rewrites the pool, and only get_connection waits for that lock."""
+        store = await filled(FakeRedis(), 1)
+        pool, calls = client_of(store).connection_pool, []
+        get_connection = pool.get_connection
+
+        async def spied() -> Any:
+            calls.append(now())
+            return await get_connection()
+
+        monkeypatch.setattr(pool, "get_connection", spied)
+        pool._in_maintenance = False  # redis-py 7 has no such attribute; there get_connection is always called
+        await store.get(0)
+        assert calls == []
+        pool._in_maintenance = True
+        await store.get(0)
+        assert len(calls) == 1
+
+
+class TestTimeouts:
+    """Servers that hang or answer late, and clients with other time-outs."""
+
+    @in_virtual_time
     async def test_a_hanging_server_costs_one_time_out(self) -> None:
-        """For who leaves at once, for who waits for a connection, and for who has to connect first."""
+        """For a batch that is sent at once, one that waits for a connection, and one that must connect first."""
         server = FakeRedis(Hanging(10, 20), timeout_s=0.1)
         store = await filled(server, 3, max_connections=1)
 
@@ -288,9 +330,9 @@ class TestFailures:
         """A blocking pool has a time-out of its own, and it applies."""
         server = FakeRedis(Hanging(10, 20), timeout_s=0.1)
         store = await filled(server, 1, max_connections=1)
-        make_client(store).connection_pool.timeout = 0.03
+        client_of(store).connection_pool.timeout = 0.03
         await until(10)
-        user = asyncio.create_task(values(make_client(store).get("x")))
+        user = asyncio.create_task(values(client_of(store).get("x")))
         await asyncio.sleep(0)
         with pytest.raises(RedisConnectionError, match="No connection available"):
             await store.get(0)
@@ -298,8 +340,8 @@ class TestFailures:
         await user
 
     @in_virtual_time
-    async def test_answers_that_come_too_late_are_nobodys(self) -> None:
-        """Their connection is closed, so the next reader does not get them for his own."""
+    async def test_late_answers_reach_no_other_reader(self) -> None:
+        """Their connection is closed, so the next reader does not take them for its own."""
         server = FakeRedis(Slow(10, 11, 0.2), timeout_s=0.1)
         store = await filled(server, 3)
         await until(10)
@@ -308,29 +350,10 @@ class TestFailures:
         assert await values(store.get(2)) == [2]
 
     @in_virtual_time
-    async def test_whatever_stops_the_reading_closes_the_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Here an error that no client knows; nothing keeps it alive, and the next reader gets his own answer."""
-        store = await filled(FakeRedis(), 2)
-        (connection,) = make_client(store).connection_pool._available_connections
-        with monkeypatch.context() as patch:
-            patch.setattr(connection, "read_response", _strange)
-            gc.disable()
-            try:
-                await store.get(0)
-            except Strange as error:
-                alive = weakref.ref(error)
-            finally:
-                gc.enable()
-            await asyncio.sleep(0)
-            assert alive() is None
-        assert not connection.is_connected
-        assert await values(store.get(1)) == [1]
-
-    @in_virtual_time
-    async def test_a_signal_that_got_lost_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A pool that swallows the end of the time-out does not make the trip endless."""
+    async def test_a_lost_cancellation_is_noticed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A batch ends even if the pool swallows the cancellation by which the time-out ends it."""
         store = await filled(FakeRedis(Hanging(10, 1_000)), 1)
-        pool = make_client(store).connection_pool
+        pool = client_of(store).connection_pool
 
         async def deaf() -> Any:
             with contextlib.suppress(asyncio.CancelledError):
@@ -345,7 +368,7 @@ class TestFailures:
 
     @in_virtual_time
     async def test_without_a_time_out_it_waits(self) -> None:
-        """A client that waits for ever does so here, too."""
+        """If the client has no time-out, a batch has none either."""
         server = FakeRedis(Slow(10, 20, 5.0), timeout_s=None)
         store = await filled(server, 1)
         await until(10)
@@ -354,23 +377,23 @@ class TestFailures:
 
     @in_virtual_time
     async def test_the_clients_own_commands_keep_their_time_out(self) -> None:
-        """A trip gives each connection back as it was."""
+        """A batch gives each connection back with the time-out that it had."""
         server = FakeRedis(Hanging(10, 20), timeout_s=0.1)
         store = await filled(server, 1)
         await store.get(0)
         await until(10)
         with pytest.raises(RedisTimeoutError):
-            await make_client(store).get("x")
+            await client_of(store).get("x")
         assert now() == pytest.approx(10.1)
 
     @in_virtual_time
     async def test_a_fill_waits_for_half_a_time_out(self) -> None:
-        """So a request that finds the store slow, and then hanging, waits for one and a half at most."""
+        """So a request that finds the store slow and then hanging waits for one and a half time-outs at most."""
         server, origin = FakeRedis(Slow(10, 10.05, 0.09), Hanging(10.05, 20), timeout_s=0.1), Origin(7, load_time_s=0.0)
         store = await filled(server, 1)
         async with Cache(store, origin, ttl=60.0) as cache:
             await until(10)
-            assert await cache.get(99) == 7  # read in 91 ms, and filled in vain
+            assert await cache.get(99) == 7  # the read takes 91 ms, and the fill fails
             assert (cache.misses, cache.store_errors) == (1, 1)
             assert now() == pytest.approx(10.141)
         for write, took in ((store.set(0, Entry(1, FOREVER)), 0.05), (store.delete(0), 0.1)):
@@ -380,40 +403,21 @@ class TestFailures:
             assert now() - began == pytest.approx(took)
 
     @in_virtual_time
-    async def test_a_pool_that_moves_is_asked_for_its_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """redis-py holds a lock while it rewrites the pool, and only get_connection waits for that."""
-        store = await filled(FakeRedis(), 1)
-        pool, asked = make_client(store).connection_pool, []
-        get_connection = pool.get_connection
-
-        async def spied() -> Any:
-            asked.append(now())
-            return await get_connection()
-
-        monkeypatch.setattr(pool, "get_connection", spied)
-        pool._in_maintenance = False  # redis-py 7 has no such thing, and there it is always asked
-        await store.get(0)
-        assert asked == []
-        pool._in_maintenance = True
-        await store.get(0)
-        assert len(asked) == 1
-
-    @in_virtual_time
-    async def test_a_time_out_that_somebody_has_set_stays(self) -> None:
-        """It is the connection's own, and not the client's."""
+    async def test_a_connection_keeps_a_time_out_of_its_own(self) -> None:
+        """One that was set on the connection, and is not the client's, is there after the batch too."""
         store = await filled(FakeRedis(), 1, max_connections=1)
-        connection = await make_client(store).connection_pool.get_connection()
+        connection = await client_of(store).connection_pool.get_connection()
         connection.socket_timeout = 7.0
-        await make_client(store).connection_pool.release(connection)
+        await client_of(store).connection_pool.release(connection)
         await store.get(0)
         assert connection.socket_timeout == 7.0
 
 
-class TestOnARealServer:
-    """What only a server, or a broken line, can show."""
+class TestRefusals:
+    """Commands that a real server refuses."""
 
-    def test_a_password_that_is_missing_is_each_readers_error(self, quiet: Callable[[], None]) -> None:
-        """The one that the client itself would raise."""
+    def test_each_reader_gets_the_error_of_a_missing_password(self, quiet: Callable[[], None]) -> None:
+        """It is the error that the client itself would raise."""
 
         async def main(url: str) -> None:
             quiet()
@@ -426,17 +430,17 @@ class TestOnARealServer:
         with real_server("--requirepass", "secret") as (path, _):
             asyncio.run(main(f"unix://{path}"))
 
-    def test_a_refusal_of_one_key_is_everybodys_on_that_trip(self) -> None:
-        """NOPERM for two keys refuses the MGET; the next reader on that connection is answered, or refused, himself."""
+    def test_every_reader_in_a_batch_gets_the_refusal_of_one_key(self) -> None:
+        """NOPERM for two keys refuses the MGET. A later reader on that connection is answered or refused on its own."""
 
         async def main(url: str) -> None:
             async with redis_client(url, timeout_s=5.0, max_connections=1) as redis:
                 store = store_on(redis)
                 await store.set(1, Entry(1, FOREVER))
-                await make_client(store).execute_command("ACL", "SETUSER", "default", "resetkeys", f"~{store.key(1)}")
+                await client_of(store).execute_command("ACL", "SETUSER", "default", "resetkeys", f"~{store.key(1)}")
                 answers = await values(*map(store.get, range(3)))
                 assert {type(answer) for answer in answers} == {NoPermissionError}
-                (connection,) = make_client(store).connection_pool._available_connections
+                (connection,) = client_of(store).connection_pool._available_connections
                 assert connection.is_connected
                 assert await values(store.get(1)) == [1]
                 assert [type(answer) for answer in await values(store.get(2))] == [NoPermissionError]
@@ -444,36 +448,21 @@ class TestOnARealServer:
         with real_server() as (path, _):
             asyncio.run(main(f"unix://{path}"))
 
-    def test_a_lone_key_has_a_get_and_several_have_an_mget(self) -> None:
-        """Whichever costs less; and no other command is sent for a read."""
-
-        async def main(url: str) -> None:
-            async with redis_client(url, timeout_s=5.0) as redis:
-                store = store_on(redis)
-                await store.get(1)
-                await store.get_many([1, 2, 3])
-                asked = await redis.info("commandstats")
-                calls = {name.removeprefix("cmdstat_"): asked[name]["calls"] for name in asked}
-                assert {name: calls[name] for name in ("get", "mget", "pttl")} == {"get": 1, "mget": 1, "pttl": 4}
-
-        with real_server() as (path, _):
-            asyncio.run(main(f"unix://{path}"))
-
-    def test_a_refusal_of_all_lives_is_everybodys(self) -> None:
-        """NOPERM for PTTL: without its life no value is believed."""
+    def test_every_reader_gets_the_refusal_of_pttl(self) -> None:
+        """After a NOPERM for PTTL no value is returned, since its lifetime is not known."""
 
         async def main(url: str) -> None:
             async with redis_client(url, timeout_s=5.0) as redis:
                 store = store_on(redis)
                 await store.set(1, Entry(1, FOREVER))
-                await make_client(store).execute_command("ACL", "SETUSER", "default", "-pttl")
+                await client_of(store).execute_command("ACL", "SETUSER", "default", "-pttl")
                 assert [type(answer) for answer in await values(*map(store.get, range(2)))] == [NoPermissionError] * 2
 
         with real_server() as (path, _):
             asyncio.run(main(f"unix://{path}"))
 
-    def test_a_node_of_a_cluster_is_asked_without_mget(self) -> None:
-        """A client that knows of no clusters, as before a managed one of one shard: its keys have different slots."""
+    def test_a_node_of_a_cluster_is_read_without_mget(self) -> None:
+        """A plain client on a cluster of one shard, such as a managed one: its keys are in different slots."""
 
         async def main(url: str) -> None:
             async with redis_client(url, timeout_s=5.0) as redis:
@@ -486,37 +475,56 @@ class TestOnARealServer:
         with node_with_all_slots() as port:
             asyncio.run(main(f"redis://127.0.0.1:{port}"))
 
+
+class TestOnARealServer:
+    """What only a real server can show."""
+
+    def test_a_lone_key_is_read_with_get_and_several_with_mget(self) -> None:
+        """Each is the cheaper command, and a read sends no others."""
+
+        async def main(url: str) -> None:
+            async with redis_client(url, timeout_s=5.0) as redis:
+                store = store_on(redis)
+                await store.get(1)
+                await store.get_many([1, 2, 3])
+                stats = await redis.info("commandstats")
+                calls = {name.removeprefix("cmdstat_"): stats[name]["calls"] for name in stats}
+                assert {name: calls[name] for name in ("get", "mget", "pttl")} == {"get": 1, "mget": 1, "pttl": 4}
+
+        with real_server() as (path, _):
+            asyncio.run(main(f"unix://{path}"))
+
     @pytest.mark.parametrize("keys", [[1], [1, 2]])
-    def test_a_life_is_asked_for_before_its_value(self, keys: list[int]) -> None:
-        """Else a new value that comes in between would lend its long life to the old one."""
+    def test_a_lifetime_is_read_before_its_value(self, keys: list[int]) -> None:
+        """In the other order, an old value could get the long lifetime of a new one that was written in between."""
         writes = []
 
         async def main(path: Path) -> None:
-            there = redis_client(f"unix://{path}", timeout_s=5.0)
-            other = store_on(there)
+            client = redis_client(f"unix://{path}", timeout_s=5.0)
+            other = store_on(client)
 
             async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                up, down = await asyncio.open_unix_connection(str(path))
+                from_redis, to_redis = await asyncio.open_unix_connection(str(path))
 
-                async def back() -> None:
-                    while data := await up.read(65_536):
+                async def forward_replies() -> None:
+                    while data := await from_redis.read(65_536):
                         writer.write(data)
 
-                answers = asyncio.create_task(back())
+                replies = asyncio.create_task(forward_replies())
                 while data := await reader.read(65_536):
-                    if questions := list(QUESTION.finditer(data)):
-                        half = next(one.start() for one in questions if one[1] != questions[0][1])
-                        down.write(data[:half])
-                        await asyncio.sleep(0.02)  # between those for lives and those for values somebody else writes
+                    if commands := list(READ.finditer(data)):
+                        half = next(each.start() for each in commands if each[1] != commands[0][1])
+                        to_redis.write(data[:half])
+                        await asyncio.sleep(0.02)  # between the two halves another process writes
                         await other.set(1, Entry(2, now() + 60))
                         writes.append(data[half:])
                         data = data[half:]
-                    down.write(data)
-                answers.cancel()
-                down.close()
+                    to_redis.write(data)
+                replies.cancel()
+                to_redis.close()
                 writer.close()
 
-            async with await asyncio.start_server(forward, "127.0.0.1") as proxy, there:
+            async with await asyncio.start_server(forward, "127.0.0.1") as proxy, client:
                 port = proxy.sockets[0].getsockname()[1]
                 async with redis_client(f"redis://127.0.0.1:{port}", timeout_s=5.0) as redis:
                     store, end = store_on(redis), now() + 2
@@ -529,8 +537,8 @@ class TestOnARealServer:
         with real_server() as (path, _):
             asyncio.run(main(path))
 
-    def test_a_reply_that_is_cut_off_spoils_only_its_trip(self) -> None:
-        """All on it get an error, and who comes later his own answer, over a new connection."""
+    def test_a_reply_that_is_cut_off_fails_only_its_batch(self) -> None:
+        """Every caller in it gets an error. A later caller gets its own answer over a new connection."""
 
         async def main(url: str) -> None:
             async with FaultyProxy(url) as proxy, redis_client(f"redis://{proxy.host}:{proxy.port}") as redis:
@@ -548,7 +556,7 @@ class TestOnARealServer:
             asyncio.run(main(f"unix://{path}"))
 
     def test_a_cold_start_loads_each_key_once(self) -> None:
-        """An empty Redis, an empty memory above it that holds a tenth, 300 callers of Zipf traffic: a load a key."""
+        """300 callers, Zipf traffic, an empty memory store of a tenth over an empty Redis: one load for each key."""
 
         async def main(url: str) -> None:
             origin, trace = Origin(7, load_time_s=0.01), lab.zipf_trace(3_000, 1_000)
@@ -572,12 +580,16 @@ class TestOnARealServer:
 @pytest.mark.long
 @pytest.mark.timeout(180)
 def test_all_of_this_holds_without_hiredis() -> None:
-    """redis-py parses the replies in Python then, as it may in a service that has copied the store."""
-    hidden = (
-        "import sys; sys.modules['hiredis'] = None; import pytest; from redis.utils import HIREDIS_AVAILABLE as there; "
-        "sys.exit('hiredis is there' if there else pytest.main(sys.argv[1:]))"
+    """Without it redis-py parses the replies in Python, as in a service that has not installed it."""
+    without_hiredis = (
+        "import sys; sys.modules['hiredis'] = None; import pytest; from redis.utils import HIREDIS_AVAILABLE as found; "
+        "sys.exit('hiredis is there' if found else pytest.main(sys.argv[1:]))"
     )
-    tests = ["tests/test_round_trips.py", "tests/test_redis_store.py", "tests/test_proxy.py"]
-    command = [sys.executable, "-c", hidden, "-p", "no:cacheprovider", "-q", "--numprocesses=0", *tests]
+    tests = [
+        "tests/stores/test_read_batcher.py",
+        "tests/stores/test_redis_store.py",
+        "tests/lab/real_redis/test_proxy.py",
+    ]
+    command = [sys.executable, "-c", without_hiredis, "-p", "no:cacheprovider", "-q", "--numprocesses=0", *tests]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-3_000:] + ran.stderr

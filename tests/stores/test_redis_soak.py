@@ -1,7 +1,8 @@
-"""A cache over Redis through two hundred random faults: refused, hanging, late, cut in a reply, killed and back, empty.
+"""A cache over Redis through two hundred random faults: Redis refuses, hangs, is late, breaks off, or starts empty.
 
-In real time, through `lab.FaultyProxy` before a server of our own. What is measured is how much later than the origin
-an answer comes. A request during which the loop itself stood still says nothing about the cache, and is left out.
+It runs in real time, through `lab.FaultyProxy` in front of a server of our own. It measures how much later than the
+origin an answer comes. A request during which the event loop itself was held up says nothing about the cache, and is
+left out.
 """
 
 import asyncio
@@ -22,24 +23,25 @@ from cachelab.events import InvalidationFailed
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support.fakes import now, other_tasks
-from tests.support.servers import guarded, need_server, wait_for
+from tests.support.servers import need_server, running_server, wait_until_accepting
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
-KEYS, READERS = range(30), 12
+KEYS, READERS, ROUNDS = range(30), 12, 100
 TTL_S, TIMEOUT_S, LOAD_S = 1.0, 0.1, 0.005
-ADDED_S = 0.15
-SPELL_S = (0.12, 0.35)
+MAX_ADDED_S = 0.15
+"""How much later than the origin an answer may come."""
+FAULT_S = (0.12, 0.35)
 """How long a fault lasts."""
 SETTLED_S = 0.25
-"""So long after a fault nothing that began in it is under way."""
+"""So long after a fault, nothing that began during it is still under way."""
 STALL_S = 0.02
-"""A loop that wakes up so late was kept from working by the machine."""
+"""A loop that wakes up so much too late was held up by the machine."""
 FAULTS = [*4 * ["heal"], "hang", "refuse", "cut", "delay", "late", "kill"]
 
 
 class Server:
-    """A real server on one socket, which can be killed, and begins again empty."""
+    """A real server on one socket. It can be killed, and then it starts again empty."""
 
     def __init__(self, folder: str) -> None:
         self.path = Path(folder) / "s"
@@ -48,25 +50,37 @@ class Server:
         self._running = ExitStack()
 
     def start(self) -> None:
-        self.pid = self._running.enter_context(guarded(*self._command))
-        wait_for(self.path)
+        self.pid = self._running.enter_context(running_server(*self._command))
+        wait_until_accepting(self.path)
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def stop(self) -> None:
         self._running.close()
 
 
 class Soak:
-    """The origin, the readers and writers, what they saw, and the faults."""
+    """The origin, the readers, the writer and the faults, and what was seen.
+
+    `version`        the origin's version of each key
+    `written`        when each version was written
+    `floor`          for each key, the version that the last delete made the oldest allowed, and when
+    `healthy_since`  when the last fault ended; None during one
+    `wrong`          a sentence for each wrong answer
+    `took`           when each request began and ended
+    `stalls`         when the event loop was held up, and until when
+    """
 
     def __init__(self, server: Server, proxy: FaultyProxy, seed: int) -> None:
         self.server, self.proxy, self.chance = server, proxy, Random(f"{seed}/soak")
         self.version: Counter[int] = Counter()
         self.written: dict[tuple[int, int], float] = {}
-        self.floor: dict[int, tuple[int, float]] = {}  # the version that a delete made the oldest allowed, and when
+        self.floor: dict[int, tuple[int, float]] = {}
         self.healthy_since: float | None = now()
         self.wrong: list[str] = []
-        self.took: list[tuple[float, float]] = []  # when a request began and ended
+        self.took: list[tuple[float, float]] = []
         self.stalls: list[tuple[float, float]] = []
         self.seen: Counter[str] = Counter()
 
@@ -83,12 +97,13 @@ class Soak:
             answer: Any = await cache.get(key)
             owner, version = answer
             self.took.append((began, now()))
-            replaced = self.written.get((key, version + 1), began)  # a hanging fill begins its life late: one spell
+            replaced = self.written.get((key, version + 1), began)
             if owner != key:
                 self.wrong.append(f"{key} got the value of {owner}")
             elif version < floor:
                 self.wrong.append(f"{key} got version {version} after a delete for {floor}")
-            elif began - replaced > LOAD_S + TTL_S + SPELL_S[1] + 2 * TIMEOUT_S:
+            elif began - replaced > LOAD_S + TTL_S + FAULT_S[1] + 2 * TIMEOUT_S:
+                # the lifetime of a fill that hangs begins late, by the length of a fault at most
                 self.wrong.append(f"{key} got version {version}, {began - replaced:.2f} s after it was replaced")
 
     async def write(self, cache: Cache[int, Any]) -> None:
@@ -108,22 +123,22 @@ class Soak:
                 self.floor[key] = version, now()
                 self.seen["floor"] += 1
 
-    async def beat(self) -> None:
+    async def watch_for_stalls(self) -> None:
         while True:
             before = now()
             await asyncio.sleep(0.002)
             if now() - before > STALL_S:
                 self.stalls.append((before, now()))
 
-    async def strike(self, cache: Cache[int, Any]) -> None:
-        """One fault point, and its spell."""
+    async def one_round(self, cache: Cache[int, Any]) -> None:
+        """One fault, or a time without one."""
         fault = self.chance.choice(FAULTS)
         self.seen[fault] += 1
         self.proxy.heal()
         if fault == "heal":
             self.healthy_since = self.healthy_since or now()
             hits, began = cache.hits, now()
-            await asyncio.sleep(2 * self.chance.uniform(*SPELL_S))
+            await asyncio.sleep(2 * self.chance.uniform(*FAULT_S))
             if now() - began > SETTLED_S and cache.hits == hits:
                 self.wrong.append("the store was back, and there was no hit")
             return
@@ -141,12 +156,30 @@ class Soak:
             self.proxy.delay(self.chance.uniform(2 * TIMEOUT_S, 5 * TIMEOUT_S))
         elif fault == "kill":
             await asyncio.to_thread(self.server.kill)
-        await asyncio.sleep(self.chance.uniform(*SPELL_S))
+        await asyncio.sleep(self.chance.uniform(*FAULT_S))
         if fault == "kill":
             await asyncio.to_thread(self.server.start)
 
-    def slow(self) -> tuple[list[float], float]:
-        """By how much an origin's answer was delayed where it was too much, and the share of requests left out."""
+    async def run(self, cache: Cache[int, Any]) -> int:
+        """All rounds, under the load of the readers and the writer; then gets until one hits: how many it took."""
+        workers = [self.watch_for_stalls(), self.write(cache), *(self.read(cache) for _ in range(READERS))]
+        tasks = [asyncio.create_task(worker) for worker in workers]
+        for _ in range(ROUNDS):
+            await self.one_round(cache)
+        assert [task for task in tasks if task.done()] == []  # every get was answered
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self.proxy.heal()
+        hits, healed, extra = cache.hits, now(), 0
+        while cache.hits == hits:  # a connection that broke in the last fault may cost one more load
+            assert await cache.get(99) == (99, 0)
+            assert now() - healed < 5.0
+            extra += 1
+        return extra
+
+    def too_slow(self) -> tuple[list[float], float]:
+        """The delays that were too long, beyond the origin's own, and the share of requests that were left out."""
         judged, stalls = [], iter(sorted(self.stalls))
         stall = next(stalls, None)
         for began, ended in sorted(self.took):
@@ -155,64 +188,45 @@ class Soak:
             if stall is None or stall[0] > ended:
                 judged.append(ended - began - LOAD_S)
         self.seen["slowest, ms"] = round(1_000 * max(judged))
-        return [added for added in judged if added > ADDED_S], 1 - len(judged) / len(self.took)
+        return [added for added in judged if added > MAX_ADDED_S], 1 - len(judged) / len(self.took)
+
+
+async def soak_a_cache(server: Server, seed: int) -> None:
+    """Build the cache and its store behind a proxy, run all rounds, and check what was seen."""
+    async with (
+        FaultyProxy(f"unix://{server.path}") as proxy,
+        redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=TIMEOUT_S) as redis,
+    ):
+        soak = Soak(server, proxy, seed)
+        store = RedisStore(redis, tuple[int, int], namespace="soak", version=1)
+        async with Cache(store, soak.load, ttl=TTL_S, flight=Flight()) as cache:
+            extra = await soak.run(cache)
+    too_slow, left_out = soak.too_slow()
+    gets = cache.hits + cache.misses + cache.collapsed + cache.stale
+    # pytest shows this if the test fails
+    print(dict(soak.seen), len(soak.took), len(soak.stalls), cache.hits, cache.misses, cache.collapsed, left_out)
+    assert soak.wrong == []
+    assert too_slow == []
+    assert left_out < 0.2
+    assert 0 <= gets - len(soak.took) - extra <= READERS  # the get of a cancelled reader is counted too
+    assert store.undecodable == 0
+    assert other_tasks() == set()
+    assert all(soak.seen[what] for what in [*FAULTS, "delete", "floor", "failed delete"])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_cache_lives_through_a_hundred_faults_of_redis(seed: int) -> None:
-    """Every answer is right, none is much later than the origin's, the counters add up, and nothing stays behind."""
+def test_a_cache_survives_a_hundred_faults_of_redis(seed: int) -> None:
+    """Every answer is right, none is much later than the origin's, the counters add up, and nothing is left over."""
     reported: list[dict[str, Any]] = []
 
     async def main(server: Server) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-        async with (
-            FaultyProxy(f"unix://{server.path}") as proxy,
-            redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=TIMEOUT_S) as redis,
-        ):
-            soak = Soak(server, proxy, seed)
-            store = RedisStore(redis, tuple[int, int], namespace="soak", version=1)
-            async with Cache(store, soak.load, ttl=TTL_S, flight=Flight()) as cache:
-                workers = [soak.beat(), soak.write(cache), *(soak.read(cache) for _ in range(READERS))]
-                tasks = [asyncio.create_task(work) for work in workers]
-                for _ in range(100):
-                    await soak.strike(cache)
-                assert [task for task in tasks if task.done()] == []  # every get was answered
-                extra = 0
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
-                proxy.heal()
-                hits, healed = cache.hits, now()
-                while cache.hits == hits:  # a connection that broke in the last fault may cost one more load
-                    assert await cache.get(99) == (99, 0)
-                    assert now() - healed < 5.0
-                    extra += 1
-        too_slow, left_out = soak.slow()
-        counted = (cache.hits, cache.misses, cache.collapsed, cache.store_errors)
-        print(dict(soak.seen), len(soak.took), counted, f"left out {left_out:.4f}")  # pytest shows it when it fails
-        gets = cache.hits + cache.misses + cache.collapsed + cache.stale
-        print(
-            soak.seen,
-            len(soak.took),
-            len(soak.stalls),
-            cache.hits,
-            cache.misses,
-            cache.collapsed,
-            cache.store_errors,
-            left_out,
-        )
-        assert soak.wrong == []
-        assert too_slow == []
-        assert left_out < 0.2
-        assert 0 <= gets - len(soak.took) - extra <= READERS  # a cancelled reader's get is counted, too
-        assert store.undecodable == 0
-        assert other_tasks() == set()
-        assert all(soak.seen[what] for what in [*FAULTS, "delete", "floor", "failed delete"])
+        await soak_a_cache(server, seed)
 
     with tempfile.TemporaryDirectory(prefix="soak") as folder, ExitStack() as stack:
         server = Server(folder)
         server.start()
-        stack.callback(server._running.close)
+        stack.callback(server.stop)
         asyncio.run(main(server))
     gc.collect()
     assert reported == []

@@ -1,4 +1,4 @@
-"""What several test files share: tests in virtual time, and stores that answer late or not at all."""
+"""Tests in virtual time, and doubles of an origin and of stores in other processes."""
 
 import asyncio
 import functools
@@ -14,9 +14,10 @@ from cachelab.lab.sim.simulation import run
 
 P = ParamSpec("P")
 Heard = list[Record | Fact]
+"""What a listener has heard, in order: give a cache the list's `append` as its `listen`."""
 
 PROPERTY = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.differing_executors])
-"""For property tests: the same examples in every run, however long one takes, in a class that others inherit too."""
+"""For property tests: the same examples in every run, with no limit of time for one of them, also in a base class."""
 
 
 def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
@@ -40,17 +41,17 @@ async def until(second: float) -> None:
 
 
 def tally(cache: Counters) -> tuple[int, int, int, int]:
-    """How many gets have ended as a hit, stale, as a miss and collapsed."""
+    """How many gets have ended with each outcome: hit, stale, miss, collapsed."""
     return cache.hits, cache.stale, cache.misses, cache.collapsed
 
 
-def others() -> set[asyncio.Task[Any]]:
-    """The tasks that have not ended, but for the one that asks."""
+def other_tasks() -> set[asyncio.Task[Any]]:
+    """The tasks that have not ended, without the current one."""
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
 def left_behind(cache: Cache[Any, Any]) -> int:
-    """What a cache keeps only while a load is under way: its flight's calls and tasks, fences, and marks of keys."""
+    """How much a cache keeps that it needs only during loads: its flight's calls and tasks, fences, unreadable keys."""
     flight, level = cache._flight, cache._level
     return len(flight._calls) + len(flight._tasks) + len(level.standing) + len(level._unreadable)
 
@@ -66,32 +67,32 @@ def facts(heard: Heard) -> list[str]:
 
 
 class Origin:
-    """A loader that reads `answer` when a load begins, and gives it, or raises it, `load_time_s` seconds later.
+    """A loader that reads `answer` when a load begins, and returns or raises it `load_time_s` seconds later.
 
-    `calls`    how many loads have begun
-    `at_once`  how many are under way
+    `calls`      how many loads have begun
+    `under_way`  how many of them have not ended
     """
 
     def __init__(self, answer: Any = "value", load_time_s: float = 1.0) -> None:
         self.answer = answer
         self.load_time_s = load_time_s
-        self.calls = self.at_once = 0
+        self.calls = self.under_way = 0
 
     async def __call__(self, key: object) -> Any:
         answer = self.answer
         self.calls += 1
-        self.at_once += 1
+        self.under_way += 1
         try:
             await asyncio.sleep(self.load_time_s)
         finally:
-            self.at_once -= 1
+            self.under_way -= 1
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
 class RemoteStore:
-    """A store without `peek`, as one in another process has none: each answer takes `latency_s` seconds."""
+    """A store in another process: it has no `peek`, and each answer takes `latency_s` seconds."""
 
     def __init__(self, latency_s: float = 0.0) -> None:
         self.entries: dict[Hashable, Entry[Any]] = {}
@@ -113,24 +114,25 @@ class RemoteStore:
 
 
 class BrokenStore(RemoteStore):
-    """A store in which the named operations raise, until they are taken off the list."""
+    """A remote store in which the operations named in `broken` raise ConnectionError, as long as they are in it."""
 
-    def __init__(self, *broken: str) -> None:
-        super().__init__()
+    def __init__(self, *broken: str, latency_s: float = 0.0) -> None:
+        super().__init__(latency_s)
         self.broken = set(broken)
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        self._may_raise("get")
+        self.may_raise("get")
         return await super().get(key)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
-        self._may_raise("set")
+        self.may_raise("set")
         await super().set(key, entry)
 
     async def delete(self, key: Hashable) -> None:
-        self._may_raise("delete")
+        self.may_raise("delete")
         await super().delete(key)
 
-    def _may_raise(self, operation: str) -> None:
+    def may_raise(self, operation: str) -> None:
+        """Raise if this operation is broken now."""
         if operation in self.broken:
-            raise ConnectionError(f"no {operation} today")
+            raise ConnectionError(f"{operation} is broken")

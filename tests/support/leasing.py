@@ -1,58 +1,66 @@
-"""Stores that grant leases, as a test tells them to."""
+"""A store that grants leases, and that notes what becomes of each."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Any
 
 from cachelab.entry import Entry, Lease, Miss
-from tests.support.fakes import RemoteStore
+from tests.support.fakes import BrokenStore
 
-__all__ = ["LeasingStore", "SettableLease"]
+__all__ = ["LeasingStore", "TokenLease"]
 
 
-class LeasingStore(RemoteStore):
-    """A remote store with `claim`. Each claim takes `claim_s` seconds; a delete takes the right to fill away.
+class LeasingStore(BrokenStore):
+    """A remote store with `claim`. A claim takes `claim_s` seconds, and grants the right to fill until a delete.
 
-    `found`     what a claim answers if it is set: an entry that another process has just filled, or an error to raise
-    `settled`   how leases ended, in order: "set", "refused", "dropped" or "released"
-    `claims`    what each claim was told: the key, and the entry that its caller had seen
+    `broken`    the operations that raise: "get", "set", "delete", "claim" or "release"
+    `found`     the entry that a claim returns, if this is set: another process has just filled the key
+    `tokens`    the token of each key that may be filled: a claim makes one if there is none, a delete removes it
+    `settled`   what became of the leases, in order: "set", "refused", "dropped" or "released". A fault of the cache
+                shows here too: "used twice", or "set without a lease"
+    `unsettled` how many leases have been granted and not used yet
+    `claims`    the arguments of each claim: the key, and the entry that its caller had seen
     """
 
-    def __init__(self, latency_s: float = 0.0, claim_s: float = 0.0) -> None:
-        super().__init__(latency_s)
+    def __init__(self, latency_s: float = 0.0, claim_s: float = 0.0, broken: Collection[str] = ()) -> None:
+        super().__init__(*broken, latency_s=latency_s)
         self.claim_s = claim_s
-        self.found: Entry[Any] | Exception | None = None
-        self.granted: set[Hashable] = set()
+        self.found: Entry[Any] | None = None
+        self.tokens: dict[Hashable, object] = {}
         self.settled: list[str] = []
+        self.unsettled = 0
         self.claims: list[tuple[Hashable, Entry[Any] | Miss]] = []
 
     async def claim(self, key: Hashable, seen: Entry[Any] | Miss) -> Entry[Any] | Lease[Any]:
         self.claims.append((key, seen))
         await asyncio.sleep(self.claim_s)
-        if isinstance(self.found, Exception):
-            raise self.found
+        self.may_raise("claim")
         if self.found is not None:
             return self.found
-        self.granted.add(key)
-        return SettableLease(self, key)
+        self.unsettled += 1
+        return TokenLease(self, key, self.tokens.setdefault(key, object()))
+
+    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+        self.settled.append("set without a lease")
+        await super().set(key, entry)
 
     async def delete(self, key: Hashable) -> None:
-        self.granted.discard(key)
         await super().delete(key)
+        self.tokens.pop(key, None)
 
 
-class SettableLease:
-    """The right to fill `key`, until a delete has taken it away."""
+class TokenLease:
+    """The right to fill `key` while its token is in the store."""
 
-    def __init__(self, store: LeasingStore, key: Hashable) -> None:
-        self.store, self.key = store, key
+    def __init__(self, store: LeasingStore, key: Hashable, token: object) -> None:
+        self.store, self.key, self.token = store, key, token
+        self.used = False
 
     async def set(self, entry: Entry[Any]) -> bool:
         await self.arrive()
-        if self.key not in self.store.granted:
+        if not self.give_up_token():
             self.store.settled.append("refused")
             return False
-        self.store.granted.discard(self.key)
         self.store.settled.append("set")
         self.store.entries[self.key] = entry
         return True
@@ -60,15 +68,27 @@ class SettableLease:
     async def drop(self) -> None:
         await self.arrive()
         self.store.settled.append("dropped")
-        if self.key in self.store.granted:
-            self.store.granted.discard(self.key)
+        if self.give_up_token():
             self.store.entries.pop(self.key, None)
 
     async def release(self) -> None:
         await self.arrive()
+        self.store.may_raise("release")
         self.store.settled.append("released")
-        self.store.granted.discard(self.key)
+        self.give_up_token()
 
     async def arrive(self) -> None:
-        """Take the way to the store."""
+        """Take the time that a command needs to get to the store, and note that the lease is used."""
+        if self.used:
+            self.store.settled.append("used twice")
+        else:
+            self.used = True
+            self.store.unsettled -= 1
         await asyncio.sleep(self.store.latency_s)
+
+    def give_up_token(self) -> bool:
+        """Remove the token. False if it was not there: the key was deleted, or another process has filled it."""
+        if self.store.tokens.get(self.key) is not self.token:
+            return False
+        del self.store.tokens[self.key]
+        return True

@@ -1,17 +1,17 @@
-"""An origin and a remote store for random schedules: everything takes a random time, and loads may fail."""
+"""An origin and a remote store for random schedules: each operation takes a random time, and loads may fail."""
 
 import asyncio
 from random import Random
 from typing import Any
 
-from cachelab.entry import Entry, Miss
+from cachelab.entry import MISS, Entry, Miss
 from tests.support.fakes import RemoteStore
 
-__all__ = ["SlowStore", "VersionedOrigin"]
+__all__ = ["SlowStore", "VersionedOrigin", "stored_value"]
 
 
 class VersionedOrigin:
-    """A version number for each key. A load reads it at the beginning, takes a random time, and sometimes fails."""
+    """A version number for each key. A load reads it at once, takes up to a second, and fails one time in ten."""
 
     def __init__(self, chance: Random) -> None:
         self.version: dict[int, int] = {}
@@ -30,7 +30,7 @@ class VersionedOrigin:
 
 
 class SlowStore(RemoteStore):
-    """A remote store whose operations take random times each, so that a delete can overtake a fill."""
+    """A remote store whose operations take random times, so that a delete can overtake a fill."""
 
     def __init__(self, chance: Random) -> None:
         super().__init__()
@@ -49,3 +49,9 @@ class SlowStore(RemoteStore):
         await asyncio.sleep(self.chance.random())
         self.entries.pop(key, None)
         await asyncio.sleep(self.chance.random())
+
+
+def stored_value(store: Any, key: int) -> Any:
+    """The value that the store holds for `key`, fresh or stale, without the time that a read takes. None if none."""
+    entry = store.entries.get(key, MISS) if isinstance(store, RemoteStore) else store.find(key)
+    return None if entry is MISS else entry.value
