@@ -1,8 +1,8 @@
-"""The contract of stores on a real server and on a real cluster, whose time goes on in leaps.
+"""The contract of stores on a real server and on a real cluster, where a sleep is a leap in time.
 
-`sleep(60)` of the contract takes 60 seconds off the life of each key of ours and puts the store's clock forward by 60.
-So the lives are those that a real Redis keeps, and no test waits. The real time that passes besides is small: moments
-are compared in whole seconds, and for the last instant of a life stands the last second.
+`sleep(60)` of the contract takes 60 seconds off the lifetime of each key of ours, and puts the store's clock forward by
+60 seconds. So the lifetimes are those that a real Redis keeps, and no test waits. Little real time passes, so moments
+are compared in whole seconds, and an entry is last seen a second before its end.
 """
 
 import asyncio
@@ -27,40 +27,40 @@ from tests.support.servers import RoundedStore, real_server
 _numbers = count()
 
 
-class Leaping(StoreContract):
-    """Each test of the contract in real time, with a client and keys of its own."""
+class LeapingContract(StoreContract):
+    """Each test of the contract on a real Redis, with a client and keys of its own."""
 
     redis: Any
     last_s = 59.0
 
     def client(self) -> Any:
-        """A new client of an empty or a shared Redis."""
+        """A new client of the Redis that these tests share."""
         raise NotImplementedError
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore:
         return RoundedStore(0, self.redis, namespace=self.namespace, clock=self.now)
 
     def begin(self) -> None:
-        """Second 0."""
+        """Start a test at second 0."""
         self.redis, self.namespace = self.client(), f"leaping{next(_numbers)}"
-        self.began, self.leapt = time.monotonic(), 0.0
+        self.began, self.skipped = time.monotonic(), 0.0
 
     def now(self) -> float:
-        """Seconds since the test began: those that have passed, and those that were leapt over."""
-        return time.monotonic() - self.began + self.leapt
+        """Seconds since the test began: those that have passed and those that were skipped."""
+        return time.monotonic() - self.began + self.skipped
 
     async def sleep(self, seconds: float) -> None:
-        """The store's clock and the lives in Redis go on by so many seconds."""
-        self.leapt += seconds
+        """Move the store's clock and the lifetimes in Redis on by so many seconds."""
+        self.skipped += seconds
         async for key in self.redis.scan_iter(f"{self.namespace}:*"):
             await self.redis.pexpire(key, await self.redis.pttl(key) - math.ceil(seconds * 1000))
 
 
 def leaping(test: Callable[..., Any]) -> Callable[..., None]:
-    """The test, or what `in_virtual_time` has wrapped, on a usual loop and with the sleep of its class."""
+    """The test, without `in_virtual_time` if it has that, on a usual loop and with the sleep of its class."""
 
     @functools.wraps(test)
-    def scenario(self: Leaping, *args: Any, **kwargs: Any) -> None:
+    def scenario(self: LeapingContract, *args: Any, **kwargs: Any) -> None:
         async def main() -> None:
             self.begin()
             async with self.redis:
@@ -73,12 +73,12 @@ def leaping(test: Callable[..., Any]) -> Callable[..., None]:
     return scenario
 
 
-for _name, _test in (vars(StoreContract) | vars(Leaping)).items():
+for _name, _test in (vars(StoreContract) | vars(LeapingContract)).items():
     if _name.startswith("test_"):
-        setattr(Leaping, _name, leaping(_test))
+        setattr(LeapingContract, _name, leaping(_test))
 
 
-class TestOnARealServer(Leaping):
+class TestOnARealServer(LeapingContract):
     """One server for all of these tests."""
 
     path: Path
@@ -93,7 +93,7 @@ class TestOnARealServer(Leaping):
         return redis_client(f"unix://{self.path}", timeout_s=5.0)
 
 
-class TestOnARealCluster(Leaping):
+class TestOnARealCluster(LeapingContract):
     """Three masters for all of these tests; the contract's few keys live on more than one."""
 
     cluster: RealCluster
