@@ -1,34 +1,36 @@
-"""Who leaves when the cache is full: one policy per file, a yardstick, a formula, and the replay of traces.
+"""Which entry is evicted when the cache is full: one policy in each file, the best possible choice, a formula, curves.
 
-    fifo, lru, lfu      the classics: by age, by last use, by number of uses
-    sieve, s3fifo       queues that move nothing on a hit
-    wtinylfu            a popularity contest at the door, on the counters of sketch
-    opt                 the best that was possible, for whoever knows the future
-    che                 what LRU will do, from a formula
-    replay              hits of any of them on a trace of keys, at one size or at many
+    fifo, lru, lfu      the classics: evict by age, by last use, or by number of uses
+    sieve, s3fifo       queues in which a hit moves nothing
+    wtinylfu            a new key is admitted only if it is more popular than the victim; the counts are in `sketch`
+    opt                 the best choice possible, for a cache that knows the future
+    che                 what LRU's hit ratio will be, from a formula
+    curves              how many hits a policy has on a trace of keys, at one size (`count_hits`) or at many
+    policy              the interface of them all, `Policy`
 
-A policy serves a store and a replay, and both do the same four things with it (`Policy`, in policy.py):
+A store and `count_hits` do the same four things with a policy:
 
     hit(key)            a resident key was used
-    evict() -> key      there is no room: who leaves?
-    add(key)            a key has come, after room was made
+    evict() -> key      there is no room: which key is evicted?
+    add(key)            a new key has come, after room was made
     remove(key)         a key was deleted, or has expired
 
-The policy keeps keys and no values, so that it fits any store. The store decides what full means: more entries than
-`bound`, more bytes than it may hold, or both. So `evict` and `add` are two calls: a large entry takes `evict` as often
-as it needs until it fits,
+A policy keeps keys and no values, so it fits any store. The store decides what "full" means: more entries than `bound`,
+more bytes than allowed, or both. That is why `evict` and `add` are two calls: a large entry needs as many evictions as
+it takes until it fits,
 
     while len(policy) >= policy.bound or used_bytes + size > max_bytes:
         forget(policy.evict())
     policy.add(key)
 
-and room is made *before* the newcomer is in, who could otherwise be the one to leave (LFU) or crowd out another
-(S3-FIFO). Shares such as a tenth are of the keys that are there, so they hold when bytes are what is short.
+and room is made *before* the new key is added. Otherwise the new key could be evicted itself (LFU), or displace another
+that it should not (S3-FIFO). A policy's shares, such as a tenth, are shares of the keys that are resident, so they hold
+when the bytes run out before the places do.
 
-`resident`, whose keys are those that are in, is the policy's own dict: a replay looks a key up in it as a store looks
-one up in its entries, and no policy keeps a second dict for that. `hit` may be a method of a C type (for LRU it is
-`OrderedDict.move_to_end`), so to a store's hit a policy adds one call. A replay is these calls in a loop of eight lines
-(`count_hits`): what the curves show is what the store does.
+`resident` maps the keys that are in the cache. It is the policy's own dict: `count_hits` looks a key up in it as a
+store looks it up in its entries, so no policy needs a second dict. `hit` may be a method of a C type (for LRU it is
+`OrderedDict.move_to_end`), so a policy adds one call to a store's hit. `count_hits` is these calls in a loop of eight
+lines, and so the curves show what the store does.
 """
 
 from __future__ import annotations

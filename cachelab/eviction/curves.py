@@ -1,14 +1,14 @@
-"""HitCount a trace of keys through a policy: how many hits would it have had, at this size or at any?
+"""How many hits a policy has on a trace of keys, at one size or at many.
 
-Problem: which policy, and how many entries? A service cannot try them all; its log of keys can be replayed.
-Idea: a cache without values needs only the policy: the very class that a store plugs in, called in the same order.
-    For LRU one pass answers for all sizes: a request hits in every cache larger than the number of different keys that
-    were asked for since the last time.
+Problem: which policy, and how many entries? A service cannot try them all, but its log of keys can be replayed.
+Idea: a cache without values needs only the policy: the very class that a store uses, called in the same order. For LRU,
+    one pass answers for all sizes: a request hits in every cache that is larger than the number of different keys
+    requested since this key's last request.
 Guarantee: the hits are those of a store with that policy and bound that fills every miss at once and removes nothing.
     `lru_curve` gives exactly the numbers of `miss_ratio_curve` with LRU.
-Not guaranteed: that tomorrow's keys look like the trace; nothing expires here, and every entry counts as one.
-Cost: a few dict operations a request; FIFO, LRU and SIEVE come to about a third of the speed of a simulator in C.
-    `lru_curve`: O(n log n), two integers a request in memory.
+Not guaranteed: that tomorrow's keys look like the trace. No entry expires here, and every entry counts as one.
+Cost: a few dict operations for each request; FIFO, LRU and SIEVE reach about a third of the speed of a simulator in C.
+    `lru_curve`: O(n log n) time, and two integers in memory for each request.
 Source: Mattson, Gecsei, Slutz, Traiger, IBM Systems Journal 9(2), 1970, for the stack distance; Fenwick, Software:
     Practice and Experience 24(3), 1994, for the tree. Plain lists: numpy would have nothing to vectorise.
 """
@@ -21,30 +21,30 @@ from typing import NamedTuple, TypeVar
 
 from cachelab.eviction.policy import Policy
 
-__all__ = ["HitCount", "lru_curve", "miss_ratio_curve", "count_hits", "stack_distances"]
+__all__ = ["HitCount", "count_hits", "lru_curve", "miss_ratio_curve", "stack_distances"]
 
 K = TypeVar("K")
 
 
 class HitCount(NamedTuple):
-    """How a replay went."""
+    """How many requests a trace had, and how many of them hit."""
 
     requests: int
     hits: int
 
     @property
     def hit_ratio(self) -> float:
-        """The share of requests that hit, 0 to 1. ZeroDivisionError for a trace without requests, as below."""
+        """The share of requests that hit, 0 to 1. Raises ZeroDivisionError for a trace without requests."""
         return self.hits / self.requests
 
     @property
     def miss_ratio(self) -> float:
-        """The share of requests that miss."""
+        """The share of requests that miss, 0 to 1. Raises ZeroDivisionError for a trace without requests."""
         return (self.requests - self.hits) / self.requests
 
 
 def count_hits(policy: Policy[K], keys: Collection[K]) -> HitCount:
-    """Ask for `keys` in order. A policy that is not empty goes on from where it is."""
+    """Request `keys` in order, and count the hits. A policy that has keys already goes on from there."""
     resident, hit, add, evict = policy.resident, policy.hit, policy.add, policy.evict
     room = policy.bound - len(policy)
     misses = 0
@@ -60,7 +60,7 @@ def count_hits(policy: Policy[K], keys: Collection[K]) -> HitCount:
 
 
 def miss_ratio_curve(policy: Callable[[int], Policy[K]], keys: Collection[K], sizes: Iterable[int]) -> list[float]:
-    """The miss ratio of `policy(size)` for each size, each in a replay of its own."""
+    """The miss ratio of `policy(size)` for each size. Each size is a pass over `keys` with a new policy."""
     return [count_hits(policy(size), keys).miss_ratio for size in sizes]
 
 
@@ -71,16 +71,16 @@ def lru_curve(keys: Collection[K], sizes: Iterable[int]) -> list[float]:
 
 
 def stack_distances(keys: Collection[K]) -> list[int]:
-    """How many requests found their key at each depth of the LRU stack: at [0] on top, hits from one entry on.
+    """How many requests found their key at each depth of the LRU stack. Those at [0] hit in a cache of one entry.
 
-    A Fenwick tree over the requests marks the last use of each key. It begins with a mark at every request, the future
-    ones too; a key that is used again loses its earlier mark. So the marks up to some request in the past count the
-    keys that were not used after it.
+    A Fenwick tree over the requests marks the last use of each key. It begins with a mark at every request, even those
+    still to come. A key that is used again loses its earlier mark. So the marks up to a past request count the keys
+    that were not used after it.
     """
     end = len(keys) + 1
     marks = [place & -place for place in range(end)]  # node i of the tree counts the marks in (i − (i & −i), i]
     last_use: dict[K, int] = {}
-    found = [0] * len(set(keys))
+    hits_at_depth = [0] * len(set(keys))
     for now, key in enumerate(keys, 1):
         then = last_use.get(key)
         if then:
@@ -88,9 +88,9 @@ def stack_distances(keys: Collection[K]) -> list[int]:
             while place:
                 deeper += marks[place]
                 place &= place - 1
-            found[len(last_use) - 1 - deeper] += 1
+            hits_at_depth[len(last_use) - 1 - deeper] += 1
             while then < end:
                 marks[then] -= 1
                 then += then & -then
         last_use[key] = now
-    return found
+    return hits_at_depth

@@ -1,9 +1,9 @@
-"""First in, first out: who came first leaves first, used or not.
+"""First in, first out: the key that came first is evicted first, whether it is used or not.
 
-Problem: a full cache must let somebody go, and keeping books on every use costs time.
-Idea: keep no books. The keys stand in the order in which they came, and the first leaves.
+Problem: a full cache must evict a key, and a record of every use costs time.
+Idea: keep no record. The keys are in a queue in the order in which they came, and the first is evicted.
 Guarantee: a key stays until `bound` others have come after it, or longer if some of them are removed.
-Not guaranteed: that a popular key stays: it leaves on its turn, to be loaded again at once.
+Not guaranteed: that a popular key stays: it is evicted in its turn, to be loaded again at once.
 Cost: nothing for a hit, one dict entry for each key.
 Source: Belady, IBM Systems Journal 5(2), 1966, where it is one of the rules compared.
 """
@@ -25,20 +25,20 @@ class FIFO(Policy[K]):
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
-        self.resident: OrderedDict[K, None] = OrderedDict()  # the oldest stands first
+        self.resident: OrderedDict[K, None] = OrderedDict()  # the oldest is first
 
     def hit(self, key: K) -> None:
-        """Being used changes nothing."""
+        """A use changes nothing."""
 
     def add(self, key: K) -> None:
-        """To the end of the queue."""
+        """Put the key at the end of the queue."""
         self.resident[key] = None
 
     def evict(self) -> K:
-        """The oldest leaves."""
+        """Evict the oldest key."""
         key, _ = self.resident.popitem(last=False)
         return key
 
     def remove(self, key: K) -> None:
-        """Out of the queue; the others keep their order."""
+        """Take the key out of the queue. The others keep their order."""
         del self.resident[key]

@@ -1,13 +1,14 @@
-"""What every eviction policy can be told and asked. The policies inherit this, stores and the replay call it.
+"""The interface of every eviction policy. The policies inherit it; stores and `count_hits` call it.
 
-Problem: a full cache must let somebody go. Which one decides the hit ratio; how entries are kept has nothing to do with
-    it.
-Idea: a policy knows keys, not values. It is told who was used, who came and who was removed, and is asked who leaves.
-Guarantee: `evict` names a key that is resident, and after `evict` or `remove` that key is resident no more. Given the
-    same calls, a policy makes the same choices in every process and on every machine.
-Not guaranteed: the bound: a policy never evicts unasked, so whoever calls `add` makes room first. The calls are not
-    checked either: `hit` and `remove` are for resident keys, `add` for the others. No protection between threads.
-Cost: one to three dict entries for each key, beside those of the store.
+Problem: a full cache must evict an entry. Which one it evicts decides the hit ratio; how it keeps its entries does not.
+Idea: a policy knows keys and no values. It is told which keys are used, added and removed, and it names the key to
+    evict.
+Guarantee: `evict` names a resident key. After `evict` or `remove`, that key is no longer resident. Given the same
+    calls, a policy makes the same choices in every process and on every machine.
+Not guaranteed: the bound: a policy evicts only when it is told to, so the caller makes room before it calls `add`. The
+    calls are not checked either: `hit` and `remove` are for resident keys, `add` is for all others. There is no
+    protection between threads.
+Cost: one to three dict entries for each key, in addition to those of the store.
 Source: the interface is ours; libcachesim separates find, insert, evict and remove in the same way.
 """
 
@@ -23,10 +24,13 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Policy(ABC, Generic[K]):
-    """Who leaves a cache that holds at most `bound` entries, a whole number of at least 1 (else ValueError).
+    """Decides which entry is evicted from a cache of at most `bound` entries. A policy is true, even without keys.
 
-    `resident`  the keys that are in, as a live mapping; what each maps to is the policy's own note about the key
-    `hit`       call it with a resident key that was used; it may be a method of a C type, and returns nothing useful
+    `resident`  the keys that are in the cache, as a live mapping; each maps to what the policy notes about it
+    `hit`       is called with a resident key that was used; it may be a method of a C type, and what it returns means
+                nothing
+
+    Raises ValueError if `bound` is not a whole number of at least 1.
     """
 
     resident: Mapping[K, Any]
@@ -39,18 +43,21 @@ class Policy(ABC, Generic[K]):
 
     @abstractmethod
     def add(self, key: K) -> None:
-        """A key that was not resident has come; there is room, because `evict` was called if there was none."""
+        """A key that was not resident has come. There is room for it: if there was none, `evict` was called."""
 
     @abstractmethod
     def evict(self) -> K:
-        """Let one key go and say which. KeyError if there is none."""
+        """Remove the key that is to be evicted, and return it. Raises KeyError if no key is resident."""
 
     @abstractmethod
     def remove(self, key: K) -> None:
-        """A resident key was deleted or has expired. KeyError if it is not resident."""
+        """A resident key was deleted or has expired. Raises KeyError if the key is not resident."""
 
     def __len__(self) -> int:
         return len(self.resident)
+
+    def __bool__(self) -> bool:
+        return True  # `__len__` alone would make a policy without keys false
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} of {self.bound} entries)"

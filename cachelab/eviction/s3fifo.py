@@ -1,16 +1,17 @@
-"""S3-FIFO: three queues, so that what is used once does not push out what is used often.
+"""S3-FIFO: three queues, so that keys used once do not displace keys used often.
 
-Problem: most keys of a cache are used once while they are in it, and LRU gives each of them the full length of its
+Problem: most keys of a cache are used once while they are in it, and LRU lets each of them pass through its whole
     queue.
-Idea: new keys wait in a *small* queue, a tenth of the cache. At its end, who was used more than once goes to the *main*
-    queue; the others leave, and a *ghost* remembers their keys. Who comes back while the ghost remembers it goes
-    straight to main. At the end of main, who was used since goes round again, with one use less to its credit.
-Guarantee: once the cache has been full, a key that is asked for once never enters main, however long the scan. Each key
+Idea: new keys wait in a *small* queue, a tenth of the cache. At its end, a key that was used more than once moves to
+    the *main* queue; any other is evicted, and a *ghost* queue remembers it. A key that comes back while the ghost
+    remembers it goes straight to main. At the end of main, a key that was used goes round again, with one use less to
+    its credit.
+Guarantee: once the cache has been full, a key that is requested once never enters main, however long the scan. Each key
     has credit for 3 uses at most, and each step of an eviction uses some up: constant time on average.
-Not guaranteed: a key whose uses lie further apart than small and ghost together remember is always a newcomer.
-Cost: a counter for each hit, until it is at 3; the ghost holds as many keys again as main (keys, not values).
+Not guaranteed: a hit for a key whose uses are further apart than small and ghost together remember: it is always new.
+Cost: a counter for each hit, until it is at 3. The ghost holds as many keys again as main (keys, not values).
 Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache eviction", SOSP'23. In the paper the
-    small queue may fill the whole cache at first. Here, as in the authors' later code (libcachesim), newcomers for whom
+    small queue may fill the whole cache at first. Here, as in the authors' later code (libcachesim), new keys for which
     small has no room go to main until the first eviction.
 """
 
@@ -27,24 +28,24 @@ K = TypeVar("K")
 
 
 class S3FIFO(Policy[K]):
-    """Small 10 %, main 90 %, and a ghost as long as main. The shares are of the keys that are there."""
+    """Small 10 %, main 90 %, and a ghost as long as main. These are shares of the resident keys."""
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
-        self.resident: dict[K, int] = {}  # how many times each was used since it came or went round, at most 3
-        self._small: OrderedDict[K, None] = OrderedDict()  # in each queue the oldest stands first
+        self.resident: dict[K, int] = {}  # uses of each since it came or went round, at most 3
+        self._small: OrderedDict[K, None] = OrderedDict()  # in each queue the oldest is first
         self._main: OrderedDict[K, None] = OrderedDict()
         self._ghost: OrderedDict[K, None] = OrderedDict()
         self._has_evicted = False
 
     def hit(self, key: K) -> None:
-        """Count the use, up to 3; nothing moves."""
+        """Count the use, up to 3. Nothing moves."""
         uses = self.resident
         if uses[key] < 3:
             uses[key] += 1
 
     def add(self, key: K) -> None:
-        """To the end of small; to the end of main if the ghost remembers the key."""
+        """Put the key at the end of small, or at the end of main if the ghost remembers it."""
         resident, ghost = self.resident, self._ghost
         resident[key] = 0
         if key in ghost:
@@ -54,11 +55,11 @@ class S3FIFO(Policy[K]):
             self._small[key] = None
         else:
             self._main[key] = None
-        while 10 * len(ghost) > 9 * len(resident):  # as long as main
+        while 10 * len(ghost) > 9 * len(resident):  # longer than main
             ghost.popitem(last=False)
 
     def evict(self) -> K:
-        """The oldest of small, or of main if small has no more than its tenth, that was not used enough to stay."""
+        """Evict the oldest key that was not used enough: of small, or of main if small has less than its tenth."""
         self._has_evicted = True
         uses, small, main = self.resident, self._small, self._main
         if len(small) >= len(uses) // 10:
@@ -79,6 +80,6 @@ class S3FIFO(Policy[K]):
             main[key] = None
 
     def remove(self, key: K) -> None:
-        """Out of its queue; the ghost is for those who were evicted."""
+        """Take the key out of its queue. The ghost does not remember it: that is for evicted keys."""
         del self.resident[key]
         del (self._small if key in self._small else self._main)[key]

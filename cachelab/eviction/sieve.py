@@ -1,12 +1,12 @@
-"""SIEVE: a queue, a mark for those who were used, and a hand that sifts out the first one without a mark.
+"""SIEVE: a queue, a mark on the keys that were used, and a hand that picks out the first key without a mark.
 
-Problem: LRU moves a key on every hit; most new keys are never used again and yet walk the whole length of its queue.
-Idea: a hit only sets a mark. To evict, a hand moves from the oldest key towards the newest: whoever has a mark loses it
-    and stays *where it is*; the first without one leaves, and the hand rests there. Past the newest the hand starts
-    again at the oldest. New keys come in at the newest end, so the hand soon meets those that nobody wanted.
+Problem: LRU moves a key on every hit; most new keys are never used again, and yet pass through its whole queue.
+Idea: a hit only sets a mark. To evict, a hand moves from the oldest key towards the newest. A key with a mark loses it
+    and stays *where it is*; the first key without a mark is evicted, and the hand stops there. After the newest key the
+    hand starts again at the oldest. New keys come in at the newest end, so the hand soon reaches the ones not used.
 Guarantee: a key that was used since the hand last passed it survives the next pass.
-Not guaranteed: resistance to scans: a long one clears all marks and then takes the popular keys too. A key may leave
-    long after a younger one did.
+Not guaranteed: resistance to scans: a long one clears all marks and then displaces the popular keys too. A key may be
+    evicted long after a younger one was.
 Cost: setting a mark for each hit. An eviction may pass many marked keys, but each mark was set by a hit: constant time
     on average.
 Source: Zhang, Yang, Yue, Vigfusson, Rashmi, "SIEVE is simpler than LRU", NSDI'24.
@@ -28,16 +28,16 @@ class SIEVE(Policy[K]):
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
-        self.resident: dict[K, _Node[K]] = {}  # in the order of the queue: a survivor stays where it is
-        self._end: _Node[K] = _Node()  # closes the queue to a ring: after the newest, before the oldest
+        self.resident: dict[K, _Node[K]] = {}  # in the order of the queue: a key that survives keeps its place
+        self._end: _Node[K] = _Node()  # makes a ring of the queue: after the newest, before the oldest
         self._end.newer = self._end.older = self._hand = self._end
 
     def hit(self, key: K) -> None:
-        """Set the mark; nothing moves."""
+        """Set the mark. Nothing moves."""
         self.resident[key].visited = True
 
     def add(self, key: K) -> None:
-        """To the newest end of the queue, without a mark."""
+        """Put the key at the newest end of the queue, without a mark."""
         node: _Node[K] = _Node()
         self.resident[key] = node
         node.key, node.visited = key, False
@@ -46,9 +46,9 @@ class SIEVE(Policy[K]):
         newest.newer = end.older = node
 
     def evict(self) -> K:
-        """The first without a mark that the hand meets leaves."""
+        """Evict the first key without a mark that the hand reaches."""
         if not self.resident:
-            raise KeyError("nobody is there to leave")
+            raise KeyError("no key is resident")
         hand, end = self._hand, self._end
         while hand is end or hand.visited:
             hand.visited = False
@@ -59,7 +59,7 @@ class SIEVE(Policy[K]):
         return hand.key
 
     def remove(self, key: K) -> None:
-        """Out of the queue; a hand that points at it moves on by one."""
+        """Take the key out of the queue. If the hand is at it, the hand moves on by one."""
         node = self.resident.pop(key)
         node.older.newer, node.newer.older = node.newer, node.older
         if self._hand is node:
@@ -67,7 +67,7 @@ class SIEVE(Policy[K]):
 
 
 class _Node(Generic[K]):
-    """A place in the queue. Without `__init__`, which would take longer than all the rest of `add`."""
+    """A place in the queue. It has no `__init__`, which would take longer than all the rest of `add`."""
 
     __slots__ = ("key", "newer", "older", "visited")
 

@@ -1,21 +1,21 @@
-"""W-TinyLFU: nobody gets into the cache proper by pushing out a key that was asked for as often.
+"""W-TinyLFU: a new key enters the main cache only if it was requested more often than the key it would displace.
 
-Problem: LRU lets every new key in, at the price of one that may be worth more. LFU is right about popularity and never
-    forgets.
-Idea: a small *window* (LRU, 1 % of the cache) takes all new keys. Who reaches its end applies for the *main* cache: let
-    in only if it was asked for more often, lately, than the one who would have to leave. Those who are in are counted
-    up to 15; those who are out are remembered by a sketch. All counts are halved every 10 × `bound` counts. In main,
-    newcomers are on *probation* (20 %); whoever is used there becomes *protected* (80 %), and who is protected and not
-    used falls back, for want of room.
-Guarantee: nobody in main is pushed out by a candidate who was counted, or estimated, no higher.
+Problem: LRU admits every new key, at the price of evicting one that may be worth more. LFU judges popularity well and
+    never forgets.
+Idea: a small *window* (LRU, 1 % of the cache) takes all new keys. A key at the window's end becomes a *candidate* for
+    the *main* cache. It is admitted only if it was requested more often, lately, than the *victim* that would be
+    evicted for it. Resident keys are counted up to 15; the counts of all others are in a sketch. After every 10 ×
+    `bound` counts all counts are halved. In main, new keys are on *probation* (20 %). A key that is used there becomes
+    *protected* (80 %). If there are too many protected keys, the least recently used of them goes back to probation.
+Guarantee: no key in main is displaced by a candidate whose count or estimate is no higher.
 Not guaranteed: that the estimate is right: it is too high for a key that shares its counters with popular ones. A hot
-    set that moves is admitted late, since the new keys must first outnumber the old ones.
+    set that moves is admitted late, since the new keys must first overtake the old ones.
 Cost: a counter and a move in a linked list for each hit; two hashes for each new key. The sketch has 48 to 96 bytes
     for each entry of the bound.
 Source: Einziger, Friedman, Manes, "TinyLFU: a highly efficient cache admission policy", ACM Transactions on Storage
-    13(4), 2017. Not in the paper but in Caffeine, its best-known user: a window that adapts its size. Not in either:
-    those who are in need no sketch, since each has a dict entry anyway, so they are counted on their own; halved, they
-    are rounded up, as each halving would favour the newcomers otherwise.
+    13(4), 2017. Not in the paper but in Caffeine, its best-known user: a window that adapts its size. In neither:
+    resident keys need no sketch, since each has a dict entry anyway, so they are counted there. Their counts are
+    rounded up when they are halved: otherwise each halving would favour the new keys.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ __all__ = ["WTinyLFU"]
 
 K = TypeVar("K")
 
-FULL = 15  # a count of more would tell no more
+MAX_COUNT = 15  # a higher count would tell no more
 
 
 class WTinyLFU(Policy[K]):
-    """Window 1 %, probation 20 % and protected 80 % of the rest. The shares are of the keys that are there."""
+    """Window 1 %; of the rest, probation 20 % and protected 80 %. These are shares of the resident keys."""
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
-        self.resident: dict[K, int] = {}  # how often each was asked for lately
-        self._window: OrderedDict[K, int] = OrderedDict()  # with its digest: most of them leave from here
-        self._probation: OrderedDict[K, None] = OrderedDict()  # in each segment the least recently used stands first
+        self.resident: dict[K, int] = {}  # how often each was requested lately
+        self._window: OrderedDict[K, int] = OrderedDict()  # with the digest of each: most are evicted from here
+        self._probation: OrderedDict[K, None] = OrderedDict()  # in each segment the least recently used is first
         self._protected: OrderedDict[K, None] = OrderedDict()
-        self._sketch = Sketch(bound)  # what those who are not here were counted
-        self._left = 10 * bound  # counts until all are halved
+        self._sketch = Sketch(bound)  # the counts of keys that are not resident
+        self._until_halving = 10 * bound  # so many more counts
         self.hit = self._make_hit()
 
     def _make_hit(self) -> Callable[[K], None]:
-        """A hit as a function with its parts at hand: a twelfth quicker than a method that fetches them."""
+        """`hit` as a function with its parts at hand: it is a twelfth quicker than a method."""
         counts, window, probation, protected = self.resident, self._window, self._probation, self._protected
-        use_again, use_in_window = protected.move_to_end, window.move_to_end
+        to_end_of_protected, to_end_of_window = protected.move_to_end, window.move_to_end
 
         def hit(key: K) -> None:
-            """Count it; the most recently used of its segment, or, from probation, of the protected."""
+            """Count the use. The key becomes the most recent of its segment, or of protected if it was on probation."""
             count = counts[key]
-            if count < FULL:
+            if count < MAX_COUNT:
                 counts[key] = count + 1
-                self._left -= 1
-                if not self._left:
+                self._until_halving -= 1
+                if not self._until_halving:
                     self._halve()
             if key in protected:
-                use_again(key)
+                to_end_of_protected(key)
             elif key in window:
-                use_in_window(key)
+                to_end_of_window(key)
             else:
                 del probation[key]
                 protected[key] = None
@@ -74,43 +74,45 @@ class WTinyLFU(Policy[K]):
         return hit
 
     def add(self, key: K) -> None:
-        """Into the window, counted once more than the sketch remembers."""
+        """Put the key into the window, with a count of one more than the sketch remembers."""
         self._window[key] = its_digest = digest(key)
         self.resident[key] = count = self._sketch.estimate(its_digest)
-        if count < FULL:
+        if count < MAX_COUNT:
             self.resident[key] = count + 1
-            self._left -= 1
-            if not self._left:
+            self._until_halving -= 1
+            if not self._until_halving:
                 self._halve()
 
     def evict(self) -> K:
-        """The window's candidate against main's victim: who is not the more popular leaves."""
+        """Evict the window's candidate or main's victim: the candidate, unless it is the more popular of the two."""
         window, probation, counts = self._window, self._probation, self.resident
-        while 100 * len(window) > len(counts) and len(window) > 1:  # more than its 1 %: there is room in main
+        while 100 * len(window) > len(counts) and len(window) > 1:  # more than 1 %, so there is room in main
             key, _ = window.popitem(last=False)
             probation[key] = None
         main = probation or self._protected
         if window and main:
-            loser, its_digest = window.popitem(last=False)
+            candidate, its_digest = window.popitem(last=False)
             victim = next(iter(main))
-            if counts[loser] > counts[victim]:
-                probation[loser] = None
+            if counts[candidate] > counts[victim]:
+                probation[candidate] = None
                 del main[victim]
-                loser, its_digest = victim, digest(victim)
+                evicted, its_digest = victim, digest(victim)
+            else:
+                evicted = candidate
         else:
-            loser, _ = (window or main).popitem(last=False)
-            its_digest = digest(loser)
-        self._sketch.note(its_digest, counts.pop(loser))
-        return loser
+            evicted, _ = (window or main).popitem(last=False)
+            its_digest = digest(evicted)
+        self._sketch.note(its_digest, counts.pop(evicted))
+        return evicted
 
     def remove(self, key: K) -> None:
-        """Out of its segment; the sketch remembers it."""
+        """Take the key out of its segment. The sketch remembers its count."""
         self._sketch.note(digest(key), self.resident.pop(key))
         for segment in (self._window, self._probation, self._protected):
             segment.pop(key, None)
 
     def _halve(self) -> None:
-        self._left = 10 * self.bound
+        self._until_halving = 10 * self.bound
         for key, count in self.resident.items():
             self.resident[key] = (count + 1) // 2
         self._sketch.halve()
