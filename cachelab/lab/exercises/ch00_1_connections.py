@@ -41,7 +41,7 @@ def _misconception(answer: int, right: int, rate: float, service_s: float) -> st
     return "This carries the load, and pays for connections it does not need: a smaller number does as well."
 
 
-def examine(connections_needed: Any) -> str:
+def _examine(connections_needed: Any) -> str:
     """Run each of four loads for half a minute on as many connections as the learner's function returns for it."""
     rows = []
     for rate, service_s in LOADS:
@@ -64,7 +64,7 @@ def examine(connections_needed: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "One connection serves 1 / service_s queries per second. How many do C of them serve?",
         "You need C / service_s > rate. Which whole C is the smallest? Mind a whole rate * service_s.",

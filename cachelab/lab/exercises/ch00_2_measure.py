@@ -40,7 +40,7 @@ def _misconception(queries: Sequence[Query], latencies: Sequence[float]) -> str:
     return "The requests go out as they should, but the latencies are not those of the users."
 
 
-def examine(measure: Any) -> str:
+def _examine(measure: Any) -> str:
     """Let the learner's function measure an overloaded database, and compare its latencies with those of `replay`."""
     requests = WORKLOAD.requests()
 
@@ -73,7 +73,7 @@ def examine(measure: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Every request needs a task of its own, which starts at the request's time and waits for no other task.",
         "In the task: asyncio.sleep(request.when), note the time, await db.fetch_user(request.key), note it again.",

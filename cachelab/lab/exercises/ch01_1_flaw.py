@@ -10,13 +10,13 @@ from cachelab.lab.exercises.ttl_cache_examiner import examine_ttl_cache
 __all__ = ["EXERCISE"]
 
 
-def examine(cache_class: Any) -> str:
+def _examine(cache_class: Any) -> str:
     """The mended class, which has no `delete`, on the special cases and on random schedules."""
     return examine_ttl_cache(cache_class, deletes=False)
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Follow a key that somebody asks for every second. When is it loaded for the second time?",
         "Which line sets the moment of expiry? Should a read be able to reach it?",

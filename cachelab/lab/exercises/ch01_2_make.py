@@ -10,13 +10,13 @@ from cachelab.lab.exercises.ttl_cache_examiner import examine_ttl_cache
 __all__ = ["EXERCISE"]
 
 
-def examine(cache_class: Any) -> str:
+def _examine(cache_class: Any) -> str:
     """The learner's own class, with `delete`, on the special cases and on random schedules."""
     return examine_ttl_cache(cache_class, deletes=True)
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "A dict from key to (value, moment of expiry) is all the state you need.",
         "`if key in self.entries` tells a stored None from nothing stored; `.get(key)` does not.",

@@ -33,7 +33,7 @@ def _run_site(ttl: float, max_entries: int) -> ReplayResult:
     return run(scenario)
 
 
-def examine(plan: Any) -> str:
+def _examine(plan: Any) -> str:
     """Run the site with the learner's TTL and size, and compare origin load and stale answers with the target."""
     ttl, entries = (plan.get("ttl"), plan.get("max_entries")) if isinstance(plan, dict) else (None, None)
     if not isinstance(ttl, int | float) or not isinstance(entries, int):
@@ -65,7 +65,7 @@ def examine(plan: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "First the size: with an endless TTL, how many entries bring the origin below the target at all?",
         "Then the TTL: the curve above says what each second costs in stale answers. Start where it bends.",

@@ -19,7 +19,7 @@ async def _reader(world: World) -> None:
 
 
 def _all_orders(writer: Callable[[World], Awaitable[object]], steps: int, *, warm: bool, writers: int = 1) -> Race:
-    """Every order of a reader's turns and those of one or more writers, who take `steps` each."""
+    """Every order of a reader's turns and those of the writers, which take `steps` each."""
     names = [f"writer {n + 1}" for n in range(writers)]
     actors = {"reader": _reader, **dict.fromkeys(names, writer)}
     return race(actors, turns={"reader": 3, **dict.fromkeys(names, steps)}, warm=warm)
@@ -30,7 +30,7 @@ def _stale(race: Race, words: str) -> Wrong:
     return Wrong(f"{words} {how_many}", steps_table(race.stale[0]))
 
 
-def examine(writer: Any) -> str:
+def _examine(writer: Any) -> str:
     """Run the learner's writer without a reader, then in every order with a reader, and with a second writer."""
     undisturbed = race({"writer": writer}, turns={"writer": 9}, warm=True).interleavings[0]
     verbs = [step.did.split()[0] for step in undisturbed.steps]
@@ -65,7 +65,7 @@ def examine(writer: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Whatever you do before the write, a reader can undo before the write.",
         "There are two ways to tell the cache after the write. Which of them goes wrong with two writers?",

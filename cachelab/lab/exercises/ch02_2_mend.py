@@ -82,7 +82,7 @@ def _check_failed_delete(writer: Writer) -> None:
         raise Wrong("Let the cache's own error through: the caller can then delete again.", errors["writer"])
 
 
-def examine(update_user: Any) -> str:
+def _examine(update_user: Any) -> str:
     """Run the learner's function in every order with a reader, and with a cache that cannot be reached."""
     if update_user is ...:
         raise NotYet("write the name of your function in place of the ...")
@@ -96,10 +96,10 @@ def examine(update_user: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Two things are wrong: one is about the order, the other about what happens when the cache cannot be reached.",
-        "If cache.delete raises, who learns of it?",
+        "If cache.delete raises, does the caller of update_user learn of it?",
         "Two lines: await the database, then await cache.delete(user_id), with no try around it.",
     ],
 )

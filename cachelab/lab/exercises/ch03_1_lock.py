@@ -21,13 +21,19 @@ Call: TypeAlias = tuple[float, int]  # when (s), key
 CONNECTIONS = 8
 ANA, BEN = 1, 2
 CACHED = range(20, 50)
-MISSING = range(1_024 + 20, 1_024 + 20 + CONNECTIONS)  # they share a lock with cached keys if there are 2, 4, … 1,024
-AT_ONCE_S = 0.001  # within this time a hit counts as answered at once
+MISSING = range(1_024 + 20, 1_024 + 20 + CONNECTIONS)
+"""Keys that share a lock with cached keys where 2, 4, 8, … or 1,024 locks are shared out among all keys."""
+AT_ONCE_S = 0.001
+"""An answer that takes no longer than this comes at once."""
 
 
 @dataclass
-class Outcome:
-    """The calls of a script by their number: each answer as text, the seconds it took, the loads of its key by then."""
+class _Outcome:
+    """What the calls of a script came to.
+
+    `answers` has three things for each call that was answered, by its number: the answer as text, the seconds that it
+    took, and how many loads of its key had begun by then. `loads` counts the loads of each key.
+    """
 
     script: Sequence[Call]
     answers: dict[int, tuple[str, float, int]] = field(default_factory=dict)
@@ -44,9 +50,9 @@ class Outcome:
         return evidence_table(["when", "call", "answer", "after", "loads of this key"], rows, len(rows) - 1)
 
 
-def _play(make: Any, script: Sequence[Call]) -> Outcome:
+def _play(make: Any, script: Sequence[Call]) -> _Outcome:
     """Make each call at its time, whether or not the calls before it have been answered."""
-    outcome = Outcome(script)
+    outcome = _Outcome(script)
 
     async def load(key: int) -> str | None:
         outcome.loads[key] += 1
@@ -62,7 +68,7 @@ def _play(make: Any, script: Sequence[Call]) -> Outcome:
         outcome.answers[number] = answer, clock() - when, outcome.loads[key]
 
     async def scenario() -> None:
-        # A failed load that nobody awaits is the subject of exercise 6.2: here it is not reported.
+        # A failed load whose error no code looks at is the subject of exercise 6.2: here it is not reported.
         asyncio.get_running_loop().call_exception_handler = lambda context: None  # type: ignore[method-assign]
         cache = make(load)
         await asyncio.gather(*(call(cache, number) for number in range(len(script))))
@@ -77,10 +83,10 @@ def _play(make: Any, script: Sequence[Call]) -> Outcome:
 async def _answer_text(get: Callable[[], Any]) -> str:
     """The value as Python writes it, or the load's error. Raises `Wrong` if `get` gives no value at all."""
     try:
-        promise = get()
-        if not inspect.isawaitable(promise):
-            raise Wrong("get has to be an async function: `async def get(self, key)`.", f"get returned {promise!r}.")
-        value = await promise
+        answer = get()
+        if not inspect.isawaitable(answer):
+            raise Wrong("get has to be an async function: `async def get(self, key)`.", f"get returned {answer!r}.")
+        value = await answer
     except ConnectionError as error:
         return f"ConnectionError: {error}"
     if inspect.isawaitable(value):
@@ -102,8 +108,8 @@ def _origin_texts(key: int, loads: int) -> list[str]:
     return texts
 
 
-def _check_answers(outcome: Outcome, never: str = "", wrong: str = "") -> None:
-    """Each call has been answered with something that the origin has said of its key.
+def _check_answers(outcome: _Outcome, never: str = "", wrong: str = "") -> None:
+    """Each call has been answered, and with something that the origin has answered for its key.
 
     `never` and `wrong` are the words for a call that is never answered, and for a wrong answer.
     """
@@ -118,7 +124,7 @@ def _check_answers(outcome: Outcome, never: str = "", wrong: str = "") -> None:
             raise Wrong(words, outcome.table(range(number + 1)))
 
 
-def _is_hit(outcome: Outcome, number: int) -> bool:
+def _is_hit(outcome: _Outcome, number: int) -> bool:
     """Whether this call was answered at once, from the first load of its key."""
     key = outcome.script[number][1]
     return outcome.answers[number][1] <= AT_ONCE_S and outcome.loads[key] == 1
@@ -182,7 +188,7 @@ def _check_different_keys(make: Any) -> None:
 
 
 def _check_same_key(make: Any) -> None:
-    """Two callers who miss the same key at the same time both get its value; both may load it."""
+    """Two callers that miss the same key at the same time both get its value; both may load it."""
     outcome = _play(make, [(0.0, ANA), (0.01, ANA), (1.0, ANA)])
     _check_answers(
         outcome,
@@ -223,7 +229,7 @@ def _check_errors(make: Any) -> None:
                 raise Wrong(words, outcome.table(range(number + 1)))
 
 
-def examine(make: Any) -> str:
+def _examine(make: Any) -> str:
     """Play a few short scripts on `make(load)`, from one caller alone to callers that meet a failing load."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
@@ -243,9 +249,9 @@ def examine(make: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
-        "Check the class as it is: one caller misses, another one asks for a key that is there. Who holds the lock?",
+        "Check the class as it is. One caller loads a key, another reads a key that is there. What does it wait for?",
         "On one event loop no other task runs between two awaits. Which lines of get() need the lock, then?",
         "`if key not in self.values: self.values[key] = await self.load(key)`, and no lock.",
     ],

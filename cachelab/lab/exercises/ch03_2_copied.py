@@ -45,7 +45,7 @@ def _count_loads(make: Any, keys: Iterable[int]) -> int:
     return _play_sync(make, [(0.1 * number, "get", key) for number, key in enumerate(keys)], TIGHT)[-1][1]
 
 
-def examine(make: Any) -> str:
+def _examine(make: Any) -> str:
     """The experiment of the TTL caches on `make(load, ttl, size, clock)`, and then its size."""
     found = examine_ttl_cache(make, deletes=False, play=_play_sync)
     at_expiry: list[Step] = [(0.0, "get", 1), (LOAD_S + TTL_S, "get", 1)]
@@ -68,7 +68,7 @@ def examine(make: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Load one key at second 0 and another at second 9, with a TTL of 10 s. When does each of them expire?",
         "Each entry needs its own moment of expiry: keep (value, expires), and look at the clock when you read it.",

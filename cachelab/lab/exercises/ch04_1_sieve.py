@@ -186,7 +186,7 @@ def _first_difference(steps: Sequence[str], expected: Sequence[str]) -> int:
     return next((number for number, (step, right) in enumerate(pairs) if step != right), len(expected))
 
 
-def examine(make: Any) -> str:
+def _examine(make: Any) -> str:
     """Play the traces on `make(bound)`; where an eviction differs, show the steps and name the mistake."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
@@ -212,7 +212,7 @@ def examine(make: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Three changes: what a hit does, what a hand is, and what evict does on its way.",
         "A hit puts the key into a set. evict moves the hand: a key in the set is taken out and stays in the queue.",

@@ -43,7 +43,7 @@ def _check_plan(plan: Any) -> tuple[type[Policy[Any]], int]:
     return policy, entries
 
 
-def examine(plan: Any) -> str:
+def _examine(plan: Any) -> str:
     """Play the trace on the learner's policy and size, and compare origin load and memory with the target."""
     policy, entries = _check_plan(plan)
     load, size_kb = _origin_load(policy, entries), entries * ENTRY_KB
@@ -70,7 +70,7 @@ def examine(plan: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "From kB to entries first: how many entries of 2 kB does the budget hold?",
         "Look at the panel `with scans`: which policies lie close to OPT there?",

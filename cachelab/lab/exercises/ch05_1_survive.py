@@ -53,7 +53,7 @@ MISCONCEPTIONS = [
 """The number of a failed item of the exam, a part of what the exam says of it, and the misconception behind it."""
 
 
-def examine(make: Any) -> str:
+def _examine(make: Any) -> str:
     """Put `make()` through the single-flight exam, and name the misconception behind the first item that it fails."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
@@ -70,7 +70,7 @@ def examine(make: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "A caller awaits a task, and the caller is cancelled. What else is cancelled?",
         "asyncio.shield(task) gives each caller a future of its own. Then look at what clears the table, and when.",

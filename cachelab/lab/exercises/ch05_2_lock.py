@@ -37,7 +37,7 @@ MISSED = {
 }
 
 
-def examine(fails: Any) -> str:
+def _examine(fails: Any) -> str:
     """Compare the learner's set of numbers with the items of the exam that the class fails."""
     if fails is ...:
         raise NotYet("put a set of numbers in place of the ..., for example {1, 5}.")
@@ -56,7 +56,7 @@ def examine(fails: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Follow three callers through the lock: the first one's load fails. What does the second one do?",
         "The same if the first is cancelled. Then look for a line that removes a lock, and for what delete stops.",

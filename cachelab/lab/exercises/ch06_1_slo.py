@@ -39,7 +39,7 @@ def _run_site(ttl: float, beta: float, jitter: float) -> ReplayResult:
     return run(scenario)
 
 
-def examine(plan: Any) -> str:
+def _examine(plan: Any) -> str:
     """Run the site with the learner's TTL, β and jitter, and compare age, peak, mean and waits with the SLO."""
     numbers: list[Any] = [plan.get(name) for name in ("ttl", "beta", "jitter")] if isinstance(plan, dict) else [None]
     if not all(isinstance(number, int | float) for number in numbers):
@@ -76,7 +76,7 @@ def examine(plan: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "The age first: the longest life is ttl·(1 + j). Then the peak: which of the three numbers is about that?",
         "With a jitter of 0.2 the TTL may be 25 s. Now raise β, until fewer than 1 % wait.",

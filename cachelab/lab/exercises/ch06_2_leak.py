@@ -101,7 +101,7 @@ async def _check_close(refresher: Any) -> None:
         raise Wrong(words, f"{running} tasks are still running, {len(refresher.tasks)} are in the table.")
 
 
-def examine(make: Any) -> str:
+def _examine(make: Any) -> str:
     """Touch keys of `make(load)`, let loads fail, close it, and look for what is left."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
@@ -124,7 +124,7 @@ def examine(make: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "What removes a task from self.tasks? What happens on the second touch of a key, and if the load fails?",
         "Keep the tasks in a dict by key, look there first, and let task.add_done_callback remove the key.",

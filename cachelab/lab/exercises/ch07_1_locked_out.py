@@ -15,7 +15,7 @@ __all__ = ["EXERCISE"]
 
 TEN_CALLS = [0.1 * n for n in range(10)]
 DEATHS_MS = [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
-"""Moments in a call at which the pod dies, in milliseconds from its start."""
+"""How long after the start of its first call a pod dies, in milliseconds."""
 BEFORE_THE_END_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
 """How long before the end of a window a second call begins, in milliseconds; below 0 it begins after the end."""
 
@@ -59,7 +59,8 @@ async def _check_limit(allow: Any) -> None:
 
 
 async def _answers_after_a_death(allow: Any, after_ms: float) -> list[bool]:
-    """A pod dies in its first call, from which moment on nothing that it sends arrives; an hour later come 19 calls."""
+    """The answers to 19 calls in the hours after a pod has died during its first call."""
+    # While the pod dies the server is down, so that nothing more of what it sends arrives.
     loop = asyncio.get_running_loop()
     start = loop.time() + 1
     redis = FakeRedis(Down(start + after_ms / 1_000, start + 1))
@@ -81,7 +82,7 @@ async def _answers_across_the_end(allow: Any, second_s: float) -> list[bool]:
     return (await _answers(allow, client, "ana", [0.0, second_s, *hours]))[2:]
 
 
-def examine(allow: Any) -> str:
+def _examine(allow: Any) -> str:
     """Try the limit, then let a pod die at several moments of a call, then let a window end during a call."""
     if allow is ...:
         raise NotYet("write the name of your function in place of the ...")
@@ -111,7 +112,7 @@ def examine(allow: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "Where can the pod die? What is in Redis then, and what will ever remove it?",
         "Create the counter together with its TTL: SET key 0 with EX and NX does nothing if it is there.",

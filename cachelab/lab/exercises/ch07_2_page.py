@@ -152,7 +152,7 @@ def _check_store_down(page: Any, *broken: str) -> None:
         raise Wrong("With the store down, the page is not the same.", f"{WANTED} → {answer!r}")
 
 
-def examine(page: Any) -> str:
+def _examine(page: Any) -> str:
     """Run the page once on a store that works, and twice on one that does not."""
     if page is ... or (inspect.iscoroutinefunction(page) and run(_is_stub, page)):
         raise NotYet("write the body of page(store, load, keys).")
@@ -168,7 +168,7 @@ def examine(page: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "get_many gives an Entry or MISS for each key, in order. Which keys are missing, each once?",
         "missing = list(dict.fromkeys(key for key, entry in ... if entry is MISS)), then asyncio.gather the loads.",

@@ -95,7 +95,7 @@ def _check_pill(found: _Read, evidence: str) -> None:
         raise Wrong("The pill is still in Redis, and the next reader finds it again: write over it.", evidence)
 
 
-def examine(read: Any) -> str:
+def _examine(read: Any) -> str:
     """Let the learner's function find nothing, a right profile, and each kind of pill."""
     if read is ...:
         raise NotYet("write the name of your function in place of the ...")
@@ -120,7 +120,7 @@ def _whose(value: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "What can json.loads raise, and what can it return, when the bytes are not yours?",
         'Decode in a function of its own that returns a profile or None: a dict, whose "id" is key, of the types.',

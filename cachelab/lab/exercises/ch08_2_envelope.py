@@ -17,7 +17,7 @@ VALUES = {"ana": b"ana@example.com", "ben": b"", "zoë": b"zo\xc3\xab", "a\0b": 
 
 
 SPLITS = [("an", b"ab"), ("ana", b"b"), ("anab", b""), ("a", b"b\0c"), ("a\0b", b"c")]
-"""Keys and values that are the same bytes if they are put together without the key's length."""
+"""Keys and values that look the same without the length of the key: put together, or with a NUL between the two."""
 DAMAGES = 3_000
 TRAP_CALLS: list[str] = []
 
@@ -105,7 +105,7 @@ def _damage(data: bytes, random: Random) -> tuple[str, bytes]:
     return f"{place + 1} bytes too many", data + data[: place + 1]
 
 
-def examine(codec: Any) -> str:
+def _examine(codec: Any) -> str:
     """Pack and unpack values under their own keys, under others, with a pickle in the way, and damaged."""
     if codec is ... or not (isinstance(codec, tuple) and len(codec) == 2 and all(map(callable, codec))):
         raise NotYet("give the check both of your functions: lab.check(..., (pack, unpack)).")
@@ -123,7 +123,7 @@ def examine(codec: Any) -> str:
 
 
 EXERCISE = Exercise(
-    examine,
+    _examine,
     [
         "What has to be inside, so that unpack can tell whose bytes these are, and that they are whole?",
         "body = the key's length, the key, the value; in front of it zlib.crc32(body) as four bytes.",

@@ -12,7 +12,7 @@ from cachelab.lab.exercises.exercise import NotYet, Wrong
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
 
-__all__ = ["FAILS_ONCE", "LOAD_S", "NONE", "TTL_S", "Step", "examine_ttl_cache", "origin_answer"]
+__all__ = ["FAILS_ONCE", "LOAD_S", "NONE", "Step", "TTL_S", "examine_ttl_cache", "origin_answer"]
 
 Step: TypeAlias = tuple[float, str, int]
 """When (s), "get" or "delete", and the key."""
