@@ -1,17 +1,18 @@
 """Single flight for threads: the same rule as `cachelab.flight`, for synchronous code.
 
-Problem: a pool of threads misses the same key in the same moment, and each thread asks the origin.
-Idea: a table of the loads that are in the air, under a lock. Who finds his key there waits for that load; who does not
-    loads in his own thread, and without the lock, so that other keys do not wait.
-Guarantee: one load per key in flight. A failed load gives every waiter its error and is forgotten; None is an answer
-    like any other. If the load is ended by KeyboardInterrupt or SystemExit, that goes to the caller who runs it, and
-    the waiters get `LoadAbandoned`. After `forget(key)` nobody joins the old load, and the old one's clean-up leaves a
-    newer one alone. Nothing is kept for keys that nobody loads.
-Not guaranteed: anything in another process. The load runs in its first caller's thread and dies with it; a waiter
-    waits as long as the load does. A load that asks for its own key gets a RuntimeError, but by way of another thread
-    or a second key it waits for itself. All waiters get the same error object: do not change it. A second interrupt
-    within the few lines that clean up after a load can leave its waiters waiting.
-Cost: an event and the lock twice for each caller.
+Problem: the threads of a pool miss the same key at the same moment, and each of them queries the origin.
+Idea: a table of the loads in flight, under a lock. A thread that finds its key there waits for that load. Any other
+    thread loads, without holding the lock, so that other keys do not wait.
+Guarantee: there is one load per key in flight. A failed load gives its error to every waiter and is forgotten. None is
+    an answer like any other. If KeyboardInterrupt or SystemExit ends a load, the caller that runs it gets that, and the
+    waiters get `LoadAbandoned`. After `forget(key)` no new caller joins the old load, and when the old load ends it
+    leaves a newer one alone. Nothing is kept for keys that are not being loaded.
+Not guaranteed: anything in another process. The load runs in its first caller's thread and ends with that thread. A
+    waiter waits as long as the load takes. A load that asks for its own key gets a RuntimeError; but one that comes
+    back to its own key by way of another thread or a second key waits for itself. All waiters get the same error
+    object, so do not change it. A second interrupt, within the few lines that clean up after a load, can leave its
+    waiters waiting.
+Cost: an event for each caller, and the lock twice.
 Source: golang.org/x/sync/singleflight, nearly line by line.
 """
 
@@ -31,7 +32,7 @@ V = TypeVar("V")
 
 
 class _Call:
-    """One load in the air. Until it has finished with an answer, its answer is that there is none."""
+    """One load in flight. Until the load has an answer, the answer is the error that there is none."""
 
     __slots__ = ("error", "finished", "thread", "traceback", "value")
 
@@ -43,17 +44,17 @@ class _Call:
         self.traceback: TracebackType | None = None
 
     def answer(self) -> Any:
-        """The value, or the error, to each with the traceback it came with: else it would grow with every waiter."""
+        """Return the value or raise the error. Each waiter raises it with the load's traceback, or that would grow."""
         if self.error is not None:
             raise self.error.with_traceback(self.traceback)
         return self.value
 
 
 class ThreadFlight:
-    """The loads in flight in this process, for threads.
+    """The loads in flight in this process, for threads. A flight is true, even when it has no loads.
 
-    `len(flight)`    keys in flight
-    `key in flight`  whether there is a load to join; with other threads about, it may have finished a moment later
+    `len(flight)`    how many keys are in flight
+    `key in flight`  whether there is a load to join; while other threads run, it may have ended a moment later
     """
 
     def __init__(self) -> None:
@@ -61,13 +62,13 @@ class ThreadFlight:
         self._calls: dict[Any, _Call] = {}
 
     def do(self, key: K, load: Callable[[K], V]) -> V:
-        """The answer of `load(key)`: of the one in flight for this key, else of one that this thread runs now.
+        """The answer of `load(key)`: of the load in flight for this key, or else of one that this thread runs now.
 
         Raises what the load raises; `LoadAbandoned` if the load it waited for was interrupted; RuntimeError if the load
         asks for its own key.
         """
         mine = _Call(key)
-        try:  # from the moment when it stands in the table somebody has to land it
+        try:  # once the call is in the table, it must be finished whatever happens
             with self._lock:
                 call = self._calls.setdefault(key, mine)
             if call is mine:
@@ -87,12 +88,12 @@ class ThreadFlight:
 
     def _finish_load(self, key: Hashable, call: _Call) -> None:
         with self._lock:
-            if self._calls.get(key) is call:  # else it was forgotten, and another load may fly in its place
+            if self._calls.get(key) is call:  # otherwise it was forgotten, and another load may be in its place
                 del self._calls[key]
         call.finished.set()
 
     def forget(self, key: Hashable) -> None:
-        """Let callers from now on start a new load. Those who wait already get the old one's answer."""
+        """Let the next caller start a new load. The callers that already wait get the old load's answer."""
         with self._lock:
             self._calls.pop(key, None)
 
@@ -103,3 +104,6 @@ class ThreadFlight:
     def __len__(self) -> int:
         with self._lock:
             return len(self._calls)
+
+    def __bool__(self) -> bool:
+        return True  # `__len__` alone would make a flight without loads false

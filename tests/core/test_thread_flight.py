@@ -1,4 +1,4 @@
-"""Single flight for threads: each rule of it, and many rounds with real threads."""
+"""Single flight for threads: each of its rules, and many rounds with real threads."""
 
 import gc
 import threading
@@ -15,8 +15,8 @@ from cachelab import LoadAbandoned, ThreadFlight
 THREADS = 16
 
 
-class Crowd:
-    """Threads that call one function together, and what each got: a value or an error."""
+class Callers:
+    """Threads that all call one function, and what each of them got: a value or an error."""
 
     def __init__(self, call: Callable[[], Any], count: int = THREADS) -> None:
         self.values: list[Any] = []
@@ -31,15 +31,15 @@ class Crowd:
         except BaseException as error:
             self.errors.append(error)
 
-    def wait(self) -> "Crowd":
+    def wait(self) -> "Callers":
         for thread in self.threads:
             thread.join(10)
             assert not thread.is_alive()
         return self
 
 
-class Gated:
-    """A load that waits until it may end: by default until `waiters` callers wait for it."""
+class GatedLoad:
+    """A load that waits until it may end: until so many `waiters` wait for it, or, without that, for `may_end`."""
 
     def __init__(self, flight: ThreadFlight, answer: Any, waiters: int = 0) -> None:
         self.flight, self.answer, self.waiters = flight, answer, waiters
@@ -51,7 +51,7 @@ class Gated:
         self.began.set()
         if self.waiters:
             call = self.flight._calls[key]
-            while len(call.landed._cond._waiters) < self.waiters:  # type: ignore[attr-defined]
+            while len(call.finished._cond._waiters) < self.waiters:  # type: ignore[attr-defined]
                 threading.Event().wait(0.0005)
         else:
             assert self.may_end.wait(10)
@@ -62,37 +62,37 @@ class Gated:
 
 @pytest.mark.parametrize("answer", ["value", None], ids=repr)
 def test_callers_at_once_cause_one_load(answer: str | None) -> None:
-    """All get its answer, also if that is None, and nothing is left."""
+    """All get its answer, even if that is None, and nothing is left."""
     flight = ThreadFlight()
-    load = Gated(flight, answer, waiters=THREADS - 1)
-    crowd = Crowd(lambda: flight.do(1, load)).wait()
-    assert (load.loads, crowd.values, crowd.errors, len(flight)) == (1, [answer] * THREADS, [], 0)
+    load = GatedLoad(flight, answer, waiters=THREADS - 1)
+    callers = Callers(lambda: flight.do(1, load)).wait()
+    assert (load.loads, callers.values, callers.errors, len(flight)) == (1, [answer] * THREADS, [], 0)
 
 
 def test_a_failed_load_gives_every_waiter_its_error_and_is_forgotten() -> None:
-    """The very error, once each, and the next call loads again."""
+    """Each waiter gets that error object once, and the next call loads again."""
     flight, error = ThreadFlight(), ConnectionError("down")
-    load = Gated(flight, error, waiters=THREADS - 1)
-    crowd = Crowd(lambda: flight.do(1, load)).wait()
-    assert (load.loads, crowd.errors) == (1, [error] * THREADS)
+    load = GatedLoad(flight, error, waiters=THREADS - 1)
+    callers = Callers(lambda: flight.do(1, load)).wait()
+    assert (load.loads, callers.errors) == (1, [error] * THREADS)
     assert flight.do(1, lambda key: "value") == "value"
 
 
-def test_an_errors_traceback_does_not_grow_with_its_waiters() -> None:
-    """Each raises it with the traceback it came with, and not with everybody's."""
+def test_the_traceback_of_an_error_does_not_grow_with_its_waiters() -> None:
+    """Each waiter raises the error with the load's traceback, not with those of the other waiters."""
     flight = ThreadFlight()
-    load = Gated(flight, ConnectionError("down"), waiters=THREADS - 1)
-    crowd = Crowd(lambda: flight.do(1, load)).wait()
-    assert len(traceback.extract_tb(crowd.errors[0].__traceback__)) < 10
+    load = GatedLoad(flight, ConnectionError("down"), waiters=THREADS - 1)
+    callers = Callers(lambda: flight.do(1, load)).wait()
+    assert len(traceback.extract_tb(callers.errors[0].__traceback__)) < 10
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_in_the_load_releases_the_waiters(interrupt: type[BaseException]) -> None:
-    """It reaches the caller who runs the load; the others are told that there is no answer."""
+    """The caller that runs the load gets the interrupt; the others get `LoadAbandoned`."""
     flight = ThreadFlight()
-    load = Gated(flight, interrupt(), waiters=THREADS - 1)
-    crowd = Crowd(lambda: flight.do(1, load)).wait()
-    kinds = sorted(type(error).__name__ for error in crowd.errors)
+    load = GatedLoad(flight, interrupt(), waiters=THREADS - 1)
+    callers = Callers(lambda: flight.do(1, load)).wait()
+    kinds = sorted(type(error).__name__ for error in callers.errors)
     assert kinds == sorted([interrupt.__name__] + ["LoadAbandoned"] * (THREADS - 1))
     assert len(flight) == 0
 
@@ -100,22 +100,22 @@ def test_an_interrupt_in_the_load_releases_the_waiters(interrupt: type[BaseExcep
 def test_loads_of_different_keys_do_not_wait_for_each_other() -> None:
     """No lock is held while a load runs."""
     flight = ThreadFlight()
-    slow = Gated(flight, "slow")
-    crowd = Crowd(lambda: flight.do(1, slow), count=1)
+    slow = GatedLoad(flight, "slow")
+    callers = Callers(lambda: flight.do(1, slow), count=1)
     slow.began.wait(10)
     assert flight.do(2, lambda key: "quick") == "quick"
     slow.may_end.set()
-    assert crowd.wait().values == ["slow"]
+    assert callers.wait().values == ["slow"]
 
 
-def test_after_a_forget_nobody_joins_the_old_load() -> None:
-    """The next caller starts a new one, and the old one's end leaves that alone."""
+def test_after_a_forget_no_caller_joins_the_old_load() -> None:
+    """The next caller starts a new load, and when the old one ends it leaves the new one alone."""
     flight = ThreadFlight()
-    old, new = Gated(flight, "old"), Gated(flight, "new")
-    early = Crowd(lambda: flight.do(1, old), count=1)
+    old, new = GatedLoad(flight, "old"), GatedLoad(flight, "new")
+    early = Callers(lambda: flight.do(1, old), count=1)
     old.began.wait(10)
     flight.forget(1)
-    late = Crowd(lambda: flight.do(1, new), count=1)
+    late = Callers(lambda: flight.do(1, new), count=1)
     new.began.wait(10)
     old.may_end.set()
     assert early.wait().values == ["old"]
@@ -125,16 +125,21 @@ def test_after_a_forget_nobody_joins_the_old_load() -> None:
     assert len(flight) == 0
 
 
-def test_a_load_that_asks_for_its_own_key_is_told_so() -> None:
-    """It would wait for itself."""
+def test_a_load_that_asks_for_its_own_key_gets_an_error() -> None:
+    """Otherwise it would wait for itself."""
     flight = ThreadFlight()
     with pytest.raises(RuntimeError, match="asks for 1 itself"):
         flight.do(1, lambda key: flight.do(1, str))
     assert len(flight) == 0
 
 
-def test_nothing_keeps_the_key() -> None:
-    """Neither after an answer nor after an error."""
+def test_a_flight_without_loads_is_true() -> None:
+    """`if flight:` asks whether there is a flight, not whether it has loads."""
+    assert bool(ThreadFlight())
+
+
+def test_the_key_is_not_kept() -> None:
+    """It is free after an answer, and after an error."""
 
     class Key:
         pass
@@ -149,63 +154,70 @@ def test_nothing_keeps_the_key() -> None:
     assert [key() for key in watched] == [None, None]
 
 
-def one_round(seed: int) -> None:
-    """16 threads, three keys, loads that fail or answer None, and deletes in between: nobody gets what is too old."""
-    chance = Random(seed)
-    flight = ThreadFlight()
-    lock = threading.Lock()
-    flying: dict[int, int] = {}
-    forgets = [0, 0, 0]
-    start = threading.Barrier(THREADS)
-    broken: list[str] = []
-    plans = [[(chance.randrange(3), chance.random()) for _ in range(4)] for _ in range(THREADS)]
+class Round:
+    """Sixteen threads call for three keys and delete some in between. Loads of key 1 answer None, those of key 2 fail.
 
-    def load(key: int) -> int | None:
-        seen = forgets[key]
-        with lock:
-            flying[key] = flying.get(key, 0) + 1
-            if flying[key] > 1 + forgets[key]:
-                broken.append("two loads at once")
+    `forgets`  how often each key was forgotten, which is the version that a load of it reads
+    `wrong`    a sentence for each rule that was broken
+    """
+
+    def __init__(self, seed: int) -> None:
+        chance = Random(seed)
+        self.flight = ThreadFlight()
+        self.lock = threading.Lock()
+        self.loading = [0, 0, 0]
+        self.forgets = [0, 0, 0]
+        self.wrong: list[str] = []
+        self.start = threading.Barrier(THREADS)
+        self.plans = [[(chance.randrange(3), chance.random()) for _ in range(4)] for _ in range(THREADS)]
+
+    def load(self, key: int) -> int | None:
+        version = self.forgets[key]
+        with self.lock:
+            self.loading[key] += 1
+            if self.loading[key] > 1 + self.forgets[key]:
+                self.wrong.append("two loads at once")
         threading.Event().wait(0.0002)
-        with lock:
-            flying[key] -= 1
+        with self.lock:
+            self.loading[key] -= 1
         if key == 2:
             raise ConnectionError
-        return None if key == 1 else seen
+        return None if key == 1 else version
 
-    def work(number: int) -> None:
-        start.wait(10)
-        for key, kind in plans[number]:
+    def work(self, number: int) -> None:
+        self.start.wait(10)
+        for key, kind in self.plans[number]:
             if kind < 0.15:
-                forgets[key] += 1
-                flight.forget(key)
-            before = forgets[key]
+                self.forgets[key] += 1
+                self.flight.forget(key)
+            before = self.forgets[key]
             try:
-                value = flight.do(key, load)
+                value = self.flight.do(key, self.load)
             except ConnectionError:
                 if key != 2:
-                    broken.append("somebody else's error")
+                    self.wrong.append("the error of another key")
                 continue
             if (key == 1) != (value is None) or key == 2 or (value is not None and value < before - THREADS):
-                broken.append(f"{value} for {key}")
+                self.wrong.append(f"{value} for {key}")
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-        assert not thread.is_alive()
-    assert broken == []
-    assert len(flight) == 0
+    def run(self) -> None:
+        threads = [threading.Thread(target=self.work, args=(number,)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+        assert self.wrong == []
+        assert len(self.flight) == 0
 
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(300, marks=pytest.mark.long)])
 def test_no_round_of_threads_breaks_a_rule(rounds: int) -> None:
-    """Sixteen threads, over and over: one load a key, no value that is too old, nobody who hangs, nothing left."""
+    """One load for each key, no value that is too old, no thread that hangs, and nothing left in the table."""
     for seed in range(rounds):
-        one_round(seed)
+        Round(seed).run()
 
 
 def test_an_abandoned_load_is_one_of_our_errors() -> None:
-    """`except CacheError` catches it, and no waiter mistakes it for an interrupt of his own."""
+    """`except CacheError` catches it, and no waiter can take it for an interrupt of its own."""
     assert LoadAbandoned.__mro__[1].__name__ == "CacheError"
