@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from cachelab.lab.real_redis.connect import connect as connect
     from cachelab.lab.real_redis.pods import Fleet as Fleet, PodFailed as PodFailed, pods as pods
     from cachelab.lab.real_redis.proxy import FaultyProxy as FaultyProxy
-    from cachelab.lab.real_redis.url import NoRedis as NoRedis
+    from cachelab.lab.real_redis.url import RedisNotUsable as RedisNotUsable
     from cachelab.lab.sim.database import SlowDatabase as SlowDatabase, UserProfile as UserProfile
     from cachelab.lab.sim.fake_redis import FakeRedis as FakeRedis, Hanging as Hanging
     from cachelab.lab.sim.faults import (
@@ -73,4 +73,4 @@ if TYPE_CHECKING:
     )
 
 else:
-    __all__, __getattr__, __dir__ = lazy_names(__name__)
+    __all__, __getattr__, __dir__ = lazy_names(__name__, extra="lab")

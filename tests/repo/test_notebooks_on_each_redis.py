@@ -1,6 +1,6 @@
-"""Every notebook that asks for a Redis, on each kind of the ladder: the same cells are compared with the same outputs.
+"""Every notebook that calls `lab.connect`, on each kind of Redis: the same cells are compared with the same outputs.
 
-The quick run has them on fakeredis (`tests/on_fakeredis.py`); the others never ask.
+The quick run compares them on fakeredis (`tests/support/on_fakeredis.py`). The other notebooks need no Redis.
 """
 
 import os
@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from cachelab.lab.real_redis.url import VARIABLE
+from cachelab.lab.real_redis.url import URL_VARIABLE
 from tests.support.cluster import real_cluster
 from tests.support.notebooks import ROOT, load, paths
-from tests.support.servers import guarded, need_server, wait_for
+from tests.support.servers import need_server, running_server, wait_until_accepting
 
-ASKING = [path for path in paths() if any("lab.connect(" in cell.source for cell in load(path).cells)]
+NOTEBOOKS_WITH_REDIS = [path for path in paths() if any("lab.connect(" in cell.source for cell in load(path).cells)]
 
 
-def test_some_notebooks_ask_for_a_redis() -> None:
-    """Or else the tests below would run nothing."""
-    assert len(ASKING) >= 2
+def test_some_notebooks_use_a_redis() -> None:
+    """Otherwise the tests below would run no notebook."""
+    assert len(NOTEBOOKS_WITH_REDIS) >= 2
 
 
 @contextmanager
 def url_of(kind: str) -> Iterator[str]:
-    """What the variable must say: nothing for the private server, else the URL of a server that is started here."""
+    """Start a Redis of this kind, and yield the value of the variable: empty for the private server, else a URL."""
     with ExitStack() as stack:
         if kind == "private":
             need_server()
@@ -38,18 +38,18 @@ def url_of(kind: str) -> Iterator[str]:
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="redis")))
             options = ["--port", "0", "--unixsocket", str(folder / "s"), "--requirepass", "secret", "--save", ""]
-            stack.enter_context(guarded(str(need_server()), *options, "--dir", str(folder)))
-            wait_for(folder / "s")
+            stack.enter_context(running_server(str(need_server()), *options, "--dir", str(folder)))
+            wait_until_accepting(folder / "s")
             yield f"unix://:secret@{folder / 's'}"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["private", "server", "cluster"])
 @pytest.mark.timeout(180)
-def test_notebooks_compare_alike_on(kind: str) -> None:
-    """Strictly, as in the quick run, which has compared them on fakeredis."""
+def test_notebooks_have_the_same_outputs_on(kind: str) -> None:
+    """The outputs are compared strictly, as in the quick run on fakeredis."""
     with url_of(kind) as url:
-        names = [str(path.relative_to(ROOT)) for path in ASKING]
+        names = [str(path.relative_to(ROOT)) for path in NOTEBOOKS_WITH_REDIS]
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--numprocesses=0", *names]
-        ran = subprocess.run(command, cwd=ROOT, env=os.environ | {VARIABLE: url}, capture_output=True, text=True)
+        ran = subprocess.run(command, cwd=ROOT, env=os.environ | {URL_VARIABLE: url}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-3_000:]

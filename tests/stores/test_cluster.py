@@ -1,4 +1,4 @@
-"""The store, a cache over it and the notebooks' Redis on a real cluster: keys of every node, moving ones, lost ones."""
+"""A store, a cache over it, and the notebooks' Redis on a real cluster, whose keys move and whose nodes fail."""
 
 import asyncio
 import os
@@ -18,32 +18,32 @@ from cachelab import lab
 from cachelab.cache import Cache
 from cachelab.entry import MISS, Entry
 from cachelab.flight import Flight
-from cachelab.lab.real_redis.url import VARIABLE
+from cachelab.lab.real_redis.url import URL_VARIABLE
 from cachelab.stores.redis_store import RedisStore
 from tests.support.cluster import RealCluster, cluster_client, real_cluster
 from tests.support.fakes import Origin, now, tally
 from tests.support.notebooks import ROOT
-from tests.support.servers import need_server, runs, soon
+from tests.support.servers import becomes_true, is_running, need_server
 
 KEYS = range(60)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RealCluster]:
-    """A cluster that stays whole."""
-    with real_cluster() as whole:
-        yield whole
+    """A cluster that keeps all its nodes."""
+    with real_cluster() as cluster:
+        yield cluster
 
 
 @asynccontextmanager
 async def store_on(cluster: RealCluster, namespace: str, timeout_s: float = 5.0) -> AsyncIterator[RedisStore]:
-    """A store with a client of its own."""
+    """A store on the cluster with a client of its own."""
     async with cluster_client(cluster.url, timeout_s) as redis:
         yield RedisStore(redis, int, namespace=namespace, version=1)
 
 
 async def key_itself(key: int) -> int:
-    """A loader that needs no origin."""
+    """A loader that returns the key, and needs no origin."""
     return key
 
 
@@ -53,36 +53,36 @@ def slot(store: RedisStore, key: int) -> int:
 
 
 def keys_of(store: RedisStore, cluster: RealCluster, number: int) -> list[int]:
-    """Those of our keys that the node with this number had when the cluster began."""
+    """Those of `KEYS` that the node with this number had when the cluster began."""
     return [key for key in KEYS if slot(store, key) in cluster.nodes[number].slots]
 
 
 async def fill(store: RedisStore) -> None:
-    """Each key is its own value."""
+    """Store each key with itself as its value."""
     for key in KEYS:
         await store.set(key, Entry(key, now() + 60.0))
 
 
 def values(entries: list[Any]) -> list[Any]:
-    """The values, and None for a miss."""
+    """The values of the entries, with None for a miss."""
     return [None if entry is MISS else entry.value for entry in entries]
 
 
-def test_many_keys_of_every_node_come_back_in_order(cluster: RealCluster) -> None:
-    """One call asks all nodes, each for its own; what is not there is a miss in its place."""
+def test_get_many_returns_the_keys_of_all_nodes_in_order(cluster: RealCluster) -> None:
+    """One call reads from all nodes, each key from its own node; a key without an entry is a miss in its place."""
 
     async def scenario() -> None:
         async with store_on(cluster, "many") as store:
             await fill(store)
             assert all(len(keys_of(store, cluster, number)) > 10 for number in range(3))
-            asked = [*reversed(KEYS), 1_000, 0, 0]
-            assert values(await store.get_many(asked)) == [*reversed(KEYS), None, 0, 0]
+            keys = [*reversed(KEYS), 1_000, 0, 0]
+            assert values(await store.get_many(keys)) == [*reversed(KEYS), None, 0, 0]
 
     asyncio.run(scenario())
 
 
-def test_a_cache_over_a_cluster(cluster: RealCluster) -> None:
-    """Loads once for all processes, here two clients; a delete through one is a miss for the other."""
+def test_two_caches_share_a_cluster(cluster: RealCluster) -> None:
+    """A key is loaded once for both caches, each with a client of its own; a delete in one is a miss in the other."""
 
     async def scenario() -> None:
         origin = Origin(7, load_time_s=0.0)
@@ -102,18 +102,18 @@ def test_a_cache_over_a_cluster(cluster: RealCluster) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("moved", ["half", "wholly"])
+@pytest.mark.parametrize("move", ["under way", "complete"])
 @pytest.mark.parametrize("call", ["get", "get_many", "set", "delete"])
-def test_a_key_that_moves_is_followed(cluster: RealCluster, moved: str, call: str) -> None:
-    """Each call finds the key at its new node, whether the cluster is still moving the slot or has done so."""
+def test_each_call_follows_a_key_that_moves(cluster: RealCluster, move: str, call: str) -> None:
+    """Each call finds the key on its new node, whether the move of its slot is under way or complete."""
 
     async def scenario() -> None:
-        async with store_on(cluster, f"moves-{moved}-{call}") as store:
+        async with store_on(cluster, namespace) as store:
             await fill(store)
             key = next(key for key in keys_of(store, cluster, 0) if slot(store, key) not in moved_slots)
             moved_slots.add(slot(store, key))
             cluster.begin_move(slot(store, key), cluster.nodes[2])
-            if moved == "wholly":
+            if move == "complete":
                 cluster.end_move(slot(store, key), cluster.nodes[2])
             calls: dict[str, Callable[[], Awaitable[Any]]] = {
                 "get": lambda: store.get(key),
@@ -125,23 +125,24 @@ def test_a_key_that_moves_is_followed(cluster: RealCluster, moved: str, call: st
             if call == "get_many":
                 assert values(answer) == list(KEYS)
             expected = {"set": -1, "delete": None}.get(call, key)
-            if moved == "half":
+            if move == "under way":
                 cluster.end_move(slot(store, key), cluster.nodes[2])
             assert values([answer] if call == "get" else [await store.get(key)]) == [expected]
-            async with store_on(cluster, f"moves-{moved}-{call}") as fresh:  # asks the new owner at once
-                assert values([await fresh.get(key)]) == [expected]
+            async with store_on(cluster, namespace) as new_client:  # whose first request goes to the new owner
+                assert values([await new_client.get(key)]) == [expected]
 
+    namespace = f"moves-{move.replace(' ', '-')}-{call}"
     moved_slots = MOVED.setdefault(cluster, set())
     asyncio.run(scenario())
 
 
 MOVED: dict[RealCluster, set[int]] = {}
-"""The slots that have a new owner: each test moves another one."""
+"""The slots that have moved. Each test moves a slot of its own."""
 
 
 @pytest.mark.parametrize("outage", ["SIGKILL", "SIGSTOP"])
-def test_without_one_node_the_others_keys_still_hit(outage: str) -> None:
-    """Each read of a key of a node that is dead or hangs is one counted miss; no other key notices."""
+def test_the_keys_of_other_nodes_hit_while_one_node_fails(outage: str) -> None:
+    """If a node was killed or hangs, each read of one of its keys is one counted miss. Other keys are not affected."""
 
     async def scenario(cluster: RealCluster) -> None:
         async with (
@@ -156,7 +157,7 @@ def test_without_one_node_the_others_keys_still_hit(outage: str) -> None:
             for _ in range(2):
                 hits, errors, began = cache.hits, cache.store_errors, now()
                 assert [await cache.get(key) for key in lost] == lost
-                # a time-out each, and as much again for a busy machine; a client that tries again needs ten times that
+                # a time-out for each key, and as much again for a busy machine; with retries it would be ten times that
                 assert now() - began < 2 * 0.3 * len(lost)
                 assert (cache.hits - hits, cache.store_errors - errors) == (0, len(lost))
                 assert [await cache.get(key) for key in kept] == kept
@@ -166,12 +167,12 @@ def test_without_one_node_the_others_keys_still_hit(outage: str) -> None:
         asyncio.run(scenario(cluster))
 
 
-def test_connect_leaves_only_the_keys_of_others(cluster: RealCluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The notebooks' Redis is the cluster that is named; at the end our keys are gone from each node, and no others."""
-    monkeypatch.setenv(VARIABLE, cluster.url)
+def test_connect_deletes_its_own_keys_only(cluster: RealCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lab.connect` finds the cluster; at the end its own keys are deleted from each node, and no other keys."""
+    monkeypatch.setenv(URL_VARIABLE, cluster.url)
 
     async def keys_on(number: int) -> set[str]:
-        return set(cluster.nodes[number].ask("KEYS", "*cachelab*"))
+        return set(cluster.nodes[number].run("KEYS", "*cachelab*"))
 
     async def scenario() -> None:
         async with await lab.connect() as redis, await lab.connect() as other:
@@ -191,16 +192,16 @@ def test_connect_leaves_only_the_keys_of_others(cluster: RealCluster, monkeypatc
     asyncio.run(scenario())
 
 
-def test_a_cluster_dies_with_the_test_process(tmp_path: Path) -> None:
-    """All three nodes, also when the process is killed and can clean up nothing."""
+def test_a_cluster_ends_with_the_test_process(tmp_path: Path) -> None:
+    """All three nodes end, also when the test process is killed and cannot clean up."""
     need_server()
     code = (
         "import os, signal; from tests.support.cluster import real_cluster\n"
         "with real_cluster() as cluster:\n"
         "    print(*(node.pid for node in cluster.nodes), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    env = os.environ | {"TMPDIR": str(tmp_path)}  # the folders of the nodes stay behind
+    env = os.environ | {"TMPDIR": str(tmp_path)}  # the folders of the nodes are not removed
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=env)
     pids = [int(word) for word in done.stdout.split()]
     assert len(pids) == 3
-    assert soon(lambda: not any(map(runs, pids)))
+    assert becomes_true(lambda: not any(map(is_running, pids)))

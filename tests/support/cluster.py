@@ -1,4 +1,4 @@
-"""A Redis Cluster for tests: three masters of our own, which share all slots and die with the test process."""
+"""A Redis Cluster for tests: three masters, which share all slots and end with the test process."""
 
 import socket
 import tempfile
@@ -14,31 +14,31 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from tests.support.servers import guarded, need_server, wait_for
+from tests.support.servers import need_server, running_server, wait_until_accepting
 
 HOST = "127.0.0.1"
 SLOTS = 16_384
-BUS = 10_000
-"""The nodes talk to each other on a second port, which has this much more."""
+BUS_OFFSET = 10_000
+"""A node talks to the other nodes on a second port, its bus, whose number is higher by this much."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A master: its port, the process, its id in the cluster, and its first slots."""
+    """A master: its port, its process id, its id in the cluster, and the slots that it has at first."""
 
     port: int
     pid: int
     id: str
     slots: range
 
-    def ask(self, *command: object) -> Any:
-        """The answer to one command, as text."""
-        return _ask(self.port, *command)
+    def run(self, *command: object) -> Any:
+        """Run one command on this node, and return the answer as text."""
+        return _run(self.port, *command)
 
 
 @dataclass(frozen=True)
 class RealCluster:
-    """Three masters. `url` names the first; a client finds the others by asking it."""
+    """Three masters. `url` names the first one, and a client learns of the others from it."""
 
     nodes: tuple[Node, ...]
 
@@ -46,27 +46,27 @@ class RealCluster:
     def url(self) -> str:
         return f"redis://{HOST}:{self.nodes[0].port}"
 
-    def owner(self, slot: int) -> Node:
-        """Who was given the slot when the cluster began."""
+    def first_owner(self, slot: int) -> Node:
+        """The node that had the slot when the cluster began."""
         return next(node for node in self.nodes if slot in node.slots)
 
     def begin_move(self, slot: int, to: Node) -> None:
-        """Move the keys of a slot from its first owner, who sends whoever asks for one of them to the new one (ASK)."""
-        of = self.owner(slot)
-        to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", of.id)
-        of.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)
-        if keys := of.ask("CLUSTER", "GETKEYSINSLOT", slot, 1_000):
-            of.ask("MIGRATE", HOST, to.port, "", 0, 5_000, "KEYS", *keys)
+        """Move the keys of a slot away from its first owner, which then redirects clients to the new one (ASK)."""
+        owner = self.first_owner(slot)
+        to.run("CLUSTER", "SETSLOT", slot, "IMPORTING", owner.id)
+        owner.run("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)
+        if keys := owner.run("CLUSTER", "GETKEYSINSLOT", slot, 1_000):
+            owner.run("MIGRATE", HOST, to.port, "", 0, 5_000, "KEYS", *keys)
 
     def end_move(self, slot: int, to: Node) -> None:
-        """Give the slot to its new owner. Clients learn it when they ask the old one (MOVED)."""
+        """Give the slot to its new owner. A client that asks the old owner is told so (MOVED)."""
         for node in (to, *(node for node in self.nodes if node is not to)):
-            node.ask("CLUSTER", "SETSLOT", slot, "NODE", to.id)
+            node.run("CLUSTER", "SETSLOT", slot, "NODE", to.id)
 
 
 @contextmanager
 def real_cluster() -> Iterator[RealCluster]:
-    """An empty cluster. A node that dies takes its own slots with it, and the others go on."""
+    """Run an empty cluster. When a node ends, its slots are lost, and the other nodes go on."""
     binary = need_server()
     with ExitStack() as stack:
         nodes = []
@@ -75,65 +75,65 @@ def real_cluster() -> Iterator[RealCluster]:
             port = free_port_with_bus()
             options = ["--bind", HOST, "--port", str(port), "--dir", folder, "--save", "", "--appendonly", "no"]
             options += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
-            pid = stack.enter_context(guarded(str(binary), *options))
-            wait_for((HOST, port))
+            pid = stack.enter_context(running_server(str(binary), *options))
+            wait_until_accepting((HOST, port))
             slots = range(SLOTS * number // 3, SLOTS * (number + 1) // 3)
-            nodes.append(Node(port, pid, _ask(port, "CLUSTER", "MYID"), slots))
+            nodes.append(Node(port, pid, _run(port, "CLUSTER", "MYID"), slots))
         for epoch, node in enumerate(nodes, 1):
-            node.ask("CLUSTER", "SET-CONFIG-EPOCH", epoch)
-            node.ask("CLUSTER", "ADDSLOTS", *node.slots)
+            node.run("CLUSTER", "SET-CONFIG-EPOCH", epoch)
+            node.run("CLUSTER", "ADDSLOTS", *node.slots)
         for node in nodes[1:]:
-            node.ask("CLUSTER", "MEET", HOST, nodes[0].port)
+            node.run("CLUSTER", "MEET", HOST, nodes[0].port)
         _wait_until_whole(nodes)
         yield RealCluster(tuple(nodes))
 
 
 @contextmanager
 def node_with_all_slots() -> Iterator[int]:
-    """The port of a cluster's only node: a client that knows of no clusters can speak with it, too."""
+    """Run a cluster of one node, and yield its port. A client that knows nothing of clusters can use it, too."""
     port = free_port_with_bus()
     options = ["--bind", HOST, "--port", str(port), "--cluster-enabled", "yes", "--save", ""]
-    with tempfile.TemporaryDirectory() as folder, guarded(str(need_server()), *options, "--dir", folder):
-        wait_for((HOST, port))
-        _ask(port, "CLUSTER", "ADDSLOTS", *range(SLOTS))
-        while "cluster_state:ok" not in _ask(port, "CLUSTER", "INFO"):
+    with tempfile.TemporaryDirectory() as folder, running_server(str(need_server()), *options, "--dir", folder):
+        wait_until_accepting((HOST, port))
+        _run(port, "CLUSTER", "ADDSLOTS", *range(SLOTS))
+        while "cluster_state:ok" not in _run(port, "CLUSTER", "INFO"):
             time.sleep(0.01)
         yield port
 
 
 def cluster_client(url: str, timeout_s: float = 5.0) -> RedisCluster:
-    """A client for the path of a cache. Without retries of its own it still follows keys that have moved."""
+    """A client as a cache needs it. It never retries, but follows keys that have moved."""
     retry = Retry(NoBackoff(), 0)
     return RedisCluster.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=retry)
 
 
 def free_port_with_bus() -> int:
-    """A TCP port on which nobody listens at present, nor on the port of its bus."""
+    """A TCP port that is free now, and so is the port of its bus."""
     while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind((HOST, 0))
-            port = int(one.getsockname()[1])
+        with socket.socket() as client_side, socket.socket() as bus_side:
+            client_side.bind((HOST, 0))
+            port = int(client_side.getsockname()[1])
             try:
-                other.bind((HOST, port + BUS))
-            except (OSError, OverflowError):  # taken, or beyond the last port
+                bus_side.bind((HOST, port + BUS_OFFSET))
+            except (OSError, OverflowError):  # it is in use, or above the last port
                 continue
             return port
 
 
 def _wait_until_whole(nodes: list[Node], seconds: float = 30.0) -> None:
-    """Wait until every node knows the others and who has which slots."""
-    until = time.monotonic() + seconds
+    """Wait until every node knows the others, and which node has which slots."""
+    deadline = time.monotonic() + seconds
     whole = {(node.slots[0], node.slots[-1], node.port) for node in nodes}
     while True:
-        infos = [node.ask("CLUSTER", "INFO") for node in nodes]
-        views = [{(first, last, owner[1]) for first, last, owner, *_ in node.ask("CLUSTER", "SLOTS")} for node in nodes]
+        infos = [node.run("CLUSTER", "INFO") for node in nodes]
+        views = [{(first, last, owner[1]) for first, last, owner, *_ in node.run("CLUSTER", "SLOTS")} for node in nodes]
         if all("cluster_state:ok" in info for info in infos) and all(view == whole for view in views):
             return
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             pytest.fail(f"The cluster was not whole after {seconds:.0f} seconds. Its nodes say: {infos} {views}")
         time.sleep(0.02)
 
 
-def _ask(port: int, *command: object) -> Any:
+def _run(port: int, *command: object) -> Any:
     with Redis(host=HOST, port=port, decode_responses=True) as redis:
         return redis.execute_command(*command)

@@ -1,7 +1,7 @@
-"""A pytest plugin: notebooks that ask for a Redis get fakeredis, unless CACHELAB_REDIS_URL names another.
+"""A pytest plugin: notebooks that call `lab.connect` get fakeredis, unless CACHELAB_REDIS_URL names a server.
 
-So the quick run compares the same on every machine; the long tests run the other rungs of the ladder. A kernel inherits
-the variable when nbval starts it, in the setup of a notebook's first cell.
+So the quick run compares the same outputs on every machine; the long tests run the notebooks on the other kinds of
+Redis. A kernel inherits the variable when nbval starts it, in the setup of a notebook's first cell.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from cachelab.lab.real_redis.url import VARIABLE
+from cachelab.lab.real_redis.url import URL_VARIABLE
 
 __all__ = ["pytest_runtest_setup"]
 
@@ -17,11 +17,11 @@ __all__ = ["pytest_runtest_setup"]
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Set the variable for as long as a kernel may start."""
-    chosen = item.path.suffix == ".ipynb" and VARIABLE not in os.environ
+    chosen = item.path.suffix == ".ipynb" and URL_VARIABLE not in os.environ
     if chosen:
-        os.environ[VARIABLE] = "fake"
+        os.environ[URL_VARIABLE] = "fake"
     try:
         yield
     finally:
         if chosen:
-            del os.environ[VARIABLE]
+            del os.environ[URL_VARIABLE]

