@@ -1,3 +1,1 @@
 """Where entries are kept: in this process, in Redis, and what travels between the two."""
-
-__all__: list[str] = []

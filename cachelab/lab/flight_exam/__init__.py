@@ -1,3 +1,1 @@
 """The single-flight exam: eight things that can go wrong where several callers share one load."""
-
-__all__: list[str] = []

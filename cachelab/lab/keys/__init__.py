@@ -1,3 +1,1 @@
-"""Traces of keys: made by rule, read from a CSV file or an access log."""
-
-__all__: list[str] = []
+"""Traces of keys: made by a rule, or read from a CSV file or an access log."""

@@ -1,3 +1,1 @@
 """Plots: one visual language, and a module for each kind of picture."""
-
-__all__: list[str] = []

@@ -1,3 +1,1 @@
 """Simulation: virtual time, and what runs in it: the slow database, faults, a simulated Redis, the race enumerator."""
-
-__all__: list[str] = []

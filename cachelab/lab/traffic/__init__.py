@@ -1,3 +1,1 @@
-"""Traffic: workloads, playing them against a cache, and the result, request by request."""
-
-__all__: list[str] = []
+"""Traffic: workloads, their replay against a cache, and the result of a replay, request by request."""
