@@ -1,1 +1,1 @@
-"""The notebooks in a real browser; outside the quick tests, because it needs Chromium and the extra `browser`."""
+"""The notebooks in a real browser. This is no quick test, because it needs Chromium and the extra `browser`."""

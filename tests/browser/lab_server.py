@@ -1,10 +1,9 @@
-"""A JupyterLab of our own: on a free port of this machine, with settings and files that are gone afterwards."""
+"""A JupyterLab for the tests, on a free port of this machine; its settings and files are removed afterwards."""
 
 import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,14 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.servers import free_port
+
 START_S = 60.0
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
-"""Otherwise JupyterLab opens with a question about news, which would stand in the pictures."""
+"""With other settings, JupyterLab would ask about news when it opens, and the pictures would show the question."""
 
 
 @dataclass(frozen=True)
 class LabServer:
-    """A running JupyterLab: where it listens, the token that lets us in, and the folder that it shows."""
+    """A running JupyterLab: its port, its token, and the folder of notebooks that it shows."""
 
     port: int
     token: str
@@ -34,18 +35,18 @@ class LabServer:
         """The address of a notebook's page, with an empty workspace."""
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset&token={self.token}"
 
-    def ask(self, method: str, path: str) -> Any:
-        """The server's answer to a REST call, such as GET api/kernels; None where it has nothing to say."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method)
-        request.add_header("Authorization", f"token {self.token}")
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            body = reply.read()
+    def request(self, method: str, path: str) -> Any:
+        """The server's answer to a REST call, such as GET api/kernels; None if the answer is empty."""
+        call = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", method=method)
+        call.add_header("Authorization", f"token {self.token}")
+        with urllib.request.urlopen(call, timeout=10) as answer:
+            body = answer.read()
         return json.loads(body) if body else None
 
 
 @contextmanager
 def lab_server(notebooks: Path) -> Iterator[LabServer]:
-    """Start JupyterLab on a copy of the notebooks and stop it, with its kernels, at the end."""
+    """Start JupyterLab on a copy of the notebooks, and stop it and its kernels at the end."""
     with tempfile.TemporaryDirectory(prefix="cachelab-", ignore_cleanup_errors=True) as scratch:
         home = Path(scratch)
         server = LabServer(free_port(), secrets.token_hex(16), home / "notebooks")
@@ -60,15 +61,8 @@ def lab_server(notebooks: Path) -> Iterator[LabServer]:
                 process.wait(timeout=30)
 
 
-def free_port() -> int:
-    """A port on which nothing listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def command(server: LabServer) -> list[str]:
-    """The command that starts the server; the page shows its application object, which we ask for the cells' state."""
+    """The command that starts the server. The page exposes its application, which tells the state of the cells."""
     return [
         *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"],
         *["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={server.port}", "--ServerApp.port_retries=0"],
@@ -78,7 +72,7 @@ def command(server: LabServer) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The variables under which Jupyter and IPython neither read nor write anything of the user's."""
+    """The environment variables with which Jupyter and IPython neither read nor write files of the user."""
     settings = home / "settings"
     for name, values in SETTINGS.items():
         file = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -96,11 +90,11 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def wait_until_up(server: LabServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the server answers; raise with its log when it ends or stays silent for `START_S` seconds."""
+    """Wait until the server answers. Raises with its log if it ends, or does not answer within `START_S` seconds."""
     deadline = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            server.ask("GET", "api/status")
+            server.request("GET", "api/status")
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
         else:

@@ -1,11 +1,11 @@
-"""Open the notebooks in JupyterLab in a real browser, run them as a learner does, and keep pictures of what is seen.
+"""Open the notebooks in JupyterLab in a real browser, run them as a learner does, and keep pictures of the pages.
 
 python -m tests.browser.run_in_lab [NOTEBOOK ...] --out DIR       default: every notebook of the course
 
-For each notebook: Run All Cells and how long it took; cells that raised; each figure as displayed; the whole page,
-screen by screen; how long a slider takes to show its next frame. Then: that a simulation which never ends can be
-interrupted. Exits with 1 if a cell raised, a slider changed nothing, or an interrupt did not work.
-Needs the extra `browser`, and Chromium on the PATH or in the variable CHROMIUM.
+For each notebook it runs all cells and prints how long that took, and which cells raised. It keeps each figure as
+displayed, and the whole page screen by screen, and measures how long a slider takes to show its next frame. Then it
+interrupts simulations that never end. It exits with 1 if a cell raised, a slider changed nothing, or an interrupt did
+not work. It needs the extra `browser`, and Chromium on the PATH or in the variable CHROMIUM.
 """
 
 import argparse
@@ -59,12 +59,12 @@ async def endless():
 print(await lab.simulate(endless))
 """
 INTERRUPTED = [["KeyboardInterrupt", "2"], ["CancelledError", "2"]]
-"""What the endless cell and the next may say; which error an interrupt becomes depends on what the kernel waits for."""
+"""What the endless cell and the next one may show: the error of an interrupt depends on what the kernel waits for."""
 ENDLESS_STEPS = {"waiting in virtual time": "await asyncio.sleep(1)", "never giving way": "pass"}
 
 
 @contextmanager
-def screen(browser: Browser) -> Iterator[Page]:
+def laptop_page(browser: Browser) -> Iterator[Page]:
     """A browser page of the size of a small laptop, closed at the end."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     yield page
@@ -72,14 +72,14 @@ def screen(browser: Browser) -> Iterator[Page]:
 
 
 def open_notebook(page: Page, server: LabServer, name: str) -> None:
-    """Load the page, wait for the kernel, and begin without numbers, so that those to come are of this run."""
+    """Load the page, wait for the kernel, and clear the outputs, so that the numbers of the cells are of this run."""
     page.goto(server.page(name))
     page.wait_for_function(OPENED, timeout=OPEN_MS)
     page.evaluate(COMMAND, "notebook:clear-all-cell-outputs")
 
 
 def run_all(page: Page) -> float:
-    """Choose Run All Cells in the menu; the seconds until the kernel is idle and every cell has its number."""
+    """Choose Run All Cells in the menu. Returns the seconds until the kernel is idle and every cell has its number."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     started = time.perf_counter()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -88,7 +88,7 @@ def run_all(page: Page) -> float:
 
 
 def keep_pictures(page: Page, folder: Path) -> int:
-    """Save each figure as displayed, then the notebook screen by screen; the number of figures."""
+    """Save each figure as displayed, then the notebook screen by screen. Returns the number of figures."""
     figures = page.locator(".jp-OutputArea-output img:visible").all()
     for number, figure in enumerate(figures):
         figure.scroll_into_view_if_needed()
@@ -97,7 +97,7 @@ def keep_pictures(page: Page, folder: Path) -> int:
     view.evaluate("v => { v.scrollTop = 0 }")
     number = 0
     while True:
-        page.wait_for_timeout(200)  # cells that come into view are drawn
+        page.wait_for_timeout(200)  # the cells that have come into view are drawn meanwhile
         page.screenshot(path=folder / f"screen-{number:02}.png")
         before = view.evaluate("v => v.scrollTop")
         if view.evaluate("v => { v.scrollTop += v.clientHeight - 40; return v.scrollTop }") == before:
@@ -106,7 +106,7 @@ def keep_pictures(page: Page, folder: Path) -> int:
 
 
 def slider_ms(page: Page, handle: Locator) -> list[float]:
-    """Move a slider step by step with the arrow keys, back from its end; the milliseconds until each frame showed."""
+    """Move a slider step by step with the arrow keys, back from its end. Returns the milliseconds until each frame."""
     cell = handle.evaluate_handle("handle => handle.closest('.jp-CodeCell')")
     handle.scroll_into_view_if_needed()
     handle.focus()
@@ -128,7 +128,7 @@ def slider_ms(page: Page, handle: Locator) -> list[float]:
 
 
 def visit(page: Page, server: LabServer, notebook: Path, out: Path) -> list[str]:
-    """Run one notebook and look at it; what went wrong."""
+    """Run one notebook and look at it. Returns what went wrong."""
     folder = out / notebook.stem
     folder.mkdir(parents=True, exist_ok=True)
     open_notebook(page, server, notebook.name)
@@ -145,7 +145,7 @@ def visit(page: Page, server: LabServer, notebook: Path, out: Path) -> list[str]
 
 
 def interrupt(page: Page, server: LabServer, step: str) -> list[str]:
-    """Interrupt a simulation that never ends, as the stop button does, and go on in the next cell; what went wrong."""
+    """Interrupt a simulation that never ends, as the stop button does, then run a cell. Returns what went wrong."""
     name = "interrupted.ipynb"
     scratch = new_notebook(cells=[new_code_cell(ENDLESS.format(step=step)), new_code_cell("1 + 1")])
     scratch.metadata.kernelspec = KERNELSPEC
@@ -153,12 +153,13 @@ def interrupt(page: Page, server: LabServer, step: str) -> list[str]:
     open_notebook(page, server, name)
     page.evaluate(ACTIVATE, 0)
     page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-cell')")
-    page.wait_for_timeout(2_000)  # the simulation runs
+    page.wait_for_timeout(2_000)  # let the simulation run
     if page.evaluate(OPENED):
         return [f"the endless cell ended by itself: {page.evaluate(TEXTS)[0]}"]
-    (kernel,) = [session["kernel"]["id"] for session in server.ask("GET", "api/sessions") if session["name"] == name]
+    sessions = server.request("GET", "api/sessions")
+    (kernel,) = [session["kernel"]["id"] for session in sessions if session["name"] == name]
     started = time.perf_counter()
-    server.ask("POST", f"api/kernels/{kernel}/interrupt")
+    server.request("POST", f"api/kernels/{kernel}/interrupt")
     try:
         page.wait_for_function(OPENED, timeout=10_000)
     except TookTooLong:
@@ -169,12 +170,12 @@ def interrupt(page: Page, server: LabServer, step: str) -> list[str]:
     page.evaluate(COMMAND, "notebook:run-cell")
     page.wait_for_function(DONE, timeout=10_000)
     texts = page.evaluate(TEXTS)
-    problems = [] if texts in INTERRUPTED else [f"the cells say {texts}"]
+    problems = [] if texts in INTERRUPTED else [f"the cells show {texts}"]
     return problems + ([f"stopping took {seconds:.1f} s"] if seconds > INTERRUPT_S else [])
 
 
 def main() -> int:
-    """Visit the notebooks, then interrupt; 1 if anything went wrong."""
+    """Visit the notebooks, then interrupt simulations. Returns 1 if anything went wrong."""
     parser = argparse.ArgumentParser(description="Run the notebooks in a real browser and keep pictures of them.")
     parser.add_argument("notebooks", nargs="*", type=Path, help="files in notebooks/ (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
@@ -186,11 +187,11 @@ def main() -> int:
     with lab_server(NOTEBOOKS) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         for notebook in options.notebooks or paths():
-            with screen(browser) as page:
+            with laptop_page(browser) as page:
                 problems += visit(page, server, notebook, options.out)
         for what, step in ENDLESS_STEPS.items():
             print(f"an endless simulation, {what}:")
-            with screen(browser) as page:
+            with laptop_page(browser) as page:
                 problems += interrupt(page, server, step)
         browser.close()
     for problem in problems:
