@@ -1,4 +1,4 @@
-"""Single flight on an event loop: each rule of it, and thousands of schedules with cancelled callers."""
+"""Single flight on an event loop: each of its rules, and thousands of schedules with cancelled callers."""
 
 import asyncio
 import gc
@@ -14,127 +14,111 @@ from typing import Any
 import pytest
 
 from cachelab import CacheError, Flight, LoadAbandoned
-from tests.support.fakes import in_virtual_time, now
+from tests.support.fakes import Origin, in_virtual_time, now
 
-who: ContextVar[str] = ContextVar("who", default="nobody")
-
-
-class Origin:
-    """A load of one second that counts, and answers or raises what it was told to."""
-
-    def __init__(self, answer: Any = "value") -> None:
-        self.answer = answer
-        self.loads = self.ended = 0
-
-    async def load(self, key: Any) -> Any:
-        self.loads += 1
-        await asyncio.sleep(1.0)
-        self.ended += 1
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer
+caller_name: ContextVar[str] = ContextVar("caller_name", default="")
 
 
 async def start(*coroutines: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
-    """Tasks that have all taken their first step."""
+    """Tasks of these coroutines, after their first step."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     await asyncio.sleep(0)
     return tasks
 
 
-async def ends(tasks: list[asyncio.Task[Any]]) -> list[Any]:
-    """What each ended with: a value or an error."""
+async def results(tasks: list[asyncio.Task[Any]]) -> list[Any]:
+    """What each task ends with: a value or an error."""
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def listen_for_complaints() -> list[str]:
-    """What the running loop's exception handler is called with from now on."""
-    heard: list[str] = []
+def collect_reports() -> list[str]:
+    """The messages that the running loop's exception handler is given from now on."""
+    reported: list[str] = []
     loop = asyncio.get_running_loop()
-    loop.call_exception_handler = lambda context: heard.append(context["message"])  # type: ignore[method-assign]
-    return heard
+    loop.call_exception_handler = lambda context: reported.append(context["message"])  # type: ignore[method-assign]
+    return reported
 
 
 @pytest.mark.parametrize("answer", ["value", None], ids=repr)
 @in_virtual_time
 async def test_callers_at_once_cause_one_load(answer: str | None) -> None:
-    """All get its answer, also if that is None, when it ends."""
+    """All get its answer when it ends, even if that is None."""
     flight, origin = Flight(), Origin(answer)
-    assert await ends(await start(*(flight.do(1, origin.load) for _ in range(100)))) == [answer] * 100
-    assert (origin.loads, now()) == (1, 1.0)
+    assert await results(await start(*(flight.do(1, origin) for _ in range(100)))) == [answer] * 100
+    assert (origin.calls, now()) == (1, 1.0)
 
 
 @in_virtual_time
 async def test_keys_do_not_share_a_load() -> None:
-    """Two keys, two loads, at the same time."""
+    """Two keys have two loads, at the same time."""
     flight, origin = Flight(), Origin()
-    await ends(await start(flight.do(1, origin.load), flight.do(2, origin.load)))
-    assert (origin.loads, now()) == (2, 1.0)
+    await results(await start(flight.do(1, origin), flight.do(2, origin)))
+    assert (origin.calls, now()) == (2, 1.0)
 
 
 @in_virtual_time
 async def test_a_value_is_not_remembered() -> None:
-    """A flight is no cache: the next call loads again."""
+    """A flight is not a cache: the next call loads again."""
     flight, origin = Flight(), Origin()
-    await flight.do(1, origin.load)
-    await flight.do(1, origin.load)
-    assert origin.loads == 2
+    await flight.do(1, origin)
+    await flight.do(1, origin)
+    assert origin.calls == 2
 
 
 @in_virtual_time
 async def test_the_waiters_are_woken_in_the_order_in_which_they_came() -> None:
-    """So that a simulation gives the same events each time."""
+    """So a simulation gives the same events each time."""
     flight, origin, order = Flight(), Origin(), list[int]()
 
     async def call(number: int) -> None:
-        await flight.do(1, origin.load)
+        await flight.do(1, origin)
         order.append(number)
 
-    await ends(await start(*map(call, range(50))))
+    await results(await start(*map(call, range(50))))
     assert order == list(range(50))
 
 
 @in_virtual_time
 async def test_a_failed_load_gives_every_waiter_its_error_and_is_forgotten() -> None:
-    """The very error, once each, and the next call loads again."""
+    """Each waiter gets that error object once, and the next call loads again."""
     error = ConnectionError("down")
     flight, origin = Flight(), Origin(error)
-    assert await ends(await start(*(flight.do(1, origin.load) for _ in range(100)))) == [error] * 100
+    assert await results(await start(*(flight.do(1, origin) for _ in range(100)))) == [error] * 100
     origin.answer = "value"
-    assert await flight.do(1, origin.load) == "value"
-    assert origin.loads == 2
+    assert await flight.do(1, origin) == "value"
+    assert origin.calls == 2
 
 
 @in_virtual_time
-async def test_who_calls_in_the_moment_of_the_failure_loads_anew() -> None:
-    """A load that has ended is joined by nobody, not even before its waiters have been told."""
+async def test_a_call_at_the_moment_of_a_failure_loads_anew() -> None:
+    """No caller joins a load that has ended, not even before the load's waiters have their answer."""
     flight, origin = Flight(), Origin()
-    moment = asyncio.get_running_loop().create_future()
+    failed = asyncio.get_running_loop().create_future()
 
     async def load(key: int) -> str:
-        moment.set_result(None)  # wakes the late caller before anybody hears of the failure
+        failed.set_result(None)  # wakes the late caller before any waiter gets the error
         raise ConnectionError("down")
 
     async def late() -> Any:
-        await moment
-        return await flight.do(1, origin.load)
+        await failed
+        return await flight.do(1, origin)
 
     waiting = await start(late())
     waiting += await start(flight.do(1, load))
-    assert [str(answer) for answer in await ends(waiting)] == ["value", "down"]
+    assert [str(answer) for answer in await results(waiting)] == ["value", "down"]
 
 
 @in_virtual_time
-async def test_an_errors_traceback_does_not_grow_with_its_waiters() -> None:
-    """Each of a hundred waiters sees the load's frames and his own."""
+async def test_the_traceback_of_an_error_does_not_grow_with_its_waiters() -> None:
+    """Each of a hundred waiters sees the load's frames and its own."""
     flight, origin = Flight(), Origin(ConnectionError("down"))
-    errors = await ends(await start(*(flight.do(1, origin.load) for _ in range(100))))
+    errors = await results(await start(*(flight.do(1, origin) for _ in range(100))))
     assert len(traceback.extract_tb(errors[0].__traceback__)) < 10
 
 
 @in_virtual_time
-async def test_an_error_dies_with_its_last_holder() -> None:
-    """No circle of references keeps it, and the frames in its traceback, until the garbage collector comes."""
+async def test_an_error_is_freed_with_its_last_reference() -> None:
+    """No reference cycle keeps it, and the frames in its traceback, until the garbage collector runs."""
 
     class Down(Exception):
         pass
@@ -153,39 +137,39 @@ async def test_an_error_dies_with_its_last_holder() -> None:
     gc.collect()
     gc.disable()
     try:
-        died = await call()
+        freed = await call()
         await asyncio.sleep(1.0)
-        assert died() is None
+        assert freed() is None
     finally:
         gc.enable()
 
 
-@pytest.mark.parametrize("leaver", [0, 1], ids=["the first caller", "a follower"])
+@pytest.mark.parametrize("number", [0, 1], ids=["the first caller", "another caller"])
 @in_virtual_time
-async def test_who_leaves_harms_nobody(leaver: int) -> None:
+async def test_cancelling_a_caller_harms_no_other(number: int) -> None:
     """The others get their answer at the same time, from the same load."""
     flight, origin = Flight(), Origin()
-    tasks = await start(*(flight.do(1, origin.load) for _ in range(3)))
-    tasks[leaver].cancel()
-    answers = await ends(tasks)
-    assert isinstance(answers.pop(leaver), asyncio.CancelledError)
-    assert (answers, origin.loads, now()) == (["value"] * 2, 1, 1.0)
+    tasks = await start(*(flight.do(1, origin) for _ in range(3)))
+    tasks[number].cancel()
+    answers = await results(tasks)
+    assert isinstance(answers.pop(number), asyncio.CancelledError)
+    assert (answers, origin.calls, now()) == (["value"] * 2, 1, 1.0)
 
 
 @in_virtual_time
 async def test_a_load_outlives_all_its_callers() -> None:
-    """When everybody has given up it still ends, and meanwhile a newcomer joins it."""
+    """When all of them are cancelled it still runs to its end, and meanwhile a new caller joins it."""
     flight, origin = Flight(), Origin()
-    for task in await start(*(flight.do(1, origin.load) for _ in range(3))):
+    for task in await start(*(flight.do(1, origin) for _ in range(3))):
         task.cancel()
     await asyncio.sleep(0.5)
-    assert await flight.do(1, origin.load) == "value"
-    assert (origin.loads, origin.ended, now()) == (1, 1, 1.0)
+    assert await flight.do(1, origin) == "value"
+    assert (origin.calls, origin.ended, now()) == (1, 1, 1.0)
 
 
 @in_virtual_time
 async def test_a_load_is_not_lost_to_the_garbage_collector() -> None:
-    """The flight holds its tasks, the forgotten ones too: a loop does so only weakly."""
+    """The flight holds its tasks, even those of forgotten loads: a loop holds tasks only weakly."""
     flight, ended = Flight(), list[int]()
 
     async def load(key: int) -> None:
@@ -201,7 +185,7 @@ async def test_a_load_is_not_lost_to_the_garbage_collector() -> None:
     await asyncio.sleep(0)
     flight.forget(1)
     task.cancel()
-    await ends([task])
+    await results([task])
     del task
     gc.collect()
     waits = resume[0]()
@@ -213,104 +197,105 @@ async def test_a_load_is_not_lost_to_the_garbage_collector() -> None:
 
 
 @in_virtual_time
-async def test_who_has_left_a_hanging_load_is_not_kept() -> None:
-    """A load that hangs does not collect the futures of all who gave up on it."""
+async def test_a_cancelled_caller_of_a_hanging_load_is_not_kept() -> None:
+    """A load that hangs does not collect the futures of callers that were cancelled."""
     flight, origin = Flight(), Origin()
-    tasks = await start(*(flight.do(1, origin.load) for _ in range(100)))
+    tasks = await start(*(flight.do(1, origin) for _ in range(100)))
     for task in tasks:
         task.cancel()
-    await ends(tasks)
+    await results(tasks)
     assert len(flight._calls[1].waiters) == 0
 
 
 @in_virtual_time
-async def test_after_a_forget_nobody_joins_the_old_load() -> None:
-    """The next caller starts one of his own; who waited already gets the old one's answer."""
+async def test_after_a_forget_no_caller_joins_the_old_load() -> None:
+    """The next caller starts a new load. The callers that wait already get the old load's answer."""
     flight, old, new = Flight(), Origin("old"), Origin("new")
-    early = await start(flight.do(1, old.load))
+    early = await start(flight.do(1, old))
     flight.forget(1)
-    late = await start(flight.do(1, new.load))
-    assert await ends(early + late) == ["old", "new"]
+    late = await start(flight.do(1, new))
+    assert await results(early + late) == ["old", "new"]
 
 
 @pytest.mark.parametrize("answer", ["old", ConnectionError("down")], ids=["that ends", "that fails"])
 @in_virtual_time
 async def test_an_old_load_leaves_the_newer_one_alone(answer: Any) -> None:
-    """After the end of a forgotten load, callers still join the newer one."""
+    """When a forgotten load has ended, callers still join the newer one."""
     flight, old, new = Flight(), Origin(answer), Origin("new")
-    early = await start(flight.do(1, old.load))
+    early = await start(flight.do(1, old))
     flight.forget(1)
     await asyncio.sleep(0.5)
-    late = await start(flight.do(1, new.load))
-    await ends(early)
-    assert await flight.do(1, new.load) == "new"
-    assert (await ends(late), new.loads) == (["new"], 1)
+    late = await start(flight.do(1, new))
+    await results(early)
+    assert await flight.do(1, new) == "new"
+    assert (await results(late), new.calls) == (["new"], 1)
 
 
 @in_virtual_time
-async def test_forgetting_what_does_not_fly_is_nothing() -> None:
-    """A delete of a key that nobody loads."""
+async def test_forgetting_a_key_that_is_not_in_flight_does_nothing() -> None:
+    """A delete may come for a key that is not being loaded."""
     Flight().forget(1)
 
 
 @in_virtual_time
-async def test_who_asks_just_before_knows_whether_he_will_lead() -> None:
-    """`key in flight` tells a cache its outcome: miss or collapsed."""
+async def test_key_in_flight_tells_whether_a_caller_will_start_the_load() -> None:
+    """From this a cache knows its outcome: miss or collapsed."""
     flight, origin = Flight(), Origin()
-    leads: list[bool] = []
+    starts: list[bool] = []
 
     async def call() -> None:
-        leads.append(1 not in flight)
-        await flight.do(1, origin.load)
+        starts.append(1 not in flight)
+        await flight.do(1, origin)
 
-    await ends(await start(*(call() for _ in range(10))))
-    assert leads == [True] + [False] * 9
+    await results(await start(*(call() for _ in range(10))))
+    assert starts == [True] + [False] * 9
+
+
+@in_virtual_time
+async def test_a_flight_without_loads_is_true() -> None:
+    """`if flight:` asks whether there is a flight, not whether it has loads."""
+    assert bool(Flight())
 
 
 @in_virtual_time
 async def test_the_flight_counts_its_keys() -> None:
-    """Two keys fly, then none."""
+    """Two keys are in flight, then none."""
     flight, origin = Flight(), Origin()
-    tasks = await start(*(flight.do(key, origin.load) for key in (1, 1, 2)))
+    tasks = await start(*(flight.do(key, origin) for key in (1, 1, 2)))
     assert len(flight) == 2
-    await ends(tasks)
-    assert len(flight) == 0
-
-
-async def abandoned(make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-    """Two callers of this load are told that there is no answer, and are not cancelled themselves."""
-    flight = Flight()
-    callers = await start(*(flight.do(1, lambda key: make()) for _ in range(2)))
-    assert [type(error) for error in await ends(callers)] == [LoadAbandoned] * 2
-    assert not any(caller.cancelled() for caller in callers)
+    await results(tasks)
     assert len(flight) == 0
 
 
 @in_virtual_time
-async def test_a_load_that_is_cancelled_from_inside_cancels_nobody() -> None:
-    """A waiter could not tell it from a cancellation of his own."""
+async def test_a_load_that_cancels_itself_cancels_no_caller() -> None:
+    """Its callers get `LoadAbandoned`. They could not tell a CancelledError from a cancellation of their own."""
+    flight = Flight()
 
-    async def load() -> None:
+    async def load(key: int) -> None:
         await asyncio.sleep(1.0)
         raise asyncio.CancelledError
 
-    await abandoned(load)
+    callers = await start(*(flight.do(1, load) for _ in range(2)))
+    assert [type(error) for error in await results(callers)] == [LoadAbandoned] * 2
+    assert not any(caller.cancelled() for caller in callers)
+    assert len(flight) == 0
     assert issubclass(LoadAbandoned, CacheError)
 
 
 @in_virtual_time
-async def test_a_load_that_is_cancelled_from_outside_cancels_nobody() -> None:
-    """Somebody who cancels every task of the loop, for example, before it has begun."""
+async def test_a_load_whose_task_is_cancelled_cancels_no_caller() -> None:
+    """For example, because every task of the loop is cancelled before the load has begun."""
     flight, origin = Flight(), Origin()
-    caller = asyncio.ensure_future(flight.do(1, origin.load))
+    caller = asyncio.ensure_future(flight.do(1, origin))
     asyncio.get_running_loop().call_soon(lambda: [task.cancel() for task in flight._tasks])
-    assert [type(error) for error in await ends([caller])] == [LoadAbandoned]
-    assert (origin.loads, len(flight)) == (0, 0)
+    assert [type(error) for error in await results([caller])] == [LoadAbandoned]
+    assert (origin.calls, len(flight)) == (0, 0)
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_in_the_load_stops_the_loop_and_releases_the_waiters(interrupt: type[BaseException]) -> None:
-    """It goes where it always goes; if the loop goes on, no waiter raises it a second time."""
+    """The interrupt leaves the loop as usual. If the loop goes on, no waiter raises it a second time."""
 
     async def load(key: int) -> None:
         await asyncio.sleep(0)
@@ -319,25 +304,25 @@ def test_an_interrupt_in_the_load_stops_the_loop_and_releases_the_waiters(interr
     async def main() -> None:
         flight = Flight()
         callers.extend(await start(flight.do(1, load), flight.do(1, load)))
-        await ends(callers)
+        await results(callers)
 
     callers: list[asyncio.Task[Any]] = []
     loop = asyncio.new_event_loop()
-    heard: list[Any] = []
-    loop.set_exception_handler(lambda loop, context: heard.append(context["message"]))
+    reported: list[Any] = []
+    loop.set_exception_handler(lambda loop, context: reported.append(context["message"]))
     main_task = loop.create_task(main())
     with pytest.raises(interrupt):
         loop.run_until_complete(main_task)
     loop.run_until_complete(main_task)
     assert [type(caller.exception()) for caller in callers] == [LoadAbandoned] * 2
     gc.collect()
-    assert heard == []
+    assert reported == []
     loop.close()
 
 
 @in_virtual_time
 async def test_closing_cancels_every_load_and_waits_for_it() -> None:
-    """The forgotten ones, too; their clean-up has ended when `aclose` returns, and their waiters are told."""
+    """Even for forgotten loads. When `aclose` returns, their clean-up has ended and their waiters have an error."""
     cleaned: list[int] = []
 
     async def load(key: int) -> None:
@@ -354,35 +339,35 @@ async def test_closing_cancels_every_load_and_waits_for_it() -> None:
         callers += await start(flight.do(1, load), flight.do(2, load))
         await asyncio.sleep(0)
     assert (cleaned, now()) == ([1, 1, 2], 1.0)
-    assert [type(error) for error in await ends(callers)] == [LoadAbandoned] * 3
+    assert [type(error) for error in await results(callers)] == [LoadAbandoned] * 3
 
 
 @in_virtual_time
 async def test_a_closed_flight_starts_nothing() -> None:
-    """Who retries while it closes is not let in; and to close it twice is no error."""
+    """A caller that tries again gets an error. Closing twice is no error."""
     flight, origin = Flight(), Origin()
     await flight.aclose()
     with pytest.raises(RuntimeError, match="closed"):
-        await flight.do(1, origin.load)
+        await flight.do(1, origin)
     await flight.aclose()
-    assert (origin.loads, len(flight)) == (0, 0)
+    assert (origin.calls, len(flight)) == (0, 0)
 
 
 @in_virtual_time
 async def test_the_load_runs_in_its_first_callers_context() -> None:
-    """A request id or a trace of the first caller is what the load sees, and it changes nobody's."""
+    """The load sees a context variable of the first caller, such as a request id, and changes it for no caller."""
     flight, seen = Flight(), list[str]()
 
     async def load(key: int) -> None:
-        seen.append(who.get())
-        who.set("the load")
+        seen.append(caller_name.get())
+        caller_name.set("the load")
 
     async def call(name: str) -> str:
-        who.set(name)
+        caller_name.set(name)
         await flight.do(1, load)
-        return who.get()
+        return caller_name.get()
 
-    assert await ends(await start(call("first"), call("second"))) == ["first", "second"]
+    assert await results(await start(call("first"), call("second"))) == ["first", "second"]
     assert seen == ["first"]
 
 
@@ -392,24 +377,24 @@ async def fails_at_once(key: int) -> None:
 
 
 def raises_at_once(key: int) -> Any:
-    """No coroutine comes of it."""
+    """A function that raises before it returns a coroutine."""
     raise ConnectionError("down")
 
 
 @pytest.mark.parametrize("load", [fails_at_once, raises_at_once, str])
 @in_virtual_time
-async def test_a_load_that_is_none_gives_all_the_error(load: Any) -> None:
-    """It raises before it begins, or is no async function: a plain error for each, and nothing is left."""
+async def test_a_load_that_fails_at_once_gives_every_caller_its_error(load: Any) -> None:
+    """It raises before its first `await`, or is no async function. Each caller gets the error, and nothing is left."""
     flight = Flight()
-    errors = await ends(await start(flight.do(1, load), flight.do(1, load)))
+    errors = await results(await start(flight.do(1, load), flight.do(1, load)))
     assert [type(error) for error in errors] == [TypeError if load is str else ConnectionError] * 2
     assert len(flight) == 0
 
 
 @pytest.mark.parametrize("by", ["itself", "a task of its own"])
 @in_virtual_time
-async def test_a_load_that_asks_for_its_own_key_is_told_so(by: str) -> None:
-    """It would wait for itself, for ever."""
+async def test_a_load_that_asks_for_its_own_key_gets_an_error(by: str) -> None:
+    """Otherwise it would wait for itself for ever."""
     flight = Flight()
 
     async def load(key: int) -> Any:
@@ -422,64 +407,64 @@ async def test_a_load_that_asks_for_its_own_key_is_told_so(by: str) -> None:
 
 
 @in_virtual_time
-async def test_a_task_that_a_load_has_left_behind_may_ask_for_the_key() -> None:
-    """Once that load has ended there is nothing to wait for in a circle."""
+async def test_a_task_that_outlives_its_load_may_load_the_key() -> None:
+    """Once the load that started the task has ended, the task does not wait for itself."""
     flight, origin = Flight(), Origin()
     left: list[asyncio.Task[Any]] = []
 
     async def later() -> Any:
         await asyncio.sleep(1.0)
-        return await flight.do(1, origin.load)
+        return await flight.do(1, origin)
 
     async def load(key: int) -> None:
         left.append(asyncio.create_task(later()))
 
     await flight.do(1, load)
-    assert await ends(left) == ["value"]
+    assert await results(left) == ["value"]
 
 
 @in_virtual_time
-async def test_an_error_that_nobody_waits_for_is_no_complaint() -> None:
-    """All callers have left: the loop's handler is not called."""
-    heard = listen_for_complaints()
+async def test_an_error_without_waiters_is_not_reported() -> None:
+    """If all callers were cancelled, the loop's exception handler is not called."""
+    reported = collect_reports()
     flight, origin = Flight(), Origin(ConnectionError("down"))
-    (caller,) = await start(flight.do(1, origin.load))
+    (caller,) = await start(flight.do(1, origin))
     caller.cancel()
-    await ends([caller])
+    await results([caller])
     await asyncio.sleep(2.0)
     gc.collect()
-    assert (origin.ended, heard) == (1, [])
+    assert (origin.ended, reported) == (1, [])
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3], ids=lambda turns: f"{turns} turns later")
 @pytest.mark.parametrize("answer", ["value", ConnectionError("down")], ids=["that ends", "that fails"])
 @in_virtual_time
-async def test_who_leaves_in_the_moment_of_the_end_harms_nobody(answer: Any, turns: int) -> None:
-    """Whichever comes first, the answer or the cancellation: the other caller is answered, and nobody complains."""
-    heard = listen_for_complaints()
+async def test_cancelling_a_caller_as_its_load_ends_harms_no_other(answer: Any, turns: int) -> None:
+    """Whichever comes first, the answer or the cancellation, the other caller is answered, and nothing is reported."""
+    reported = collect_reports()
     flight, call_soon = Flight(), asyncio.get_running_loop().call_soon
 
     async def load(key: int) -> Any:
         await asyncio.sleep(1.0)
-        leave: Callable[[], Any] = leaver.cancel
+        cancel: Callable[[], Any] = cancelled.cancel
         for _ in range(turns):
-            leave = partial(call_soon, leave)
-        call_soon(leave)
+            cancel = partial(call_soon, cancel)
+        call_soon(cancel)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    leaver, other = await start(flight.do(1, load), flight.do(1, load))
-    assert (await ends([leaver, other]))[1] is answer
+    cancelled, other = await start(flight.do(1, load), flight.do(1, load))
+    assert (await results([cancelled, other]))[1] is answer
     await asyncio.sleep(1.0)
     gc.collect()
-    assert (heard, len(flight), len(flight._tasks)) == ([], 0, 0)
+    assert (reported, len(flight), len(flight._tasks)) == ([], 0, 0)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 @pytest.mark.parametrize("waits", [False, True])
 def test_eager_tasks_are_no_different(waits: bool) -> None:
-    """A task that runs, and perhaps ends, before it is returned: one load each time, and nothing is left."""
+    """An eager task runs, and may end, before it is returned. Each load runs once, and nothing is left."""
     loads: list[int] = []
 
     async def load(key: int) -> int:
@@ -500,67 +485,79 @@ def test_eager_tasks_are_no_different(waits: bool) -> None:
     assert len(loads) == (1 if waits else 10)
 
 
-async def one_schedule(seed: int) -> list[str]:
-    """Callers who come and are cancelled at random times, loads that fail, deletes in between: what was wrong."""
-    chance, flight, wrong = Random(seed), Flight(), list[str]()
-    version, flying, forgotten = [0, 0], [0, 0], [0, 0]
-    heard = listen_for_complaints()
-    error = ConnectionError("down")
+class Schedule:
+    """Callers that come and are cancelled at random times, loads that take random times and may fail, and deletes.
 
-    async def load(key: int) -> int | None:
-        read = version[key]
-        flying[key] += 1
-        if flying[key] > 1 + forgotten[key]:
-            wrong.append("two loads at once")
+    `version`    of each of the two keys: a load returns the one it has read, or None, or raises `error`
+    `loading`    how many loads of each key are under way
+    `forgotten`  how often each key was forgotten
+    `wrong`      a sentence for each rule that was broken
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.chance, self.flight, self.error = Random(seed), Flight(), ConnectionError("down")
+        self.version, self.loading, self.forgotten = [0, 0], [0, 0], [0, 0]
+        self.wrong: list[str] = []
+
+    async def load(self, key: int) -> int | None:
+        version = self.version[key]
+        self.loading[key] += 1
+        if self.loading[key] > 1 + self.forgotten[key]:
+            self.wrong.append("two loads at once")
         try:
-            await asyncio.sleep(chance.choice([0.0, 0.5, chance.random()]))
+            await asyncio.sleep(self.chance.choice([0.0, 0.5, self.chance.random()]))
         finally:
-            flying[key] -= 1
-        kind = chance.random()
+            self.loading[key] -= 1
+        kind = self.chance.random()
         if kind < 0.2:
-            raise error
-        return None if kind < 0.3 else read
+            raise self.error
+        return None if kind < 0.3 else version
 
-    async def call(key: int) -> None:
-        await asyncio.sleep(chance.choice([0.0, 0.5, 2 * chance.random()]))
-        least = version[key]
+    async def call(self, key: int) -> None:
+        await asyncio.sleep(self.chance.choice([0.0, 0.5, 2 * self.chance.random()]))
+        least = self.version[key]
         try:
-            value = await flight.do(key, load)
+            value = await self.flight.do(key, self.load)
         except ConnectionError as raised:
-            if raised is not error:
-                wrong.append("another error")
+            if raised is not self.error:
+                self.wrong.append("another error")
         else:
             if value is not None and value < least:
-                wrong.append("joined a load from before the delete")
+                self.wrong.append("joined a load from before the delete")
 
-    async def write(key: int) -> None:
-        await asyncio.sleep(2 * chance.random())
-        version[key] += 1
-        forgotten[key] += 1
-        flight.forget(key)
+    async def delete(self, key: int) -> None:
+        await asyncio.sleep(2 * self.chance.random())
+        self.version[key] += 1
+        self.forgotten[key] += 1
+        self.flight.forget(key)
 
-    callers = [asyncio.create_task(call(chance.randrange(2))) for _ in range(12)]
-    leavers = [caller for caller in callers if chance.random() < 0.4]
-    for caller in leavers:
-        asyncio.get_running_loop().call_later(chance.choice([0.0, 0.5, 1.0, 3 * chance.random()]), caller.cancel)
-    await asyncio.wait([*callers, *(asyncio.create_task(write(chance.randrange(2))) for _ in range(2))])
-    wrong += ["a caller who was not cancelled is" for c in callers if c.cancelled() and c not in leavers]
-    wrong += [repr(c.exception()) for c in callers if not c.cancelled() and c.exception()]
-    await asyncio.sleep(3.0)  # loads whose callers have left
-    if len(flight) or flight._tasks or any(flying):
-        wrong.append("something is left")
-    del callers, leavers
-    return wrong + heard
+    async def run(self) -> list[str]:
+        """Twelve callers and two deletes; then what was wrong, and what the loop has reported."""
+        chance, reported = self.chance, collect_reports()
+        callers = [asyncio.create_task(self.call(chance.randrange(2))) for _ in range(12)]
+        cancelled = [caller for caller in callers if chance.random() < 0.4]
+        for caller in cancelled:
+            asyncio.get_running_loop().call_later(chance.choice([0.0, 0.5, 1.0, 3 * chance.random()]), caller.cancel)
+        await asyncio.wait([*callers, *(asyncio.create_task(self.delete(chance.randrange(2))) for _ in range(2))])
+        for caller in callers:
+            if caller.cancelled() and caller not in cancelled:
+                self.wrong.append("a caller was cancelled by something else")
+            if not caller.cancelled() and caller.exception():
+                self.wrong.append(repr(caller.exception()))
+        await asyncio.sleep(3.0)  # loads whose callers were all cancelled
+        if len(self.flight) or self.flight._tasks or any(self.loading):
+            self.wrong.append("something is left")
+        return self.wrong + reported
 
 
-async def many_schedules(count: int) -> list[str]:
+async def run_schedules(count: int) -> list[str]:
     """What was wrong in so many schedules."""
-    return [sentence for seed in range(count) for sentence in await one_schedule(seed)]
+    return [sentence for seed in range(count) for sentence in await Schedule(seed).run()]
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
 @in_virtual_time
 async def test_no_random_schedule_breaks_a_rule(count: int) -> None:
-    """Nobody harmed, nothing stale, one load a key, no complaint of the loop, and nothing left."""
-    assert await many_schedules(count) == []
+    """No caller is harmed, no value is stale, each key has one load, the loop reports nothing, and nothing is left."""
+    assert await run_schedules(count) == []
     gc.collect()

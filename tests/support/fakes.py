@@ -70,13 +70,14 @@ class Origin:
     """A loader that reads `answer` when a load begins, and returns or raises it `load_time_s` seconds later.
 
     `calls`      how many loads have begun
+    `ended`      how many of them have ended, without being cancelled
     `under_way`  how many of them have not ended
     """
 
     def __init__(self, answer: Any = "value", load_time_s: float = 1.0) -> None:
         self.answer = answer
         self.load_time_s = load_time_s
-        self.calls = self.under_way = 0
+        self.calls = self.ended = self.under_way = 0
 
     async def __call__(self, key: object) -> Any:
         answer = self.answer
@@ -86,6 +87,7 @@ class Origin:
             await asyncio.sleep(self.load_time_s)
         finally:
             self.under_way -= 1
+        self.ended += 1
         if isinstance(answer, BaseException):
             raise answer
         return answer
