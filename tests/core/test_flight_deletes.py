@@ -1,4 +1,4 @@
-"""A delete in the middle of a shared load, in virtual time: who asked before it, who asks after it, and what stays."""
+"""A delete in the middle of a shared load, in virtual time: what earlier and later callers get, and what stays."""
 
 import asyncio
 from typing import Any
@@ -10,8 +10,8 @@ from tests.support.fakes import Origin, RemoteStore, in_virtual_time, left_behin
 
 @EVERY_STORE_WITH_LATENCY
 @in_virtual_time
-async def test_who_asks_after_a_delete_is_given_a_new_load(new_store: NewStore) -> None:
-    """Who asked before it gets the old answer; who asks after it starts a load anew, and only that one stays."""
+async def test_callers_after_a_delete_get_a_new_load(new_store: NewStore) -> None:
+    """Callers from before it get the old answer. The first one after it starts a new load, and only that one stays."""
     origin = Origin("old", load_time_s=2.0)
     cache = make_flight_cache(origin, new_store())
     before = start_gets(cache, 3)
@@ -27,8 +27,8 @@ async def test_who_asks_after_a_delete_is_given_a_new_load(new_store: NewStore) 
 
 @EVERY_STORE_WITH_LATENCY
 @in_virtual_time
-async def test_an_old_load_that_ends_last_takes_nothing_with_it(new_store: NewStore) -> None:
-    """The new load is faster; the old one neither overwrites it nor clears the table of a third."""
+async def test_an_old_load_that_ends_last_changes_nothing(new_store: NewStore) -> None:
+    """The new load is faster. The old one does not overwrite its value, and takes nothing of it out of the tables."""
     origin = Origin("old", load_time_s=20.0)
     cache = make_flight_cache(origin, new_store())
     before = start_gets(cache)
@@ -40,55 +40,58 @@ async def test_an_old_load_that_ends_last_takes_nothing_with_it(new_store: NewSt
 
 
 class OvertakenStore(RemoteStore):
-    """A remote store whose fills land late: `sent`, then `land` lets it happen, then a second until the reply."""
+    """A remote store whose fills arrive late: not before `may_arrive` is set. The reply comes a second later.
+
+    `sent` is set when a fill has been sent.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent, self.land = asyncio.Event(), asyncio.Event()
+        self.sent, self.may_arrive = asyncio.Event(), asyncio.Event()
 
     async def set(self, key: Any, entry: Entry[Any]) -> None:
         self.sent.set()
-        await self.land.wait()
+        await self.may_arrive.wait()
         self.entries[key] = entry
         await asyncio.sleep(1.0)
 
 
 async def overtake_a_fill(cache: Cache[int, Any], store: OvertakenStore, origin: Origin) -> asyncio.Task[Any]:
-    """A load of "old" is being filled when the row changes, and the delete is done before the fill lands."""
-    asked_before = start_gets(cache)[0]
+    """The row changes while "old" is being filled, and the delete ends before that fill arrives."""
+    earlier_get = start_gets(cache)[0]
     await store.sent.wait()
     origin.answer = "new"
     await cache.delete(1)
-    store.land.set()
-    await asyncio.sleep(0.5)  # landed, and not yet taken back
+    store.may_arrive.set()
+    await asyncio.sleep(0.5)  # the fill has arrived and has not been deleted again
     assert store.entries[1].value == "old"
-    return asked_before
+    return earlier_get
 
 
 @in_virtual_time
-async def test_nobody_is_given_a_fill_that_a_delete_has_overtaken() -> None:
-    """Until it has been taken back it stands in the store; who asks in that second loads all the same."""
+async def test_no_caller_gets_a_fill_that_a_delete_has_overtaken() -> None:
+    """Until it is deleted again, the old value is in the store. A caller in that second loads all the same."""
     origin, store = Origin("old", load_time_s=0.0), OvertakenStore()
     cache = make_flight_cache(origin, store)
-    asked_before = await overtake_a_fill(cache, store, origin)
+    earlier_get = await overtake_a_fill(cache, store, origin)
     assert await cache.get(1) == "new"
-    assert (await asked_before, await cache.get(1), left_behind(cache)) == ("old", "new", 0)
+    assert (await earlier_get, await cache.get(1), left_behind(cache)) == ("old", "new", 0)
 
 
 @in_virtual_time
-async def test_a_fill_that_a_delete_has_overtaken_below_is_kept_by_no_cache_above() -> None:
-    """A memory cache above would keep it for its own TTL, long after it was taken back below."""
+async def test_no_cache_above_keeps_a_fill_that_a_delete_has_overtaken_below() -> None:
+    """A memory cache above would keep it for its own TTL, long after it was deleted again below."""
     origin, store, here = Origin("old", load_time_s=0.0), OvertakenStore(), MemoryStore[Any](10)
     lower = make_flight_cache(origin, store)
     upper = make_flight_cache(lower, here)
-    asked_before = await overtake_a_fill(upper, store, origin)
+    earlier_get = await overtake_a_fill(upper, store, origin)
     assert await upper.get(1) == "new"
-    assert (await asked_before, await upper.get(1)) == ("old", "new")
+    assert (await earlier_get, await upper.get(1)) == ("old", "new")
 
 
 @in_virtual_time
-async def test_an_old_load_that_never_ends_does_not_make_the_store_useless() -> None:
-    """What it would fill is fenced off before it fills; the store is believed meanwhile."""
+async def test_during_an_old_load_that_never_ends_the_store_is_used() -> None:
+    """Its fence is broken, so it will not fill, and meanwhile callers read from the store."""
     origin, store = Origin("old", load_time_s=1e9), RemoteStore()
     cache = make_flight_cache(origin, store)
     hanging = start_gets(cache)
@@ -101,7 +104,7 @@ async def test_an_old_load_that_never_ends_does_not_make_the_store_useless() -> 
 
 @in_virtual_time
 async def test_through_two_caches_a_delete_goes_down_first() -> None:
-    """Both have flights and loads in them; who asks the upper one after the delete is given the new row."""
+    """Both have loads in flight. Callers of the upper one get the new row after the delete."""
     origin = Origin("old", load_time_s=2.0)
     lower = make_flight_cache(origin, RemoteStore(0.25))
     upper = make_flight_cache(lower)

@@ -1,7 +1,7 @@
-"""Every interleaving of two and three callers on a cache with a flight, one step a call of the store or the loader.
+"""Every interleaving of two or three callers on a cache with a flight. A step is a call of the store or the loader.
 
-`explore` runs a scene again and again. Whenever several calls wait for their turn, each is let go first in one of the
-runs, so all orders are tried, each once, also of steps that only some orders have.
+`explore` plays an interleaving again and again. Whenever several calls wait for their turn, each of them goes first in
+some of the runs. So all orders are tried, each once, even those of steps that only some orders have.
 """
 
 import asyncio
@@ -16,20 +16,26 @@ from cachelab.lab.sim.simulation import run
 from tests.support.fakes import tally
 
 FOREVER = float("inf")
-Actor = Callable[["Scene"], Awaitable[None]]
+Actor = Callable[["Interleaving"], Awaitable[None]]
 
 
-class Scene:
-    """One key and its versions 1, 2, 3 … at the origin; a cache over a store that is remote, or in this process.
+class Interleaving:
+    """One run: a key with the versions 1, 2, 3 … at the origin, and a cache over a store here or in another process.
 
-    `floor`    the version that was committed before the last delete that has ended: nobody who asks later gets less
-    `wrong`    a sentence for each answer that was too old
+    `remote`        whether the store is in another process; then this object is that store
+    `stale`         whether version 1 is in the store at the beginning, as a stale entry
+    `failing`       the number of the load that fails; 0 for none
+    `slow_replies`  whether a reply of the remote store is a step of its own
+
+    `floor`         the version that was committed before the last delete that has ended: later readers get no older one
+    `gets`          how many calls of `get` have begun
+    `wrong`         a sentence for each answer that was too old
     """
 
     def __init__(self, *, remote: bool, stale: bool, failing: int, slow_replies: bool) -> None:
         self.version, self.floor, self.loads, self.failing = 1, 0, 0, failing
         self.remote, self.slow_replies = remote, slow_replies
-        self.asked = 0
+        self.gets = 0
         self.wrong: list[str] = []
         self.waiting: list[asyncio.Future[None]] = []
         self.first_reader: asyncio.Task[None] | None = None
@@ -47,12 +53,12 @@ class Scene:
         )
 
     async def turn(self) -> None:
-        """Wait to be let go."""
+        """Wait for this call's turn."""
         self.waiting.append(asyncio.get_running_loop().create_future())
         await self.waiting[-1]
 
     async def load(self, _key: int) -> int:
-        """The version at the origin, or an error from the load of that number."""
+        """The version at the origin; the load with the number `failing` raises instead."""
         self.loads += 1
         number = self.loads
         version = self.version
@@ -62,7 +68,7 @@ class Scene:
         return version
 
     async def get(self, _key: int) -> Entry[int] | Miss:
-        """What the store held when its turn came; the reply has a turn of its own, if replies are slow."""
+        """What the store holds when the turn comes. If replies are slow, the reply waits for another turn."""
         await self.turn()
         entry = self.entry
         await self.reply()
@@ -79,7 +85,7 @@ class Scene:
         await self.reply()
 
     async def reply(self) -> None:
-        """Wait for another turn, if replies take one."""
+        """Wait for another turn if replies are slow."""
         if self.slow_replies:
             await self.turn()
 
@@ -90,7 +96,7 @@ class Scene:
         return None if entry is MISS else entry.value
 
     async def play(self, actors: tuple[Actor, ...], choices: list[int]) -> list[int]:
-        """Let the calls go in this order, from then on the first that waits; how many were waiting each time."""
+        """Give the turns in the order of `choices`, then always to the first that waits: how many waited each time."""
 
         async def begin(actor: Actor) -> None:
             await self.turn()
@@ -100,7 +106,7 @@ class Scene:
         self.first_reader = tasks[0]
         widths: list[int] = []
         while True:
-            await asyncio.sleep(1.0)  # in virtual time: until nobody can do any more
+            await asyncio.sleep(1.0)  # in virtual time: until no call can go on without a turn
             self.waiting = [turn for turn in self.waiting if not turn.done()]
             if not self.waiting:
                 break
@@ -111,59 +117,59 @@ class Scene:
         return widths
 
     def check(self, tasks: list[asyncio.Task[None]]) -> None:
-        """All have ended, nobody got what was too old, the store holds nothing old, and no table holds anything."""
+        """All calls have ended, no answer was too old, the store holds no old version, and all tables are empty."""
         assert [task.done() for task in tasks] == [True] * len(tasks), "a wake-up was lost"
         assert all(task.cancelled() or task.exception() is None for task in tasks)
         assert self.wrong == []
         assert self.stored in (None, self.version), "a stale fill"
-        assert (len(self.cache._flight), len(self.cache._flight._tasks), len(self.cache._fences)) == (0, 0, 0)
-        assert sum(tally(self.cache)) == self.asked, "not one record for each get"
+        assert (len(self.cache._flight), len(self.cache._flight._tasks), len(self.cache._level.standing)) == (0, 0, 0)
+        assert sum(tally(self.cache)) == self.gets, "the outcomes are not as many as the gets"
 
 
-async def reader(scene: Scene) -> None:
-    """Ask, and look whether the answer is one that may still be given."""
-    floor = scene.floor
-    scene.asked += 1
+async def reader(interleaving: Interleaving) -> None:
+    """Get the key, and note an answer that is too old."""
+    floor = interleaving.floor
+    interleaving.gets += 1
     try:
-        version = await scene.cache.get(42)
+        version = await interleaving.cache.get(42)
     except ConnectionError:
         return
     if not isinstance(version, int) or version < floor:
-        scene.wrong.append(f"{version} to a reader who asked after {floor} was committed and the cache was told")
+        interleaving.wrong.append(f"{version} for a reader that began after the delete for {floor}")
 
 
-async def writer(scene: Scene) -> None:
-    """Commit a new version, and then tell the cache."""
-    scene.version += 1
-    version = scene.version
-    if not scene.remote:
-        await scene.turn()
-    await scene.cache.delete(42)
-    scene.floor = max(scene.floor, version)
+async def writer(interleaving: Interleaving) -> None:
+    """Commit a new version, and then delete the key from the cache."""
+    interleaving.version += 1
+    version = interleaving.version
+    if not interleaving.remote:
+        await interleaving.turn()
+    await interleaving.cache.delete(42)
+    interleaving.floor = max(interleaving.floor, version)
 
 
-async def canceller(scene: Scene) -> None:
-    """Cancel the first reader, wherever he is."""
-    assert scene.first_reader is not None
-    scene.first_reader.cancel()
+async def canceller(interleaving: Interleaving) -> None:
+    """Cancel the first reader, wherever it is."""
+    assert interleaving.first_reader is not None
+    interleaving.first_reader.cancel()
 
 
 def explore(*actors: Actor, remote: bool, stale: bool = False, failing: int = 0, slow_replies: bool = False) -> int:
-    """Play every interleaving; how many there are. `stale`: version 1 is in the store; `failing`: which load fails."""
+    """Play every interleaving of these actors, check each, and return how many there are."""
 
     async def play(choices: list[int]) -> list[int]:
-        scene = Scene(remote=remote, stale=stale, failing=failing, slow_replies=slow_replies)
-        return await scene.play(actors, choices)
+        interleaving = Interleaving(remote=remote, stale=stale, failing=failing, slow_replies=slow_replies)
+        return await interleaving.play(actors, choices)
 
-    runs, choices = 0, list[int]()
+    count, choices = 0, list[int]()
     while True:
         widths = run(play, choices)
-        runs += 1
+        count += 1
         choices += [0] * (len(widths) - len(choices))
         while choices and choices[-1] + 1 == widths[len(choices) - 1]:
             choices.pop()
         if not choices:
-            return runs
+            return count
         choices[-1] += 1
 
 
@@ -177,7 +183,7 @@ FAILING = pytest.mark.parametrize("failing", [0, 1, 2], ids=["no load fails", "t
 @FAILING
 @pytest.mark.parametrize("second", [reader, writer], ids=["reader", "writer"])
 def test_no_order_of_two_goes_wrong(remote: bool, stale: bool, failing: int, second: Actor) -> None:
-    """A reader and another, or a writer: no stale fill, no lost wake-up, nothing left in the tables."""
+    """A reader with another reader or a writer: no stale fill, no lost wake-up, nothing left in the tables."""
     assert explore(reader, second, remote=remote, stale=stale, failing=failing) > 1
 
 
@@ -185,8 +191,8 @@ THREE: dict[str, tuple[Actor, ...]] = {
     "three readers": (reader, reader, reader),
     "a writer": (reader, reader, writer),
     "two writers": (reader, writer, writer),
-    "a caller who is cancelled": (reader, reader, canceller),
-    "a caller who is cancelled and a writer": (reader, writer, canceller),
+    "a cancellation": (reader, reader, canceller),
+    "a cancellation and a writer": (reader, writer, canceller),
 }
 
 
@@ -195,11 +201,11 @@ THREE: dict[str, tuple[Actor, ...]] = {
 @FAILING
 @pytest.mark.parametrize("actors", THREE.values(), ids=THREE)
 def test_no_order_of_three_goes_wrong(remote: bool, stale: bool, failing: int, actors: tuple[Actor, ...]) -> None:
-    """The same with three; on a remote store a delete can overtake a fill."""
+    """The same with three actors. On a remote store a delete can overtake a fill."""
     assert explore(*actors, remote=remote, stale=stale, failing=failing) > 5
 
 
-SLOW = ["two writers", "a caller who is cancelled", "a caller who is cancelled and a writer"]
+SLOW = ["two writers", "a cancellation", "a cancellation and a writer"]
 
 
 @pytest.mark.long
@@ -207,7 +213,7 @@ SLOW = ["two writers", "a caller who is cancelled", "a caller who is cancelled a
 @FAILING
 @pytest.mark.parametrize("name", SLOW)
 def test_no_order_of_three_goes_wrong_with_slow_replies(name: str, stale: bool, failing: int) -> None:
-    """The same with a step between what happens in the remote store and its reply: up to some ten thousand orders."""
+    """The same with another step before each reply of the remote store: some ten thousand orders at most."""
     assert explore(*THREE[name], remote=True, stale=stale, failing=failing, slow_replies=True) > 30
 
 
@@ -220,20 +226,22 @@ def test_no_order_of_two_goes_wrong_with_slow_replies(stale: bool, failing: int)
 
 @WHERE
 def test_without_the_fence_some_orders_go_wrong(remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests above can fail."""
-    monkeypatch.setattr("cachelab.level.Fences.break_all", lambda self, key: None)
+    """This shows that the tests above can fail."""
+    monkeypatch.setattr("cachelab.level.Level.break_fences", lambda self, key: None)
     with pytest.raises(AssertionError, match="a stale fill"):
         explore(reader, writer, remote=remote)
 
 
 @WHERE
-def test_if_a_delete_forgot_no_flight_some_orders_go_wrong(remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader who asked after the delete would join the load from before it."""
+def test_if_a_delete_did_not_forget_the_flight_some_orders_would_go_wrong(
+    remote: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that began after the delete would join the load from before it."""
     monkeypatch.setattr("cachelab.flight.Flight.forget", lambda self, key: None)
-    with pytest.raises(AssertionError, match="to a reader who asked after"):
+    with pytest.raises(AssertionError, match="for a reader that began after"):
         explore(reader, reader, writer, remote=remote)
 
 
 def test_every_order_is_tried_once() -> None:
-    """Three writers of two turns each, here: 6! / (2!·2!·2!) orders."""
+    """Three writers of two turns each, on a store in this process, have 6! / (2!·2!·2!) orders."""
     assert explore(writer, writer, writer, remote=False) == 90
