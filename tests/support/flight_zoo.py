@@ -1,4 +1,4 @@
-"""A zoo of flights that are broken in one point each, with the items of the exam that they must fail, and no others."""
+"""Broken flights: each is wrong in one point, and must fail certain items of the exam and no others."""
 
 import asyncio
 import threading
@@ -7,67 +7,67 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
-__all__ = ["ASYNC_ZOO", "THREAD_ZOO", "Blocks", "Polls", "Right"]
+__all__ = ["ASYNC_ZOO", "THREAD_ZOO", "Blocks", "CorrectFlight", "Polls"]
 
 Load = Callable[[Any], Any]
 
 
-class Right:
-    """A flight with no more than it needs; most of the others differ from it in one method."""
+class CorrectFlight:
+    """A correct flight with no more than it needs. Most of the others differ from it in one method."""
 
     def __init__(self) -> None:
-        self.calls: dict[Any, asyncio.Task[Any]] = {}
+        self.loads: dict[Any, asyncio.Task[Any]] = {}
 
     async def get(self, key: Any, load: Load) -> Any:
         return await self.wait(self.join(key, load))
 
     def join(self, key: Any, load: Load) -> asyncio.Task[Any]:
-        if key not in self.calls:
-            task = self.calls[key] = asyncio.create_task(load(key))
-            task.add_done_callback(lambda task: self.landed(key, task))
-        return self.calls[key]
+        if key not in self.loads:
+            task = self.loads[key] = asyncio.create_task(load(key))
+            task.add_done_callback(lambda task: self.finish(key, task))
+        return self.loads[key]
 
     async def wait(self, task: asyncio.Task[Any]) -> Any:
         return await asyncio.shield(task)
 
-    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
-        if self.calls.get(key) is task:
-            del self.calls[key]
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
+        if self.loads.get(key) is task:
+            del self.loads[key]
 
     def delete(self, key: Any) -> None:
-        self.calls.pop(key, None)
+        self.loads.pop(key, None)
 
 
-class NoFlight(Right):
-    """Everybody loads."""
+class NoFlight(CorrectFlight):
+    """Each caller loads."""
 
     async def get(self, key: Any, load: Load) -> Any:
         return await load(key)
 
 
-class RemembersErrors(Right):
-    """A failed load stays in the table, and its key with it."""
+class RemembersErrors(CorrectFlight):
+    """A failed load stays in the table, with its key."""
 
-    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
         if task.cancelled() or task.exception() is None:
-            super().landed(key, task)
+            super().finish(key, task)
 
 
-class RetriesForEach(Right):
-    """When the load fails, each waiter tries it himself, one after the other."""
+class EachWaiterRetries(CorrectFlight):
+    """When the load fails, the waiters try it themselves, one after the other."""
 
     async def get(self, key: Any, load: Load) -> Any:
-        leads = key not in self.calls
+        is_first = key not in self.loads
         try:
             return await super().get(key, load)
         except Exception:
-            if leads:
+            if is_first:
                 raise
             return await super().get(key, load)
 
 
-class LoadsInItsFirstCaller(Right):
-    """The load is a part of its first caller: his cancellation reaches the others."""
+class LoadsInItsFirstCaller(CorrectFlight):
+    """The load is a part of its first caller, whose cancellation reaches the others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,56 +109,56 @@ class LoadsAgainWithoutItsFirstCaller(LoadsInItsFirstCaller):
                     raise
 
 
-class FollowersHoldTheTask(Right):
-    """A follower awaits the task itself, so his cancellation cancels it for all."""
+class FollowersHoldTheTask(CorrectFlight):
+    """A follower awaits the task itself, so that to cancel the follower cancels the load for all."""
 
     async def get(self, key: Any, load: Load) -> Any:
-        if key in self.calls:
-            return await self.calls[key]
+        if key in self.loads:
+            return await self.loads[key]
         return await super().get(key, load)
 
 
-class EverybodyHoldsTheTask(Right):
-    """Everybody does."""
+class CallersHoldTheTask(CorrectFlight):
+    """Every caller awaits the task itself."""
 
     async def wait(self, task: asyncio.Task[Any]) -> Any:
         return await task
 
 
-class LeaverTakesTheLoadAlong(Right):
-    """The load is shielded, but whoever leaves clears the table: the next caller loads again."""
+class LeavingCallerClearsTheTable(CorrectFlight):
+    """The load is shielded, but a caller that leaves clears the table: the next caller loads again."""
 
     async def get(self, key: Any, load: Load) -> Any:
         task = self.join(key, load)
         try:
             return await self.wait(task)
         finally:
-            self.landed(key, task)
+            self.finish(key, task)
 
 
-class RetriersClearEachOther(Right):
-    """Whoever wakes up clears the table, whatever stands there: the retry of the one before him."""
+class RetryingCallersClearTheTable(CorrectFlight):
+    """A caller that gets an error clears the table, even of the load that another caller's retry has just begun."""
 
     async def get(self, key: Any, load: Load) -> Any:
         task = self.join(key, load)
         try:
             return await self.wait(task)
         except Exception:
-            self.calls.pop(key, None)
+            self.loads.pop(key, None)
             raise
 
 
-class NoneIsNoResult(Right):
-    """Who gets None thinks that there is no answer yet, and loads."""
+class NoneIsNoAnswer(CorrectFlight):
+    """A caller that is given None takes it for no answer, and loads."""
 
     async def get(self, key: Any, load: Load) -> Any:
-        leads = key not in self.calls
+        is_first = key not in self.loads
         value = await super().get(key, load)
-        return await load(key) if value is None and not leads else value
+        return await load(key) if value is None and not is_first else value
 
 
-class NoneIsNotKept(Right):
-    """A cache that takes None for a miss."""
+class NoneIsNotKept(CorrectFlight):
+    """A cache that takes a stored None for a miss."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,29 +167,29 @@ class NoneIsNotKept(Right):
 
     async def get(self, key: Any, load: Load) -> Any:
         if self.values.get(key) is None:
-            flying = self.join(key, load)
-            value = await self.wait(flying)
-            if flying in self.fenced:
+            task = self.join(key, load)
+            value = await self.wait(task)
+            if task in self.fenced:
                 return value
             self.values[key] = value
         return self.values[key]
 
     def delete(self, key: Any) -> None:
-        if key in self.calls:
-            self.fenced.add(self.calls[key])
+        if key in self.loads:
+            self.fenced.add(self.loads[key])
         self.values.pop(key, None)
         super().delete(key)
 
 
-class DeletesNothing(Right):
-    """Who comes after a delete joins the load from before it."""
+class DeletesNothing(CorrectFlight):
+    """A caller that comes after a delete joins the load from before it."""
 
     def delete(self, key: Any) -> None:
         pass
 
 
-class FillsLate(Right):
-    """A cache whose old load fills after the delete."""
+class FillsLate(CorrectFlight):
+    """A cache whose old load fills after a delete."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,41 +205,41 @@ class FillsLate(Right):
         self.values.pop(key, None)
 
 
-class ClearsTheNewer(Right):
-    """The clean-up removes whatever flies under the key."""
+class ClearsTheNewerLoad(CorrectFlight):
+    """The clean-up removes whatever load stands in the table under its key."""
 
-    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
-        self.calls.pop(key, None)
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
+        self.loads.pop(key, None)
 
 
-class ClearsTheNewerWhenItFails(Right):
-    """Only the clean-up of a failed load does."""
+class ClearsTheNewerLoadWhenItFails(CorrectFlight):
+    """Only the clean-up of a failed load does that."""
 
-    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            self.calls.pop(key, None)
-        super().landed(key, task)
+            self.loads.pop(key, None)
+        super().finish(key, task)
 
 
-class TrustsItsTable(Right):
-    """The clean-up takes for granted that its load is still in the table."""
+class TrustsItsTable(CorrectFlight):
+    """The clean-up assumes that its load is still in the table."""
 
     async def get(self, key: Any, load: Load) -> Any:
-        if key in self.calls:
-            return await self.wait(self.calls[key])
-        task = self.calls[key] = asyncio.create_task(load(key))
+        if key in self.loads:
+            return await self.wait(self.loads[key])
+        task = self.loads[key] = asyncio.create_task(load(key))
         try:
             return await self.wait(task)
         finally:
             if task.done():
-                if self.calls[key] is task:
-                    del self.calls[key]
+                if self.loads[key] is task:
+                    del self.loads[key]
             else:
-                task.add_done_callback(lambda task: self.landed(key, task))
+                task.add_done_callback(lambda task: self.finish(key, task))
 
 
-class KeepsLocks(Right):
-    """A lock for each key, for ever."""
+class KeepsLocks(CorrectFlight):
+    """It keeps a lock for each key for ever."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -247,25 +247,25 @@ class KeepsLocks(Right):
 
     async def get(self, key: Any, load: Load) -> Any:
         async with self.locks.setdefault(key, asyncio.Lock()):
-            flying = self.join(key, load)
-        return await self.wait(flying)
+            task = self.join(key, load)
+        return await self.wait(task)
 
 
-class CountsFailures(Right):
-    """Counts the failures of each key, for ever."""
+class CountsFailures(CorrectFlight):
+    """It keeps the number of failures of each key for ever."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failures: Counter[Any] = Counter()
 
-    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
-        super().landed(key, task)
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
+        super().finish(key, task)
         if not task.cancelled() and task.exception() is not None:
             self.failures[key] += 1
 
 
-class LockAcrossTheLoad(Right):
-    """The classic: a lock for each key around look, load and fill."""
+class LockAcrossTheLoad(CorrectFlight):
+    """The classic: a lock for each key, held across look, load and fill."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -282,7 +282,7 @@ class LockAcrossTheLoad(Right):
         self.values.pop(key, None)
 
 
-class TellsNobodyOfErrors(Right):
+class FollowersNeverGetErrors(CorrectFlight):
     """When the load fails, its followers wait for ever."""
 
     def __init__(self) -> None:
@@ -290,33 +290,33 @@ class TellsNobodyOfErrors(Right):
         self.answers: dict[asyncio.Task[Any], asyncio.Future[Any]] = {}
 
     async def get(self, key: Any, load: Load) -> Any:
-        if key in self.calls:
-            return await asyncio.shield(self.answers[self.calls[key]])
-        flying = self.join(key, load)
-        self.answers[flying] = asyncio.get_running_loop().create_future()
-        return await self.wait(flying)
+        if key in self.loads:
+            return await asyncio.shield(self.answers[self.loads[key]])
+        task = self.join(key, load)
+        self.answers[task] = asyncio.get_running_loop().create_future()
+        return await self.wait(task)
 
-    def landed(self, key: Any, task: asyncio.Task[Any]) -> None:
-        super().landed(key, task)
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
+        super().finish(key, task)
         answer = self.answers.pop(task)
         if not task.cancelled() and task.exception() is None:
             answer.set_result(task.result())
 
 
-class Raises(Right):
-    """It does not work at all."""
+class Raises(CorrectFlight):
+    """It always raises."""
 
     async def get(self, key: Any, load: Load) -> Any:
         raise KeyError(key)
 
 
-class AnswersNothing(Right):
-    """The stub of an exercise."""
+class ReturnsNothing(CorrectFlight):
+    """It returns None at once, like the stub of an exercise."""
 
     async def get(self, key: Any, load: Load) -> Any: ...
 
 
-class Blocks(Right):
+class Blocks(CorrectFlight):
     """A thread's lock, held across an `await`: the second caller stops the loop."""
 
     def __init__(self) -> None:
@@ -328,8 +328,8 @@ class Blocks(Right):
             return await load(key)
 
 
-class Polls(Right):
-    """Followers look again and again without a pause. Right, but not for virtual time."""
+class Polls(CorrectFlight):
+    """Followers look at the task again and again without a pause. It is correct, but cannot run in virtual time."""
 
     async def wait(self, task: asyncio.Task[Any]) -> Any:
         while not task.done():
@@ -337,36 +337,36 @@ class Polls(Right):
         return task.result()
 
 
-ASYNC_ZOO: dict[type[Right], set[int]] = {
-    Right: set(),
+ASYNC_ZOO: dict[type[CorrectFlight], set[int]] = {
+    CorrectFlight: set(),
     NoFlight: {1},
     RemembersErrors: {2, 8},
-    RetriesForEach: {2},
+    EachWaiterRetries: {2},
     LoadsInItsFirstCaller: {3},
     LoadsAgainWithoutItsFirstCaller: {3},
     FollowersHoldTheTask: {4},
-    EverybodyHoldsTheTask: {3, 4},
-    LeaverTakesTheLoadAlong: {3, 4},
-    RetriersClearEachOther: {7},
-    NoneIsNoResult: {5},
+    CallersHoldTheTask: {3, 4},
+    LeavingCallerClearsTheTable: {3, 4},
+    RetryingCallersClearTheTable: {7},
+    NoneIsNoAnswer: {5},
     NoneIsNotKept: {5},
     DeletesNothing: {6},
     FillsLate: {6},
-    ClearsTheNewer: {7},
-    ClearsTheNewerWhenItFails: {7},
+    ClearsTheNewerLoad: {7},
+    ClearsTheNewerLoadWhenItFails: {7},
     TrustsItsTable: {6},
     KeepsLocks: {8},
     CountsFailures: {8},
     LockAcrossTheLoad: {2, 3, 6, 8},
-    TellsNobodyOfErrors: {2, 8},
+    FollowersNeverGetErrors: {2, 8},
     Raises: {1, 2, 3, 4, 5, 6, 8},
-    AnswersNothing: {1, 2, 3, 4, 5, 6, 8},
+    ReturnsNothing: {1, 2, 3, 4, 5, 6, 8},
 }
-"""What each of them must fail. What it raises or where it hangs counts as failed, too."""
+"""The items that each of them must fail. An item in which it raises or hangs counts as failed."""
 
 
 class ThreadNoFlight:
-    """Everybody loads."""
+    """Each caller loads."""
 
     def get(self, key: Any, load: Load) -> Any:
         return load(key)
@@ -376,7 +376,7 @@ class ThreadNoFlight:
 
 
 class ThreadLock(ThreadNoFlight):
-    """One lock around every load, and around the delete, which so waits for the load."""
+    """One lock around every load and around the delete, which therefore waits for the load."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -393,44 +393,44 @@ class ThreadLock(ThreadNoFlight):
             self.values.pop(key, None)
 
 
-class ThreadTellsNobodyOfErrors(ThreadNoFlight):
+class ThreadFollowersNeverGetErrors(ThreadNoFlight):
     """When the load fails, its followers wait for ever."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.calls: dict[Any, tuple[threading.Event, list[Any]]] = {}
+        self.loads: dict[Any, tuple[threading.Event, list[Any]]] = {}
 
     def get(self, key: Any, load: Load) -> Any:
         with self.lock:
-            leads = key not in self.calls
-            event, values = self.calls.setdefault(key, (threading.Event(), []))
-        if leads:
+            is_first = key not in self.loads
+            event, values = self.loads.setdefault(key, (threading.Event(), []))
+        if is_first:
             try:
                 values.append(load(key))
                 event.set()
             finally:
                 with self.lock:
-                    if self.calls.get(key, (None,))[0] is event:
-                        del self.calls[key]
+                    if self.loads.get(key, (None,))[0] is event:
+                        del self.loads[key]
         event.wait()
         return values[0]
 
     def delete(self, key: Any) -> None:
         with self.lock:
-            self.calls.pop(key, None)
+            self.loads.pop(key, None)
 
 
-class ThreadForgetsNothing(ThreadTellsNobodyOfErrors):
-    """Right about errors, but who comes after a delete joins the load from before it."""
+class ThreadForgetsNothing(ThreadFollowersNeverGetErrors):
+    """It hands errors on, but a caller that comes after a delete joins the load from before it."""
 
     def get(self, key: Any, load: Load) -> Any:
-        def kept(key: Any) -> Any:
+        def load_or_error(key: Any) -> Any:
             try:
                 return load(key), None
             except Exception as error:
                 return None, error
 
-        value, error = super().get(key, kept)
+        value, error = super().get(key, load_or_error)
         if error is not None:
             raise error
         return value
@@ -442,6 +442,6 @@ class ThreadForgetsNothing(ThreadTellsNobodyOfErrors):
 THREAD_ZOO: dict[type[ThreadNoFlight], set[int]] = {
     ThreadNoFlight: {1},
     ThreadLock: {2},
-    ThreadTellsNobodyOfErrors: {2, 8},
+    ThreadFollowersNeverGetErrors: {2, 8},
     ThreadForgetsNothing: {6},
 }
