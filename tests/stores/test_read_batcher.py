@@ -589,6 +589,7 @@ def test_all_of_this_holds_without_hiredis() -> None:
         "tests/stores/test_read_batcher.py",
         "tests/stores/test_redis_store.py",
         "tests/lab/real_redis/test_proxy.py",
+        "tests/lab/sim/test_fake_redis.py",
     ]
     command = [sys.executable, "-c", without_hiredis, "-p", "no:cacheprovider", "-q", "--numprocesses=0", *tests]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
