@@ -13,7 +13,7 @@ import pytest
 from cachelab import MISS, Cache, Entry, Flight, MemoryStore, Miss
 from cachelab.freshness import Freshness
 from cachelab.lab.sim.simulation import run
-from tests.support.fakes import tally
+from tests.support.fakes import left_behind, tally
 
 FOREVER = float("inf")
 Actor = Callable[["Interleaving"], Awaitable[None]]
@@ -122,7 +122,7 @@ class Interleaving:
         assert all(task.cancelled() or task.exception() is None for task in tasks)
         assert self.wrong == []
         assert self.stored in (None, self.version), "a stale fill"
-        assert (len(self.cache._flight), len(self.cache._flight._tasks), len(self.cache._level.standing)) == (0, 0, 0)
+        assert left_behind(self.cache) == 0
         assert sum(tally(self.cache)) == self.gets, "the outcomes are not as many as the gets"
 
 

@@ -1,4 +1,4 @@
-"""Freshness in stacks of caches, in virtual time: age travels up, and what is stale below is never fresh above."""
+"""Freshness in stacks of caches, in virtual time: age travels up, so an entry that is stale below is not fresh above."""
 
 import asyncio
 from random import Random
@@ -16,7 +16,7 @@ from tests.support.fakes import PROPERTY, Origin, RemoteStore, in_virtual_time, 
 
 @in_virtual_time
 async def test_a_stale_answer_from_below_is_kept_by_no_cache_above() -> None:
-    """It is given to whoever waited for it; the next one asks below again, and keeps what is fresh there."""
+    """Its caller gets it, but it is not kept. The next caller loads from below again, and keeps what is fresh there."""
     lower = await with_stale_entry(Origin())
     upper_store = RemoteStore()
     upper = make_freshness_cache(lower, upper_store)
@@ -26,8 +26,8 @@ async def test_a_stale_answer_from_below_is_kept_by_no_cache_above() -> None:
 
 
 @in_virtual_time
-async def test_a_stale_answer_from_below_makes_nothing_younger_above() -> None:
-    """Both levels hold the old value and the origin is down: above, too, it ends when it ends below."""
+async def test_an_old_answer_from_below_is_not_younger_above() -> None:
+    """Both levels hold the old value and the origin is down. The value expires above when it expires below."""
     origin = Origin("old", load_time_s=0.0)
     lower = make_freshness_cache(origin)
     upper = make_freshness_cache(lower, ttl=20.0, freshness=Freshness(stale_for=1_000.0))
@@ -42,8 +42,8 @@ async def test_a_stale_answer_from_below_makes_nothing_younger_above() -> None:
 
 
 @in_virtual_time
-async def test_a_row_that_is_gone_leaves_every_level() -> None:
-    """The refresh of the lower level finds it gone, and then that of the upper one does."""
+async def test_every_level_forgets_a_row_that_is_gone() -> None:
+    """The refresh of the lower level finds that the row is gone, and then the refresh of the upper level does."""
     origin = Origin("old")
     lower = make_freshness_cache(origin)
     upper = make_freshness_cache(lower)
@@ -73,20 +73,20 @@ LATENCY_S = 0.125
 def test_nothing_is_served_later_than_every_level_allows(
     levels: list[tuple[float, float, float, bool]], beta: float, steps: list[tuple[float, int]], seed: int
 ) -> None:
-    """For any stack, and whichever level is asked, the age since the end of the origin's load is less than
+    """For any stack, and at whichever level a key is read, the age since the end of the origin's load is less than
 
     hit               ttl·(1 + j) of the lowest level
-    stale             that, and the least `stale_for` of the levels from there to the one that is asked
-    miss, collapsed   that, and the lowest level's `stale_for`, or one fill if this takes longer
+    stale             that, plus the least `stale_for` of the levels from the lowest up to the one that is read
+    miss, collapsed   ttl·(1 + j) of the lowest level, plus its `stale_for`, or plus one fill if that takes longer
 
-    and since the level took it from below, a hit is less than its own ttl·(1 + j), and stale no more than `stale_for`
-    beyond.
+    Since the level took the value from below, less time has passed than its own ttl·(1 + j) if the read is a hit, and
+    less than that plus its own `stale_for` if it is stale.
     """
     chance = Random(seed)
     outcomes: list[str] = []
     taken: list[dict[Any, float]] = [{} for _ in levels]
 
-    def through(number: int, below: Any) -> Any:
+    def recording(number: int, below: Any) -> Any:
         async def load(key: int) -> Any:
             answer = await below(key)
             taken[number][answer.value if number else answer] = now()
@@ -96,14 +96,14 @@ def test_nothing_is_served_later_than_every_level_allows(
 
     async def origin(key: int) -> float:
         await asyncio.sleep(0.25)
-        return now()  # each value is the moment its load ended
+        return now()  # each value is the moment at which its load ended
 
     async def scenario() -> None:
         caches: list[Cache[int, Any]] = []
         for number, (ttl, stale_for, jitter, remote) in enumerate(levels):
             caches.append(
                 make_freshness_cache(
-                    through(number, caches[-1] if caches else origin),
+                    recording(number, caches[-1] if caches else origin),
                     RemoteStore(LATENCY_S) if remote else MemoryStore(10),
                     ttl=ttl,
                     freshness=Freshness(stale_for=stale_for, beta=beta, jitter=jitter, random=chance.random),
@@ -117,12 +117,12 @@ def test_nothing_is_served_later_than_every_level_allows(
             check(level, next(each for each in reversed(outcomes) if each), now() - value, now() - taken[level][value])
 
     def check(level: int, outcome: str, age: float, since_taken: float) -> None:
-        fresh_for, own = (ttl * (1 + jitter) + 1e-9 for ttl, _, jitter, _ in (levels[0], levels[level]))
+        fresh_for, own_fresh_for = (ttl * (1 + jitter) + 1e-9 for ttl, _, jitter, _ in (levels[0], levels[level]))
         stale_for = [each for _, each, _, _ in levels[: level + 1]]
         if outcome == "hit":
-            assert (age < fresh_for, since_taken < own) == (True, True)
+            assert (age < fresh_for, since_taken < own_fresh_for) == (True, True)
         elif outcome == "stale":
-            assert (age < fresh_for + min(stale_for), since_taken < own + stale_for[-1]) == (True, True)
+            assert (age < fresh_for + min(stale_for), since_taken < own_fresh_for + stale_for[-1]) == (True, True)
         else:
             assert age < fresh_for + max(stale_for[0], LATENCY_S)
 
