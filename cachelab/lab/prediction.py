@@ -1,6 +1,6 @@
-"""Guess first, then look: a prediction in a cell, and what it says about you when the truth is known.
+"""A guess before a measurement, and the comparison of the two after it.
 
-Nothing waits for an answer, so Run All goes through; the cell can be filled in and run again at any time.
+Nothing waits for an answer, so Run All goes through. The learner can put in a guess at any time and run the cell again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _predictions: dict[str, float] = {}
 
 
 def predict(name: str, question: str, *, unit: str, answer: float | EllipsisType = ...) -> None:
-    """Ask; replace the `...` of `answer=...` by a number and run the cell again to have it remembered."""
+    """Print the question, and remember the guess under `name`: the number in place of the `...` in `answer=...`."""
     print(question)
     _predictions.pop(name, None)
     if isinstance(answer, EllipsisType):
@@ -27,7 +27,7 @@ def predict(name: str, question: str, *, unit: str, answer: float | EllipsisType
 
 
 def reveal(name: str, truth: float, *, unit: str, too_low: str = "", too_high: str = "") -> None:
-    """Print the measured number beside the guess; if they are more than 10 % apart, what that suggests."""
+    """Print the measured number and the guess. If they differ by more than 10 %, add `too_low` or `too_high`."""
     guess = _predictions.get(name)
     if guess is None:
         print(f"Measured: {truth:g} {unit}. You made no guess: the next one counts, a wrong guess is remembered best.")

@@ -1,8 +1,8 @@
-"""How far a long work is: a bar for whoever sits before it, and nothing in a stored notebook.
+"""A progress bar for long work, which leaves nothing in a stored notebook.
 
-A bar shows after a second of work, and is replaced by nothing at the end. In a notebook it shows only if the front end
-would also take an answer to `input()`, for then somebody is there. A notebook that is run to be stored or compared has
-nobody before it, so its outputs hold no bar, however slow the machine.
+The bar shows after a second of work, and disappears at the end. In a notebook it shows only if the front end accepts an
+answer to `input()`, because then somebody is using it. A notebook that is run to be stored or compared has no such
+front end, so its outputs hold no bar, however slow the machine is.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Any
 __all__ = ["progress"]
 
 AFTER_S = 1.0  # real seconds of work before the bar shows
-EVERY_S = 0.2  # real seconds between two of its steps
+EVERY_S = 0.2  # real seconds between two updates of it
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give a function to call with how much of `total` is done, as often as you like; the bar says `what`, in percent.
+    """Yield a function to be called, as often as you like, with how much of `total` is done. The bar's label is `what`.
 
-    Silent outside a notebook unless standard error is a terminal, and in every thread but the main one.
+    Outside a notebook the bar shows only if standard error is a terminal. It shows in the main thread only.
     """
-    draw = _place()
-    next_step = monotonic() + AFTER_S
+    draw = _drawer()
+    next_update = monotonic() + AFTER_S
     shown = False
 
     def done(amount: int) -> None:
-        nonlocal next_step, shown
-        if draw and (now := monotonic()) >= next_step:
-            next_step, shown = now + EVERY_S, True
+        nonlocal next_update, shown
+        if draw and (now := monotonic()) >= next_update:
+            next_update, shown = now + EVERY_S, True
             draw(what, min(100, 100 * amount // max(total, 1)))
 
     try:
@@ -43,38 +43,38 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
             draw("", 100)
 
 
-def _place() -> Callable[[str, int], None] | None:
-    """What draws the bar where we are, and wipes it if there is nothing to say; None where nobody would see it."""
+def _drawer() -> Callable[[str, int], None] | None:
+    """What draws the bar, from its label and its percentage, or erases it if the label is ""; None for no bar."""
     if threading.current_thread() is not threading.main_thread():
         return None
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if hasattr(shell, "kernel"):
-        return _notebook() if _takes_input(shell) else None
-    return _terminal if sys.stderr is not None and sys.stderr.isatty() else None
+        return _notebook_drawer() if _takes_input(shell) else None
+    return _draw_in_terminal if sys.stderr is not None and sys.stderr.isatty() else None
 
 
 def _takes_input(shell: Any) -> bool:
-    """Whether the request that runs this cell came from a front end that lets people answer `input()`."""
+    """Whether the request to run this cell came from a front end that accepts answers to `input()`."""
     try:
         return bool(shell.get_parent()["content"]["allow_stdin"])
     except (AttributeError, KeyError, TypeError):
         return False
 
 
-def _notebook() -> Callable[[str, int], None]:
+def _notebook_drawer() -> Callable[[str, int], None]:
     handle: Any = None
 
-    def draw(what: str, percent: int) -> None:
+    def draw(label: str, percent: int) -> None:
         from html import escape
 
         from IPython.display import display
 
         nonlocal handle
         bundle = {}
-        if what:
-            label = escape(f"{what}: {percent}%")
-            bar = f'<label>{label} <progress value="{percent}" max="100"></progress></label>'
-            bundle = {"text/html": bar, "text/plain": f"{what}: {percent}%"}
+        if label:
+            text = f"{label}: {percent}%"
+            bar = f'<label>{escape(text)} <progress value="{percent}" max="100"></progress></label>'
+            bundle = {"text/html": bar, "text/plain": text}
         if handle is None:
             handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
@@ -83,5 +83,5 @@ def _notebook() -> Callable[[str, int], None]:
     return draw
 
 
-def _terminal(what: str, percent: int) -> None:
-    print(f"\r\x1b[K{what}: {percent}%" if what else "\r\x1b[K", end="", file=sys.stderr, flush=True)
+def _draw_in_terminal(label: str, percent: int) -> None:
+    print(f"\r\x1b[K{label}: {percent}%" if label else "\r\x1b[K", end="", file=sys.stderr, flush=True)

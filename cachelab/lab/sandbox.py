@@ -1,8 +1,8 @@
-"""Run a learner's code so that nothing it does can hang or kill the notebook.
+"""Run a learner's code so that nothing it does can hang or end the notebook.
 
-The code runs in a thread of its own, on virtual time. If it is not back in time, the thread is told to stop (that ends
-an endless loop) or left behind (a blocked lock cannot be ended from outside, and costs nothing), and the learner is
-told where it was.
+The code runs in a thread of its own. If it does not return in time, an exception is raised in the thread, which ends an
+endless loop. A blocked thread does not notice the exception: it is left behind, where it costs nothing. The learner is
+told at which line the code was.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from cachelab.lab.sim.virtual_loop import Deadlock
 
 __all__ = ["Stuck", "explain_failure", "run_sandboxed"]
 
-_OURS = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))
+_NOT_THE_LEARNERS = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))
 
 
 class Stuck(Exception):
-    """The code did not come back in time; the text says where it was."""
+    """The code did not return in time. The text is the line where it was."""
 
 
-class _Stop(BaseException):
+class _StopThread(BaseException):
     """Raised inside the thread that has to end."""
 
 
 def run_sandboxed(work: Callable[[], str], seconds: float = 10.0) -> str:
-    """`work()` in a thread of its own. Raises what it raises, or `Stuck` after so many real seconds."""
+    """Return `work()`, run in a thread of its own. Raises what it raises, or `Stuck` after so many real seconds."""
     outcome: list[str | BaseException] = []
 
     def target() -> None:
         try:
             outcome.append(work())
-        except BaseException as error:  # also SystemExit and KeyboardInterrupt: the notebook must live on
+        except BaseException as error:  # also SystemExit and KeyboardInterrupt: the notebook must go on
             outcome.append(error)
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(target,), daemon=True)
@@ -50,29 +50,29 @@ def run_sandboxed(work: Callable[[], str], seconds: float = 10.0) -> str:
     try:
         thread.join(seconds)
         if thread.is_alive():
-            raise Stuck(_position(thread))
+            raise Stuck(_learners_line(thread))
     finally:
-        _end(thread)
+        _stop(thread)
     result = outcome[0]
     if isinstance(result, BaseException):
         raise result
     return result
 
 
-def _end(thread: threading.Thread) -> None:
-    for _ in range(20):  # code that catches everything needs telling more than once
+def _stop(thread: threading.Thread) -> None:
+    for _ in range(20):  # code that catches every exception does not end at the first
         if not thread.is_alive() or thread.ident is None:
             return
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_StopThread))
         thread.join(0.05)
 
 
-def _position(thread: threading.Thread) -> str:
-    """Where the learner's code is. In a loop that awaits it is at moments the event loop's turn: look again, then."""
-    for _ in range(100):
+def _learners_line(thread: threading.Thread) -> str:
+    """The line of the learner's code that the thread runs now, or "" if it could not be found."""
+    for _ in range(100):  # a loop that awaits gives the event loop its turns: then none of its lines is running
         frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
         while frame is not None:
-            if _is_learners(frame.f_code.co_filename):
+            if _is_the_learners(frame.f_code.co_filename):
                 return _line(frame.f_code.co_filename, frame.f_lineno)
             frame = frame.f_back
         time.sleep(0.001)
@@ -80,7 +80,7 @@ def _position(thread: threading.Thread) -> str:
 
 
 def explain_failure(error: BaseException) -> str:
-    """One sentence for what the learner's code did: raised, waited for ever, did not come back."""
+    """Say in a sentence how the learner's code failed: it raised an error, waits for ever, or did not return."""
     if isinstance(error, Stuck):
         where = f" It was at {error}." if str(error) else ""
         return (
@@ -88,14 +88,14 @@ def explain_failure(error: BaseException) -> str:
         )
     if isinstance(error, Deadlock):
         return f"Your code waits for something that never comes. {error}"
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learners(frame.filename)]
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_the_learners(frame.filename)]
     where = f", at {_line(lines[-1].filename, lines[-1].lineno or 0)}" if lines else ""
     name = "CancelledError" if isinstance(error, asyncio.CancelledError) else type(error).__name__
     return f"Your code raised {name}: {error}{where}."
 
 
-def _is_learners(filename: str) -> bool:
-    return not filename.startswith((*_OURS, "<frozen")) and "site-packages" not in filename
+def _is_the_learners(filename: str) -> bool:
+    return not filename.startswith((*_NOT_THE_LEARNERS, "<frozen")) and "site-packages" not in filename
 
 
 def _line(filename: str, number: int) -> str:

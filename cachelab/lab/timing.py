@@ -1,4 +1,4 @@
-"""Wall-clock measurements side by side: everybody runs in short turns, so that a slow moment hits all alike."""
+"""Wall-clock times of several ways of doing something, measured in turns, so that a slow moment affects all alike."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["measure"]
 async def measure(
     ways: Mapping[str, Callable[[Any], Any]], keys: Sequence[Any], *, rounds: int = 25
 ) -> dict[str, float]:
-    """Median seconds of one call `way(key)`, for each way; in each round each way is called with all `keys` in turn.
+    """The median time of one call `way(key)`, in seconds, for each way. Each round calls each way with all `keys`.
 
-    A way may be an async function; then the `await` is part of what is measured. One round before the others warms up
-    (connections open, caches fill) and does not count. The notebook's old objects are put out of the garbage
-    collector's sight meanwhile: it would look at all of them again and again, in whichever way makes the most garbage.
-    Compare ratios: seconds are this machine's, today.
+    A way may be an async function. Then the `await` is part of what is measured. One round before the others does not
+    count: in it connections open and caches fill. Meanwhile the garbage collector ignores the objects that the notebook
+    has made so far. Otherwise it would go through all of them again and again, most often in the way that makes the
+    most garbage. Compare ratios: the seconds are those of this machine today.
     """
     gc.collect()
     gc.freeze()

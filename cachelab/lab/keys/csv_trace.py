@@ -1,4 +1,4 @@
-"""Read a trace of keys from a CSV file: a key for each request, and its time and size if the file has them."""
+"""Read a trace of keys from a CSV file: the key of each request, and its time and size if the file has them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from difflib import get_close_matches
 from os import PathLike
 
 from cachelab.lab.keys.access_log import looks_like_log
-from cachelab.lab.keys.key_trace import KeyTrace, printable
+from cachelab.lab.keys.key_trace import KeyTrace
 from cachelab.lab.keys.line_reader import open_lines
+from cachelab.lab.text import printable
 
 __all__ = ["read_trace"]
 
-SHOWN = 20  # columns in a sentence about them
-LARGEST = 1e300  # seconds; the difference of two such times is still a number
+MAX_NAMES = 20  # columns that an error message names
+MAX_TIME_S = 1e300  # the difference of two such times is still a finite number
 
 
 def read_trace(
     path: str | PathLike[str], key: str = "key", *, time: str | None = None, size: str | None = None
 ) -> KeyTrace:
-    """Read a CSV file, plain or gzip, UTF-8, whose first line names its columns; one request a line after it.
+    """Read a CSV file in UTF-8, plain or gzip. Its first line names the columns, and each other line is a request.
 
-    `key`   the column with the key, read as a text
-    `time`  the column with the time of the request: a number of seconds, or a date and time as in ISO 8601, UTC if it
-            names no time zone
+    `key`   the column with the key, which is read as a text
+    `time`  the column with the time of the request: a number of seconds, or a date and time as in ISO 8601, in UTC if
+            it names no time zone
     `size`  the column with the size in bytes, a whole number
 
-    A record is one line: commas and doubled quotes may stand between quotes, line breaks may not.
+    A record is one line. Between quotes a field may hold commas and doubled quotes, but no line breaks.
 
-    Raises OSError without such a file, ValueError if it has no such column or no line that can be read.
+    Raises OSError if there is no such file, and ValueError if it has no such column or no line that can be read.
     """
     keys: list[str] = []
     times: list[float] | None = None if time is None else []
@@ -40,84 +41,84 @@ def read_trace(
         records = iter(lines)
         number, header = next(records, (0, ""))
         if number != 1 and lines.malformed:
-            raise _no_names(lines.name, lines.examples[0].text, lines.examples[0].reason)
+            raise _no_header(lines.name, lines.examples[0].text, lines.examples[0].reason)
         if number != 1:
             raise ValueError(f"{lines.name} is empty: a CSV file begins with the names of its columns.")
-        fields_of = _splitter()
-        names = _names(header, fields_of, lines.name)
-        key_at = _place(key, names, lines.name)
-        time_at = 0 if time is None else _place(time, names, lines.name)
-        size_at = 0 if size is None else _place(size, names, lines.name)
+        split = _splitter()
+        names = _column_names(header, split, lines.name)
+        key_at = _column_index(key, names, lines.name)
+        time_at = 0 if time is None else _column_index(time, names, lines.name)
+        size_at = 0 if size is None else _column_index(size, names, lines.name)
         for number, line in records:
             try:
-                fields = fields_of(line)
+                fields = split(line)
                 if len(fields) != len(names):
                     raise ValueError(f"fields: {len(fields)} where the first line has {len(names)}")
-                asked = fields[key_at]
-                if not asked:
+                requested = fields[key_at]
+                if not requested:
                     raise ValueError("its key is empty")
-                when = 0.0 if times is None else _seconds(fields[time_at])
-                large = 0 if sizes is None else _bytes(fields[size_at])
+                seconds = 0.0 if times is None else _seconds(fields[time_at])
+                length = 0 if sizes is None else _bytes(fields[size_at])
             except ValueError as error:
                 lines.reject(number, line, str(error))
                 continue
-            keys.append(known.setdefault(asked, asked))
+            keys.append(known.setdefault(requested, requested))
             if times is not None:
-                times.append(when)
+                times.append(seconds)
             if sizes is not None:
-                sizes.append(large)
+                sizes.append(length)
         return lines.key_trace(keys, times, sizes, 0, expected="each line needs a field for each column")
 
 
-def _names(header: str, fields_of: Callable[[str], list[str]], file: str) -> list[str]:
-    """The names of the columns. Raises ValueError if this line can not be such names."""
+def _column_names(header: str, split: Callable[[str], list[str]], file: str) -> list[str]:
+    """The names of the columns in the first line. Raises ValueError if the line can not hold such names."""
     if looks_like_log(header):
         raise ValueError(f"{file} looks like the access log of a web server: read it with lab.read_access_log(path).")
     if not header.replace("\t", "").removeprefix("\ufeff").isprintable():
-        raise _no_names(file, header, "no text")
+        raise _no_header(file, header, "not a text")
     try:
-        return [name.strip() for name in fields_of(header.removeprefix("\ufeff"))]
+        return [name.strip() for name in split(header.removeprefix("\ufeff"))]
     except ValueError as error:
-        raise _no_names(file, header, str(error)) from None
+        raise _no_header(file, header, str(error)) from None
 
 
-def _no_names(file: str, header: str, reason: str) -> ValueError:
+def _no_header(file: str, header: str, reason: str) -> ValueError:
     return ValueError(
         f"{file} does not begin with the names of columns, but with '{printable(header, 40)}' ({reason}): "
         "unpack it, or export it as a CSV file."
     )
 
 
-def _place(name: str, names: list[str], file: str) -> int:
-    """Where a column stands. Raises ValueError, with the columns that there are, if it is none of them."""
+def _column_index(name: str, names: list[str], file: str) -> int:
+    """The index of the column with this name. If there is none, raises ValueError and names the columns that exist."""
     if name in names:
         return names.index(name)
-    there = ", ".join(printable(one, 60) for one in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    existing = ", ".join(printable(one, 60) for one in names[:MAX_NAMES]) + (", …" if len(names) > MAX_NAMES else "")
     close = get_close_matches(name, [one[:60] for one in names[:1_000]], n=1)
     if close:
         advice = f"did you mean {close[0]!r}"
     elif len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        advice = "are its columns separated by something else than commas"
+        advice = "are its columns separated by something other than commas"
     else:
         advice = "does its first line name the columns"
-    raise ValueError(f"{file} has no column {name!r}, only {there}: {advice}?")
+    raise ValueError(f"{file} has no column {name!r}, only {existing}: {advice}?")
 
 
 def _splitter() -> Callable[[str], list[str]]:
-    """What splits a line into fields: one reader for all lines, as making a reader takes longer than reading a line."""
-    waiting: list[str] = []
-    reader = csv.reader(iter(waiting.pop, None), strict=True)
+    """What splits a line into fields. One csv reader serves all lines: to make one takes longer than to read a line."""
+    lines: list[str] = []
+    reader = csv.reader(iter(lines.pop, None), strict=True)
 
-    def fields(line: str) -> list[str]:
+    def split(line: str) -> list[str]:
         if '"' not in line:
             return line.split(",")
-        waiting.append(line)
+        lines.append(line)
         try:
             return next(reader)
-        except (csv.Error, IndexError):  # the second if it asks for another line
-            raise ValueError("its quotes do not close, or a field goes on after them") from None
+        except (csv.Error, IndexError):  # IndexError if it wants another line
+            raise ValueError("a quote is not closed, or a field goes on after its closing quote") from None
 
-    return fields
+    return split
 
 
 def _seconds(text: str) -> float:
@@ -127,10 +128,10 @@ def _seconds(text: str) -> float:
         try:
             date = datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError("its time is no number of seconds, and no date like 2000-10-10T13:55:36Z") from None
+            raise ValueError("its time is neither a number of seconds nor a date like 2000-10-10T13:55:36Z") from None
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    if not abs(seconds) < LARGEST:
-        raise ValueError("its time is too large, or no number")
+    if not abs(seconds) < MAX_TIME_S:
+        raise ValueError("its time is too large, or not a number")
     return seconds
 
 
@@ -140,5 +141,5 @@ def _bytes(text: str) -> int:
     except ValueError:
         size = -1
     if size < 0:
-        raise ValueError("its size is no whole number of bytes")
+        raise ValueError("its size is not a whole number of bytes")
     return size

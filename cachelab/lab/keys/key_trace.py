@@ -1,4 +1,4 @@
-"""A trace of keys from a file: what was asked for, and what of the file could not be read.
+"""A trace of keys from a file: which keys were requested, and which lines of the file could not be read.
 
 `trace.keys` goes where a list of keys goes: into `count_hits`, `lru_curve`, `miss_ratio_curve`.
 """
@@ -10,13 +10,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cachelab.lab.text import PAGE, short
+from cachelab.lab.text import PAGE, printable, short
 
-__all__ = ["KeyTrace", "Malformed", "printable"]
+__all__ = ["KeyTrace", "Malformed"]
 
 
 class Malformed(NamedTuple):
-    """A line that could not be read: its number in the file, from 1; its beginning; and why."""
+    """A line that could not be read: its number in the file, counted from 1, its beginning, and the reason."""
 
     line: int
     text: str
@@ -28,11 +28,12 @@ class KeyTrace:
     """The requests of a file, at least one, in the order of the file.
 
     `keys`       the key of each request, a text; equal keys are one object
-    `times_s`    seconds from the first request of the file, below 0 for one that was written down later but came
-                 earlier; None if no time was read
-    `sizes`      bytes of each request; None if no size was read
-    `malformed`  how many lines could not be read; `examples` are the first three, and the last of a damaged gzip
-    `left_out`   how many lines are well formed, but nothing that a cache would have been asked
+    `times_s`    seconds from the first request in the file, negative for a request that came before it but was logged
+                 after it; None if no times were read
+    `sizes`      bytes of each request; None if no sizes were read
+    `malformed`  how many lines could not be read
+    `examples`   the first three of them, and the line at which a damaged gzip file ends
+    `left_out`   how many lines are well formed, but are no request that would reach a cache
     """
 
     keys: list[str]
@@ -47,29 +48,23 @@ class KeyTrace:
         return len(self.keys)
 
     def describe(self) -> None:
-        """Print what is in the trace, and the malformed lines of `examples`."""
-        asked = Counter(self.keys)
-        once = sum(times == 1 for times in asked.values())
-        print(f"{len(self):,} {_many('request', len(self))} for {len(asked):,} different {_many('key', len(asked))}")
-        print(f"{once:,} of the keys, {once / len(asked):.1%}, asked for only once")
+        """Print a summary of the trace, and the malformed lines that are kept as `examples`."""
+        counts = Counter(self.keys)
+        once = sum(count == 1 for count in counts.values())
+        print(f"{_counted(len(self), 'request')} for {_counted(len(counts), 'different key')}")
+        print(f"{once:,} of the keys, {once / len(counts):.1%}, asked for only once")
         if self.times_s is not None:
             print(f"{max(self.times_s) - min(self.times_s):,.0f} seconds from the earliest request to the latest")
         if self.sizes is not None:
             print(f"{sum(self.sizes):,} bytes, {short(sum(self.sizes) / len(self))} a request")
         if self.left_out:
-            print(f"{self.left_out:,} {_many('line', self.left_out)} left out: nothing that a cache would be asked")
+            print(f"{_counted(self.left_out, 'line')} left out: nothing that a cache would be asked")
         if self.malformed:
-            print(f"{self.malformed:,} malformed {_many('line', self.malformed)} skipped:")
+            print(f"{_counted(self.malformed, 'malformed line')} skipped:")
         for number, text, reason in self.examples:
             print(f"  line {number:,}, {reason}:")
             print(textwrap.indent(printable(text, PAGE - 4), "    "))
 
 
-def printable(text: str, width: int) -> str:
-    """The text in at most `width` characters, control characters escaped, an ellipsis where it is cut."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: width + 1])
-    return shown if len(shown) <= width else shown[: width - 1] + "…"
-
-
-def _many(thing: str, number: int) -> str:
-    return thing if number == 1 else thing + "s"
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing if number == 1 else thing + 's'}"

@@ -1,7 +1,7 @@
-"""The lines of a file, plain or gzip, one after the other, whatever is in them; and what could not be read of it.
+"""The lines of a file, plain or gzip, one after the other, whatever is in them; and the lines that could not be read.
 
-A file is never held as a whole, and of a line never more than about a megabyte. A gzip that is cut off or damaged gives
-what stands before the damage.
+A file is never held in memory as a whole, and of a line never more than about a megabyte. Of a gzip file that is cut
+off or damaged, the part before the damage is read.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ from io import BufferedReader
 from os import PathLike
 from pathlib import Path
 
-from cachelab.lab.keys.key_trace import KeyTrace, Malformed, printable
+from cachelab.lab.keys.key_trace import KeyTrace, Malformed
 from cachelab.lab.progress_bar import progress
+from cachelab.lab.text import printable
 
 __all__ = ["LineReader", "open_lines"]
 
-GZIP = b"\x1f\x8b"
-BLOCK = 2**20  # bytes read at once, and the most that is kept of a line without an end
-LONGEST = 2**18  # characters; UTF-8 takes at most 4 bytes for one, so a line that was cut at BLOCK is longer
-EXAMPLES = 3
-KEPT = 200  # characters of a malformed line
+GZIP = b"\x1f\x8b"  # the first bytes of a gzip file
+BLOCK = 2**20  # bytes that are read at once, and at most kept of a line that has not ended
+MAX_LINE = 2**18  # characters; a character has at most 4 bytes in UTF-8, so a line that was cut at BLOCK is longer
+MAX_EXAMPLES = 3
+MAX_SHOWN = 200  # characters that are kept of a malformed line
 
 
 @contextmanager
 def open_lines(path: str | PathLike[str]) -> Iterator[LineReader]:
-    """Open a file to read its lines, with a bar if that takes long. Raises OSError if there is no such file."""
+    """Open a file to read its lines, with a progress bar if it takes long. Raises OSError if there is no such file."""
     path = Path(path)
-    name = printable(str(path), KEPT)
+    name = printable(str(path), MAX_SHOWN)
     if path.is_dir():
         raise IsADirectoryError(f"{name} is a folder: name a file in it.")
     if not path.exists():
         raise FileNotFoundError(f"There is no file {name}: check its name, and the folder that you are in.")
     if not path.is_file():
-        raise OSError(f"{name} is no regular file: copy what it gives into one.")
+        raise OSError(f"{name} is not a regular file: copy its contents into one.")
     with path.open("rb") as file, progress(f"Reading {printable(path.name, 40)}", path.stat().st_size) as done:
-        yield LineReader(printable(path.name, KEPT), file, done)
+        yield LineReader(printable(path.name, MAX_SHOWN), file, done)
 
 
 class LineReader:
-    """Iterate for the number and the text of each line that may be a record; `reject` the one that is none.
+    """Iterate over it for the number and the text of each line, and call `reject` for a line that is no record.
 
-    Empty and very long lines, and those with a NUL, are rejected already.
+    Empty lines, very long lines, and lines with a NUL character are rejected already.
     """
 
     def __init__(self, name: str, file: BufferedReader, done: Callable[[int], None]) -> None:
@@ -57,30 +58,33 @@ class LineReader:
         self._damage = ""
 
     def reject(self, number: int, line: str, reason: str) -> None:
-        """Count a malformed line, and keep the first few."""
+        """Count a malformed line, and keep it if it is one of the first, or the one that is damaged."""
         self.malformed += 1
-        if len(self.examples) < EXAMPLES or reason == self._damage:
-            self.examples.append(Malformed(number, line[:KEPT], reason))
+        if len(self.examples) < MAX_EXAMPLES or reason == self._damage:
+            self.examples.append(Malformed(number, line[:MAX_SHOWN], reason))
 
     def key_trace(
         self, keys: list[str], times: list[float] | None, sizes: list[int] | None, left_out: int, *, expected: str
     ) -> KeyTrace:
-        """What was read, its times counted from the first. ValueError if that is nothing; `expected` says what was."""
+        """The trace of what was read, with times counted from the first. Without a key it raises ValueError.
+
+        The error's text ends with `expected`, which says what such a file looks like.
+        """
         if keys:
             start = times[0] if times else 0.0
             for place, time in enumerate(times or ()):
-                times[place] = time - start  # type: ignore[index]  # in place: a second list would take as much again
+                times[place] = time - start  # type: ignore[index]  # in place, as a second list would take much memory
             return KeyTrace(keys, times, sizes, self.malformed, tuple(self.examples), left_out)
         if left_out:
             raise ValueError(
-                f"{self.name} has no request that a cache would be asked: {left_out:,} lines are of other methods or "
-                f"statuses, and {self.malformed:,} malformed."
+                f"{self.name} has no request that would reach a cache. Lines with other methods or statuses: "
+                f"{left_out:,}, malformed: {self.malformed:,}."
             )
         if not self.malformed:
             raise ValueError(f"{self.name} is empty: {expected}.")
         first = self.examples[0]
         raise ValueError(
-            f"No line of {self.name} can be read, line {first.line:,} is '{printable(first.text, 60)}' "
+            f"No line of {self.name} can be read: line {first.line:,} is '{printable(first.text, 60)}' "
             f"({first.reason}): {expected}."
         )
 
@@ -90,7 +94,7 @@ class LineReader:
                 self.count += 1
                 if not line:
                     self.reject(self.count, line, "empty")
-                elif len(line) >= LONGEST:
+                elif len(line) >= MAX_LINE:
                     self.reject(self.count, line, "too long")
                 elif "\0" in line:
                     self.reject(self.count, line, "has a NUL")
@@ -98,6 +102,7 @@ class LineReader:
                     yield self.count, line
 
     def _decoded(self) -> Iterator[list[str]]:
+        """The lines, as many at a time as end in one block."""
         rest = b""
         for block in self._blocks():
             head, newline, tail = block.rpartition(b"\n")
@@ -108,13 +113,13 @@ class LineReader:
                 rest += block
         if self._damage:
             self.count += 1
-            self.reject(self.count, rest[:KEPT].decode(errors="replace"), self._damage)
+            self.reject(self.count, rest[:MAX_SHOWN].decode(errors="replace"), self._damage)
         elif rest:
             yield _split(rest)
 
     def _blocks(self) -> Iterator[bytes]:
-        packed = self._file.peek(2)[:2] == GZIP
-        read = gzip.GzipFile(fileobj=self._file).read1 if packed else self._file.read
+        is_gzip = self._file.peek(2)[:2] == GZIP
+        read = gzip.GzipFile(fileobj=self._file).read1 if is_gzip else self._file.read
         try:
             while block := read(BLOCK):
                 yield block

@@ -1,14 +1,14 @@
-"""The slow database: real SQLite rows behind a pool of connections, so that it queues when asked for too much.
+"""The slow database: real SQLite rows behind a pool of connections, so that queries queue under too much load.
 
-Problem: a stampede hurts because the origin has a capacity; a `sleep` has none.
+Problem: a stampede does harm because the origin has a capacity. A loader that only sleeps has none.
 Idea: C connections, each busy for `service_s` seconds per query, and one queue in order of arrival: the capacity is
-    C / service_s queries per second. Every write gets the next commit number, and every row carries its own, so
-    that each answer can be scored: the latest, or out of date for so many seconds.
-Guarantee: never more than C queries in service; a read sees the row as it is when its service begins, a write is
-    visible when its service ends; a caller that leaves does not free its connection early, the query runs to its end.
-Not guaranteed: anything a real planner, disk or lock would do. Service times are constant.
+    C / service_s queries per second. Every write gets the next commit number, and every row carries the number of the
+    commit that wrote it. So each answer can be scored: it was the latest, or out of date for so many seconds.
+Guarantee: there are never more than C queries in service. A read sees the row as it is when its service begins, and a
+    write is visible when its service ends. A cancelled caller does not free its connection early: the query goes on.
+Not guaranteed: anything that a real query planner, disk or lock would do. Service times are constant.
 Cost: one SQLite statement and one timer for each query.
-Source: the model is the article's UserProfile; the queue is the textbook's G/D/C.
+Source: the rows are the article's UserProfile; the queue is the textbook's G/D/C.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Kind: TypeAlias = Literal["read", "write"]
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
-    """The article's model, and the number of the commit that wrote this row (0 for the first load of the table)."""
+    """The article's model, with the number of the commit that wrote this row (0 for a row that was never updated)."""
 
     id: int
     username: str
@@ -43,7 +43,10 @@ class UserProfile:
 
 @dataclass(slots=True)
 class Query:
-    """One query, in seconds of the loop's clock: asked, began to be served, ended."""
+    """One query: what it did to which user, for which request of `replay` (None outside one), and when.
+
+    The times are seconds on the loop's clock: it was `asked`, its service `began`, and its service `ended`.
+    """
 
     kind: Kind
     key: int
@@ -54,9 +57,9 @@ class Query:
 
 
 class SlowDatabase:
-    """Users 1 to `users` in SQLite; `connections` queries at a time, each taking `service_s` seconds.
+    """Users 1 to `users` in SQLite. It serves `connections` queries at a time, and each takes `service_s` seconds.
 
-    `queries` holds every query that has begun, in that order; `service_s` may be changed while it runs.
+    `queries` holds every query whose service has begun, in that order. `service_s` may be changed during a scenario.
     """
 
     def __init__(self, *, users: int = 1_000, connections: int = 8, service_s: float = 0.05) -> None:
@@ -66,10 +69,11 @@ class SlowDatabase:
         self.service_s = service_s
         self.queries: list[Query] = []
         self._free = connections
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[None]] = deque()  # one future for each query that waits for a connection
         self._commit = 0
         self._history: dict[int, list[tuple[int, float]]] = {}  # user -> (commit, when), in order
-        self._sql = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)  # gc may run elsewhere
+        # The garbage collector may close the connection in another thread.
+        self._sql = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._sql.close)
         self._sql.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, email TEXT, version INTEGER)")
         self._sql.execute("BEGIN")
@@ -81,38 +85,38 @@ class SlowDatabase:
 
     @property
     def capacity(self) -> float:
-        """Queries per second that it can serve, C / s."""
+        """How many queries it can serve per second: C / s."""
         return self.connections / self.service_s
 
     @property
     def waiting(self) -> int:
-        """Queries that wait for a connection now."""
+        """How many queries wait for a connection now."""
         return sum(not turn.done() for turn in self._queue)
 
     async def fetch_user(self, user_id: int) -> UserProfile | Absent:
-        """The user, as the row stands when the service begins, or `ABSENT`."""
-        asked = await self._connection()
+        """The user's row as it is when the service begins, or `ABSENT` if there is none."""
+        asked = await self._take_connection()
         row = self._row(user_id)
         return await self._serve("read", user_id, asked, lambda: ABSENT if row is None else UserProfile(*row))
 
     async def update_user(self, user_id: int, email: str | None = None) -> int:
-        """Give the user a new e-mail address (by default one that holds the commit number); return the commit.
+        """Give the user a new e-mail address, by default one that holds the commit number; return that number.
 
-        A caller that is cancelled while the write is in service does not learn that it commits: it does.
+        A write commits also if its caller is cancelled while it is in service. The caller does not learn of the commit.
         """
-        asked = await self._connection()
+        asked = await self._take_connection()
         return await self._serve("write", user_id, asked, lambda: self._write(user_id, email))
 
     def stale_s(self, user_id: int, commit: int, at: float) -> float:
-        """For how many seconds `commit` had been out of date for this user at the time `at`; 0.0 if it was not."""
+        """How long, in seconds, `commit` had been out of date for this user at the time `at`; 0.0 if it was not."""
         history = self._history.get(user_id)
         if history is None:
             return 0.0
         newer = bisect_right(history, commit, key=lambda item: item[0])
         return max(0.0, at - history[newer][1]) if newer < len(history) else 0.0
 
-    async def _connection(self) -> float:
-        """Wait for a connection, in order of arrival; return when it was asked for."""
+    async def _take_connection(self) -> float:
+        """Wait for a connection, in order of arrival; return the time at which the waiting began."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
         if self._free:
@@ -123,12 +127,13 @@ class SlowDatabase:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the connection had just been handed over
+            if not turn.cancelled():  # the connection had just been handed over: pass it on
                 self._release()
             raise
         return asked
 
     def _release(self) -> None:
+        """Hand the connection to the first query in the queue that has not been cancelled."""
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():
@@ -137,13 +142,13 @@ class SlowDatabase:
         self._free += 1
 
     def _serve(self, kind: Kind, key: int, asked: float, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Keep the connection busy for the service time, then do the work, whether or not the caller still waits."""
+        """Keep the connection busy for the service time, then do the work, also if the caller no longer waits."""
         loop = asyncio.get_running_loop()
-        seen = current_request.get()
-        if seen is not None:
-            seen.queries += 1
+        request = current_request.get()
+        if request is not None:
+            request.queries += 1
         now = loop.time()
-        self.queries.append(Query(kind, key, seen.number if seen else None, asked, now, now + self.service_s))
+        self.queries.append(Query(kind, key, request.number if request else None, asked, now, now + self.service_s))
         answer: asyncio.Future[T] = loop.create_future()
 
         def end() -> None:
@@ -164,7 +169,7 @@ class SlowDatabase:
         sql = "SELECT id, username, email, version FROM users WHERE id = ?"
         try:
             row: tuple[Any, ...] | None = self._sql.execute(sql, (user_id,)).fetchone()
-        except OverflowError:  # more than 64 bits: nobody has that number
+        except OverflowError:  # an id of more than 64 bits: there is no such user
             return None
         except Exception:
             self._release()

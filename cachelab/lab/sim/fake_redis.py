@@ -1,13 +1,13 @@
-"""Redis in virtual time: one fakeredis that several simulated nodes share, with latency, time-outs and faults.
+"""Redis in virtual time: one fakeredis server for several simulated nodes, with latency, time-outs and faults.
 
     redis = lab.FakeRedis(lab.Down(10, 20), latency_s=0.001, timeout_s=0.1)
     node_a, node_b = redis.client(), redis.client()
 
-Build it inside the scenario. A command takes effect half a round trip after it was sent, also if its caller has given
-up by then, and the reply needs the other half. To connect takes one round trip more. Keys expire on the virtual clock.
+Build it inside the scenario. A command takes effect half a round trip after it was sent, even if its caller has given
+up by then. The reply takes the other half. Connecting takes one round trip more. Keys expire on the virtual clock.
 
-Not simulated: commands that block on the server (BLPOP, XREAD BLOCK) raise NotImplementedError, and TIME, streams and
-the life of single hash fields read the real clock, inside fakeredis.
+Not simulated: commands that block on the server (BLPOP, XREAD BLOCK) raise NotImplementedError. TIME, streams and the
+TTLs of single hash fields read the real clock inside fakeredis.
 """
 
 from __future__ import annotations
@@ -34,18 +34,20 @@ __all__ = ["FakeRedis", "Hanging", "virtual_server"]
 
 @dataclass(frozen=True)
 class Hanging:
-    """The server takes every command and connection, and answers nothing, from `start` until before `end`."""
+    """The server accepts commands and connections, and answers none, from `start` until before `end`."""
 
     start: float
     end: float
 
 
 class FakeRedis:
-    """One Redis for all nodes of a simulation.
+    """One Redis server for all nodes of a simulation.
 
     `latency_s` is the round trip in seconds, or a function that draws one. `timeout_s` is how long a client waits for
-    a reply, and for a free connection; None is for ever. Nothing is retried. The faults follow the loop's clock: while
-    it is `Down`, connections break; while it is `Hanging`, what is sent is lost; `Slow` lengthens the round trip.
+    a reply, and for a free connection; None means for ever. Clients retry nothing.
+
+    The faults follow the loop's clock. While the server is `Down`, connections break. While it is `Hanging`, packets
+    that arrive are lost. `Slow` lengthens the round trip.
 
     `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
     """
@@ -66,7 +68,7 @@ class FakeRedis:
         self._server = virtual_server(self._now)
 
     def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
-        """A node's client, a `redis.asyncio` one; `options` go to its connections: `decode_responses=True`, say."""
+        """A `redis.asyncio` client for one node. `options`, such as `decode_responses=True`, go to its connections."""
         pool = BlockingConnectionPool(
             connection_class=_Connection,
             max_connections=max_connections,
@@ -83,16 +85,16 @@ class FakeRedis:
         return Redis.from_pool(pool)
 
     def half_trip(self) -> float:
-        """Seconds for one way at this moment."""
+        """How many seconds a packet takes in one direction, if it is sent now."""
         trip = self._latency_s() if callable(self._latency_s) else self._latency_s
         return (trip + sum(fault.extra_s for fault in self._active() if isinstance(fault, Slow))) / 2
 
     def is_down(self) -> bool:
-        """Whether it refuses at this moment."""
+        """Whether the server refuses connections now."""
         return any(isinstance(fault, Down) for fault in self._active())
 
     def is_hanging(self) -> bool:
-        """Whether it answers nothing at this moment."""
+        """Whether the server answers nothing now."""
         return any(isinstance(fault, Hanging) for fault in self._active())
 
     def _active(self) -> Iterator[Down | Hanging | Slow]:
@@ -100,12 +102,12 @@ class FakeRedis:
 
 
 class _Connection(FakeAsyncRedisConnection):
-    """A connection whose two directions take time; in each, what was sent first arrives first."""
+    """A connection on which each direction takes time. Within a direction, packets arrive in the order of sending."""
 
     def __init__(self, *, network: FakeRedis, **options: Any) -> None:
         super().__init__(**options)
         self._network = network
-        self._greeting = False
+        self._in_handshake = False
 
     async def _connect(self) -> None:
         async with asyncio.timeout(self.socket_connect_timeout):
@@ -117,18 +119,18 @@ class _Connection(FakeAsyncRedisConnection):
                 raise RedisConnectionError("Connection refused.")
             await super()._connect()
         self._network.connections += 1
-        _delay(self, self._network)
+        _add_latency(self, self._network)
 
     async def on_connect_check_health(self, *args: Any, **options: Any) -> None:
-        """Greet the server; the greeting travels with the connection and takes no time of its own."""
-        self._greeting = True
+        """Do the handshake. It takes no time of its own: it is part of the connection's round trip."""
+        self._in_handshake = True
         try:
             await super().on_connect_check_health(*args, **options)
         finally:
-            self._greeting = False
+            self._in_handshake = False
 
     async def read_response(self, *args: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109, as redis-py has it
-        """The next reply. Raises redis-py's TimeoutError after `timeout` or the socket's own, and closes then."""
+        """The next reply. After `timeout`, or else the socket's own, disconnect and raise redis-py's TimeoutError."""
         limit = self.socket_timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
@@ -136,59 +138,59 @@ class _Connection(FakeAsyncRedisConnection):
         except TimeoutError as error:
             await self.disconnect(nowait=True)
             raise RedisTimeoutError("Timeout reading from the server") from error
-        if isinstance(reply, _Broken):
+        if isinstance(reply, _ConnectionLost):
             await self.disconnect(nowait=True)
             raise RedisConnectionError("Connection closed by server.")
         return reply
 
 
-class _Broken:
-    """In the place of a reply: the connection broke."""
+class _ConnectionLost:
+    """Stands in the place of a reply when the connection has broken."""
 
 
-def _delay(connection: Any, network: FakeRedis) -> None:
-    """Make both directions of a new connection take time, by wrapping this one socket and writer of fakeredis."""
-    loop, sock, put = asyncio.get_running_loop(), connection._sock, connection._sock.put_response
-    arrivals = {"there": 0.0, "back": 0.0}
+def _add_latency(connection: Any, network: FakeRedis) -> None:
+    """Make both directions of a new connection take time, by wrapping its socket and its writer."""
+    loop, sock, receive = asyncio.get_running_loop(), connection._sock, connection._sock.put_response
+    last_arrival = {"request": 0.0, "reply": 0.0}
 
-    def send(way: str, arrive: Callable[..., None], *what: Any) -> None:
-        if connection._greeting:
-            arrive(*what)
+    def send(direction: str, arrive: Callable[..., None], *content: Any) -> None:
+        if connection._in_handshake:
+            arrive(*content)
         else:
-            arrivals[way] = max(arrivals[way], loop.time() + network.half_trip())
-            loop.call_at(arrivals[way], arrive, *what)
+            last_arrival[direction] = max(last_arrival[direction], loop.time() + network.half_trip())
+            loop.call_at(last_arrival[direction], arrive, *content)
 
-    def reach(data: list[Any]) -> None:
+    def reach_server(data: list[Any]) -> None:
         if network.is_down():
-            send("back", put, _Broken())
+            send("reply", receive, _ConnectionLost())
         elif not network.is_hanging():
-            network.packets += not connection._greeting
+            network.packets += not connection._in_handshake
             for part in data:
                 sock.sendall(part)
 
     def writelines(data: Iterable[Any]) -> None:
-        send("there", reach, list(data))
+        send("request", reach_server, list(data))
 
-    sock.put_response = lambda reply: send("back", put, reply)
+    sock.put_response = lambda reply: send("reply", receive, reply)
     connection._writer.writelines = writelines
 
 
 def virtual_server(clock: Callable[[], float]) -> FakeServer:
-    """A FakeServer on this clock, which tells subscribers in the order in which they came."""
+    """A FakeServer on this clock. It sends a message to its subscribers in the order in which they subscribed."""
     server: Any = FakeServer()
     make = server.dbs.default_factory
 
-    class OnClock(type(make())):  # type: ignore[misc]
-        time = property(lambda _: clock(), lambda _, __: None)  # fakeredis sets it to the real time with each command
+    class Database(type(make())):  # type: ignore[misc]
+        time = property(lambda _: clock(), lambda _, __: None)  # each command of fakeredis sets it to the real time
 
-    server.dbs = defaultdict(lambda: OnClock(server.lock))
+    server.dbs = defaultdict(lambda: Database(server.lock))
     for name in ("subscribers", "psubscribers", "ssubscribers"):
-        setattr(server, name, defaultdict(_InOrder))
+        setattr(server, name, defaultdict(_OrderedWeakSet))
     return server  # type: ignore[no-any-return]
 
 
-class _InOrder(WeakKeyDictionary[Any, None]):
-    """A weak set that remembers the order; fakeredis' own follows addresses in memory."""
+class _OrderedWeakSet(WeakKeyDictionary[Any, None]):
+    """A weak set in order of insertion. The order of fakeredis' own depends on addresses in memory."""
 
     def add(self, item: Any) -> None:
         self[item] = None

@@ -1,6 +1,8 @@
-"""Faults on a schedule, as wrappers on the loader: the code under test does not know them.
+"""Faults on a schedule, in a wrapper around the loader: the code under test does not know of them.
 
-    load = lab.Faulty(db.fetch_user, Down(10, 20), Failing(30, 40, share=0.5), Slow(50, 60, extra_s=0.2), seed=1)
+    load = lab.Faulty(
+        db.fetch_user, lab.Down(10, 20), lab.Failing(30, 40, share=0.5), lab.Slow(50, 60, extra_s=0.2), seed=1
+    )
 
 A fault holds from `start` until before `end`, in seconds since the beginning of the scenario.
 """
@@ -17,12 +19,12 @@ __all__ = ["Down", "Failing", "Faulty", "OriginError", "Slow"]
 
 
 class OriginError(Exception):
-    """What a faulty origin raises; a real one would raise its driver's error."""
+    """What a faulty origin raises. A real one would raise an error of its driver."""
 
 
 @dataclass(frozen=True)
 class Down:
-    """The origin refuses at once: it costs it nothing, and the caller an error."""
+    """The origin refuses at once. A refused call raises an error and costs the origin nothing."""
 
     start: float
     end: float
@@ -30,7 +32,7 @@ class Down:
 
 @dataclass(frozen=True)
 class Failing:
-    """The origin does the work, and then a `share` (0 to 1) of the answers is an error."""
+    """The origin does the work of every call, and a `share` of the calls (0 to 1) then raises an error."""
 
     start: float
     end: float
@@ -39,7 +41,7 @@ class Failing:
 
 @dataclass(frozen=True)
 class Slow:
-    """The way to the origin takes `extra_s` seconds more. For less capacity change the database's `service_s`."""
+    """The way to the origin takes `extra_s` seconds longer. To lower its capacity, raise the database's `service_s`."""
 
     start: float
     end: float
@@ -47,7 +49,7 @@ class Slow:
 
 
 class Faulty:
-    """`load` with faults: the same interface, `delete` included. Which answers fail depends on `seed` alone."""
+    """`load` with faults and the same interface, `delete` included. The same `seed` makes the same calls fail."""
 
     def __init__(self, load: Callable[[Any], Awaitable[Any]], *faults: Down | Failing | Slow, seed: int = 1) -> None:
         for fault in faults:
@@ -56,15 +58,15 @@ class Faulty:
             if isinstance(fault, Failing) and not 0 <= fault.share <= 1:
                 raise ValueError(f"The share of failing answers is between 0 and 1: {fault}.")
             if isinstance(fault, Slow) and not fault.extra_s >= 0:
-                raise ValueError(f"What is slow takes extra_s >= 0 seconds more: {fault}.")
+                raise ValueError(f"A slow origin takes extra_s >= 0 seconds longer: {fault}.")
         self._load = load
         self._faults = faults
-        self._chance = Random(f"{seed}/faults")
+        self._random = Random(f"{seed}/faults")
         if hasattr(load, "delete"):
             self.delete = load.delete
 
     async def __call__(self, key: Any) -> Any:
-        """What `load(key)` answers. Raises `OriginError` as the faults of this moment want it."""
+        """What `load(key)` returns. Raises `OriginError` if an active fault makes this call fail."""
         now = asyncio.get_running_loop().time()
         active = [fault for fault in self._faults if fault.start <= now < fault.end]
         for fault in active:
@@ -74,6 +76,6 @@ class Faulty:
                 await asyncio.sleep(fault.extra_s)
         answer = await self._load(key)
         for fault in active:
-            if isinstance(fault, Failing) and self._chance.random() < fault.share:
+            if isinstance(fault, Failing) and self._random.random() < fault.share:
                 raise OriginError(f"the query failed ({now:.3f} s)")
         return answer

@@ -1,7 +1,7 @@
-"""What one request caused, found without any plumbing: a context variable goes wherever the request goes.
+"""Listeners for caches and stores: `listen` files each event with the request that caused it, `EventLog` with its time.
 
-`replay` sets the variable for each request; the slow database counts its queries there, and a cache that was built
-with `listen=lab.listen` leaves its records there. A background task that a request starts carries it along as well.
+`listen` finds the request in a context variable, so that no function has to pass it on. `replay` sets the variable for
+each request, and a task that the request starts inherits it. The slow database counts its queries there as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["EventLog", "RequestEvents", "current_request", "listen"]
 
 @dataclass(slots=True)
 class RequestEvents:
-    """What the instruments saw of one request: its number, its queries at the origin, what the caches told."""
+    """What one request caused: its number, how many queries it made at the origin, and the events of the caches."""
 
     number: int
     queries: int = 0
@@ -29,19 +29,23 @@ current_request: ContextVar[RequestEvents | None] = ContextVar("current_request"
 
 
 def listen(event: Record | Fact) -> None:
-    """Give this to a cache as `listen=lab.listen`, and its records stand in the trace of `lab.replay`."""
-    seen = current_request.get()
-    if seen is not None:
+    """Give this to a cache as `listen=lab.listen`: its records then appear in the result of `lab.replay`.
+
+    Outside a replay it ignores what it hears.
+    """
+    request = current_request.get()
+    if request is not None:
         if isinstance(event, Record):
-            seen.records.append(event)
+            request.records.append(event)
         else:
-            seen.facts.append(event)
+            request.facts.append(event)
 
 
 class EventLog(list[tuple[float, Record | Fact]]):
-    """A listener for caches and stores that writes down what it hears: pairs of seconds on the loop's clock and event.
+    """A listener that keeps each event with its time: a list of pairs (seconds on the loop's clock, event).
 
-    Give the same one to a cache and to its store, and `lab.plot_lifetimes` draws it.
+    Give the same log to a cache and to its store as `listen=`, and `lab.plot_lifetimes` draws it. It is a list like any
+    other, so an empty one is false: test a listener with `is not None`, as `Cache` and the stores do.
     """
 
     def __call__(self, event: Record | Fact) -> None:

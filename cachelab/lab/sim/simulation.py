@@ -1,8 +1,8 @@
 """Two ways to run a scenario in virtual time: `simulate` from a notebook, `run` from plain code.
 
-A notebook already has a running event loop, and it must stay able to stop the cell. So `simulate` runs the virtual
-loop in short slices, each from a plain callback of the notebook's loop (where no task is current, which every Python
-version accepts), and while a slice runs an interrupt raises at once, in an endless loop too.
+A notebook already has a running event loop, and that loop must still be able to stop the cell. So `simulate` runs the
+virtual loop in short slices. Each slice runs in a plain callback of the notebook's loop: no task is current there, and
+every Python version accepts that. During a slice an interrupt raises KeyboardInterrupt at once, in an endless loop too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from cachelab.lab.sim.virtual_loop import VirtualLoop
 __all__ = ["run", "simulate"]
 
 T = TypeVar("T")
-SLICE_S = 0.05  # real seconds a simulation runs before the notebook's own loop gets its turn
+SLICE_S = 0.05  # real seconds for which a simulation runs before the notebook's own loop gets its turn
 
 
 def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
-    """Run `scenario(*args)` in virtual time and return its result; for plain code, where no loop is running."""
+    """Run `scenario(*args)` in virtual time from plain code, where no event loop is running, and return its result."""
     loop = VirtualLoop()
     task = loop.create_task(scenario(*args))
     task.add_done_callback(lambda _: loop.stop())
@@ -33,7 +33,7 @@ def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
             _run_slice(loop)
     finally:
         loop.close()
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # if it was interrupted, the caller knows
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # the caller knows that it was interrupted
     return task.result()
 
 
@@ -48,24 +48,24 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
     task = loop.create_task(scenario(*args))
     task.add_done_callback(lambda _: loop.stop())
 
-    def drive() -> None:
+    def next_slice() -> None:
         error: BaseException | None = None
         interrupted = False
         try:
             if not result.cancelled():
                 _run_slice(loop)
                 if not task.done():
-                    outer.call_soon(drive)
+                    outer.call_soon(next_slice)
                     return
         except KeyboardInterrupt:
             interrupted = True
         except BaseException as raised:
             error = raised
-        at = loop._now
+        at = loop.time()
         loop.close()
         if interrupted:
             result.cancel(f"interrupted at {at:.3f} s of virtual time")
-            signal.raise_signal(signal.SIGINT)  # the notebook's own handler has its say as well
+            signal.raise_signal(signal.SIGINT)  # for the notebook's own handler
         elif error is not None:
             result.set_exception(error)
         elif task.cancelled():
@@ -77,27 +77,27 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
             else:
                 result.set_exception(failed)
 
-    outer.call_soon(drive)
-    return await result  # if this is cancelled, `drive` is already queued before the wake-up, and closes the loop first
+    outer.call_soon(next_slice)
+    return await result  # if this is cancelled, `next_slice` is already queued and closes the loop before the wake-up
 
 
 def _run_slice(loop: VirtualLoop) -> None:
-    """One slice, in which Ctrl-C raises KeyboardInterrupt; Jupyter's own handler would wait for the slice to end.
+    """Run one slice, in which an interrupt raises KeyboardInterrupt. Jupyter's handler would wait for the slice to end.
 
-    It is raised inside a task's own code, where a `finally` can see it. Between two tasks it would make the loop lose
-    one of them, so there it only ends the slice, unless it is asked for twice.
+    KeyboardInterrupt is raised inside a task's own code, so that its `finally` blocks run. Raised between two tasks, it
+    would make the loop lose one of them. So there the first interrupt only ends the slice, and the second one raises.
     """
     if threading.current_thread() is not threading.main_thread():
         loop.run_slice(SLICE_S)
         return
-    asked = 0
+    interrupts = 0
 
     def interrupt(_signal: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked += 1
+        nonlocal interrupts
+        interrupts += 1
         loop.stop()
         while frame is not None and frame.f_code is not VirtualLoop.run_slice.__code__:
-            if asked > 1 or frame.f_code.co_flags & inspect.CO_COROUTINE:
+            if interrupts > 1 or frame.f_code.co_flags & inspect.CO_COROUTINE:
                 raise KeyboardInterrupt
             frame = frame.f_back
 
@@ -106,5 +106,5 @@ def _run_slice(loop: VirtualLoop) -> None:
         loop.run_slice(SLICE_S)
     finally:
         signal.signal(signal.SIGINT, handler)
-    if asked:
+    if interrupts:
         raise KeyboardInterrupt

@@ -1,12 +1,12 @@
-"""Play a workload against a cache, or against anything that can be called with a key, and write down what happened.
+"""Play a workload against a cache, or against anything that can be called with a key, and record what happened.
 
-Every request is a task of its own that starts at its own time, answered or not the one before: an open loop.
+Every request is a task of its own that starts at its own time, whether or not the one before is answered: an open loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from cachelab.cache import Cache
@@ -28,76 +28,110 @@ async def replay(
     db: SlowDatabase | None = None,
     write: Get | None = None,
 ) -> ReplayResult:
-    """Send every request at its time and return the trace once all are answered.
+    """Send every request at its time, and return the result once all are answered.
 
-    `get`    what answers a read: a Cache or an async function of the key; a list of them, one for each node
-    `db`     the origin: its queries go into the trace, and answers are scored by how long they were out of date
-    `write`  what does a write, an async function of the key; by default `db.update_user`, which tells no cache
+    `get`    what answers a read: a Cache or an async function of the key; a list has one for each node
+    `db`     the origin: its queries become part of the result, and answers are scored by how long they were out of date
+    `write`  what does a write: an async function of the key, by default `db.update_user`, which no cache learns of
 
-    An answer that raises is a row with the result "error". Raises ValueError if the nodes do not match the list.
+    A request that raises becomes a row with the result "error". Raises ValueError if the workload has no requests, more
+    nodes than the list, or writes for which there is neither `write` nor `db`.
     """
     requests = workload.requests() if isinstance(workload, Workload) else sorted(workload)
-    answers = [one.get if isinstance(one, Cache) else one for one in (get if isinstance(get, Sequence) else [get])]
-    if not requests:
-        raise ValueError("The workload has no requests: give it more seconds or a higher rate.")
-    if len(answers) <= max(request.node for request in requests):
-        raise ValueError(f"The workload has more nodes than the {len(answers)} given to replay: one `get` per node.")
+    reads = [one.get if isinstance(one, Cache) else one for one in (get if isinstance(get, Sequence) else [get])]
     if write is None and db is not None:
         write = db.update_user
-    if write is None and any(request.write for request in requests):
-        raise ValueError("The workload has writes: say what does them with write=, or give replay the database as db=.")
+    _check(requests, len(reads), write)
 
     loop = asyncio.get_running_loop()
     start = loop.time()
     queries_before = len(db.queries) if db else 0
     rows: list[Row | None] = [None] * len(requests)
-    running: dict[int, asyncio.Task[None]] = {}  # a loop alone holds its tasks only weakly
-    all_answered = loop.create_future()
-    left = len(requests)
 
-    async def serve(number: int, request: Request) -> None:
-        nonlocal left
-        seen = RequestEvents(number)
-        current_request.set(seen)
+    async def serve(number: int, done: Callable[[int], None]) -> None:
+        request = requests[number]
+        events = RequestEvents(number)
+        current_request.set(events)
         began = loop.time()
         value, error = None, ""
         try:
-            value = await (write(request.key) if request.write and write else answers[request.node](request.key))
+            value = await (write(request.key) if request.write and write else reads[request.node](request.key))
         except (Exception, asyncio.CancelledError) as raised:  # a shared load may pass a cancellation on
             error = type(raised).__name__
-        ended = loop.time()
-        record = seen.records[-1] if seen.records else None  # the last to tell is the one the caller asked
-        guess = "miss" if seen.queries or error else "hit"
-        commit = None if request.write else getattr(value, "commit", None)
-        rows[number] = Row(
-            when=began - start,
-            node=request.node,
-            key=request.key,
-            op="write" if request.write else "read",
-            cache=record.cache if record else "",
-            outcome="" if request.write else record.outcome if record else guess,
-            result="error" if error else "absent" if value is ABSENT else "value",
-            latency_s=round(ended - began, 9),  # what the clock adds in the 12th place is nobody's latency
-            version=commit,
-            stale_s=db.stale_s(request.key, commit, ended) if db and commit is not None else 0.0,
-            error=error,
-        )
-        del running[number]
-        left -= 1
-        if not left:
-            all_answered.set_result(None)
+        rows[number] = _row(request, events, value, error, start=start, began=began, ended=loop.time(), db=db)
+        done(number)
 
-    def arrive(number: int) -> None:
-        running[number] = loop.create_task(serve(number, requests[number]))
-        if number + 1 < len(requests):
-            loop.call_at(start + requests[number + 1].when, arrive, number + 1)
-
-    loop.call_at(start + requests[0].when, arrive, 0)
-    await all_answered
+    await _open_loop([request.when for request in requests], serve)
     return ReplayResult(
         rows=[row for row in rows if row is not None],
         queries=db.queries[queries_before:] if db else [],
         seconds=workload.seconds if isinstance(workload, Workload) else requests[-1].when,
         start=start,
         capacity=db.capacity if db else None,
+    )
+
+
+def _check(requests: Sequence[Request], nodes: int, write: Get | None) -> None:
+    """Raise ValueError if these requests can not be sent to so many nodes."""
+    if not requests:
+        raise ValueError("The workload has no requests: give it more seconds or a higher rate.")
+    if nodes <= max(request.node for request in requests):
+        raise ValueError(f"The workload has more nodes than the {nodes} given to replay: one `get` per node.")
+    if write is None and any(request.write for request in requests):
+        raise ValueError("The workload has writes: say what does them with write=, or give replay the database as db=.")
+
+
+async def _open_loop(
+    times: Sequence[float], serve: Callable[[int, Callable[[int], None]], Coroutine[Any, Any, None]]
+) -> None:
+    """Start a task `serve(number, done)` at each of these times from now on, and wait until all have called `done`."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    running: dict[int, asyncio.Task[None]] = {}  # asyncio keeps only weak references to tasks
+    all_done = loop.create_future()
+    left = len(times)
+
+    def done(number: int) -> None:
+        nonlocal left
+        del running[number]
+        left -= 1
+        if not left:
+            all_done.set_result(None)
+
+    def arrive(number: int) -> None:
+        running[number] = loop.create_task(serve(number, done))
+        if number + 1 < len(times):
+            loop.call_at(start + times[number + 1], arrive, number + 1)
+
+    loop.call_at(start + times[0], arrive, 0)
+    await all_done
+
+
+def _row(
+    request: Request,
+    events: RequestEvents,
+    value: Any,
+    error: str,
+    *,
+    start: float,
+    began: float,
+    ended: float,
+    db: SlowDatabase | None,
+) -> Row:
+    """The row of a request that ended with this value or error."""
+    record = events.records[-1] if events.records else None  # the last cache to report is the one that was called
+    guess = "miss" if events.queries or error else "hit"
+    commit = None if request.write else getattr(value, "commit", None)
+    return Row(
+        when=began - start,
+        node=request.node,
+        key=request.key,
+        op="write" if request.write else "read",
+        cache=record.cache if record else "",
+        outcome="" if request.write else record.outcome if record else guess,
+        result="error" if error else "absent" if value is ABSENT else "value",
+        latency_s=round(ended - began, 9),  # the 12th place holds only the rounding errors of the clock
+        version=commit,
+        stale_s=db.stale_s(request.key, commit, ended) if db and commit is not None else 0.0,
+        error=error,
     )

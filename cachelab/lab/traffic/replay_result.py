@@ -1,4 +1,4 @@
-"""The trace: one row for each request, and the few summaries that the chapters need."""
+"""The result of a replay: one row for each request, and the few summaries that the chapters need."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from cachelab.lab.sim.database import Query
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Row", "ReplayResult"]
+__all__ = ["ReplayResult", "Row"]
 
 
 class Row(NamedTuple):
-    """One request: seconds since the start, where, what, how it was answered, how long it took, how stale it was.
+    """One request: when and where it came, what it asked for, how it was answered, after how long, and how stale.
 
-    `cache` is the name of the cache that answered the caller, "" where none told; then `outcome` is "miss" if the
-    request made a query and "hit" if not. `version` is the commit number of the answer, None if it had none.
+    `when`       seconds since the start of the replay
+    `op`         "read" or "write"
+    `cache`      the name of the cache that the request called; "" if no cache reported to `lab.listen`
+    `outcome`    as that cache reported it; without a report, "hit" if the request made no query and raised no error,
+                 otherwise "miss"; "" for a write
+    `result`     "value", "absent" or "error"; `error` is the name of the error's type
+    `version`    the commit number of the answer, None if it had none
+    `stale_s`    for how many seconds the answer had been out of date when it arrived
     """
 
     when: float
@@ -38,9 +44,10 @@ class Row(NamedTuple):
 
 @dataclass
 class ReplayResult:
-    """What `replay` saw. `frame` has the rows as a DataFrame, `queries` the origin's side of it.
+    """What happened in a replay: the `rows`, and the `queries` that the origin served meanwhile.
 
-    Ratios and percentiles are over reads. `seconds` is the length of the workload, `capacity` the origin's C / s.
+    Ratios and percentiles are over reads. `seconds` is the length of the workload. `start` is when the replay began, in
+    seconds on the loop's clock. `capacity` is how many queries per second the origin can serve.
     """
 
     rows: list[Row]
@@ -58,10 +65,10 @@ class ReplayResult:
 
     @cached_property
     def reads(self) -> list[Row]:
-        """The rows that are reads. Raises ValueError if there are none: nothing can be said about their latency."""
+        """The rows that are reads. Raises ValueError if there are none, for then nothing can be said about them."""
         reads = [row for row in self.rows if row.op == "read"]
         if not reads:
-            raise ValueError("This trace has no reads: give the workload a rate above 0 reads per second.")
+            raise ValueError("This result has no reads: give the workload a rate above 0 reads per second.")
         return reads
 
     def share(self, *outcomes: str) -> float:
@@ -90,7 +97,7 @@ class ReplayResult:
 
     @property
     def mean_latency_s(self) -> float:
-        """Mean seconds from asking to the answer."""
+        """The mean time from a request to its answer, in seconds."""
         return math.fsum(row.latency_s for row in self.reads) / len(self.reads)
 
     @cached_property
@@ -99,7 +106,7 @@ class ReplayResult:
         return sorted(row.latency_s for row in self.reads)
 
     def percentile_s(self, percent: float) -> float:
-        """The latency in seconds that `percent` % of the reads do not exceed (the nearest rank)."""
+        """The latency in seconds that `percent` % of the reads do not exceed, by the nearest rank."""
         ranked = self.sorted_latencies_s
         return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 
@@ -109,14 +116,14 @@ class ReplayResult:
         return sum(query.kind == "read" for query in self.queries) / self.seconds
 
     def queries_per_second(self, bin_s: float = 1.0) -> list[float]:
-        """Queries that began in each interval of `bin_s` seconds, per second, from the start on."""
+        """The rate of queries in each interval of `bin_s` seconds from the start on, counted by when they began."""
         counts = [0] * (1 + int(max((query.began - self.start for query in self.queries), default=0.0) / bin_s))
         for query in self.queries:
             counts[int((query.began - self.start) / bin_s)] += 1
         return [count / bin_s for count in counts]
 
     def digest(self) -> str:
-        """A fingerprint of every row and query, to the nanosecond: the same seed must give the same one anywhere."""
+        """A fingerprint of every row and query, to the nanosecond. The same seed gives the same digest everywhere."""
         sha = hashlib.sha256()
         for row in self.rows:
             sha.update(repr(tuple(round(x, 9) if isinstance(x, float) else x for x in row)).encode())

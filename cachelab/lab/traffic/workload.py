@@ -1,12 +1,13 @@
-"""Workloads: who asks for what, when. Zipf popularity, Poisson arrivals, an open loop, all of it seeded.
+"""Workloads: which key is requested when. Zipf popularity, Poisson arrivals, an open loop, all of it seeded.
 
-Problem: a loop that waits for each answer before it asks again slows down together with the system under test and so
-    hides its queues (coordinated omission).
-Idea: decide all arrivals beforehand. They come when they come, whether or not the last answer is back.
-Guarantee: the same numbers give the same requests on every machine and Python version: times are rounded to a
-    microsecond, and reads, writes, keys and nodes draw from streams of their own, so that adding writes moves no read.
-Not guaranteed: that your traffic looks like this; a trace of your own does.
-Cost: a few microseconds for each request, paid before the simulation starts.
+Problem: a loop that waits for each answer before it sends the next request slows down together with the system under
+    test, and so it hides the system's queues (coordinated omission).
+Idea: decide the times of all requests beforehand. Each is sent at its time, whether or not the last one is answered.
+Guarantee: the same numbers give the same requests on every machine and Python version. Times are rounded to a
+    microsecond. Reads, writes, keys and nodes draw from random streams of their own, so that adding writes changes no
+    read.
+Not guaranteed: that your traffic looks like this. Only a trace of your own traffic does.
+Cost: a few microseconds for each request, before the simulation starts.
 Source: Yang et al., OSDI'20 (Twemcache traces) for Zipf; Schroeder et al., NSDI'06 for open and closed loops.
 """
 
@@ -25,7 +26,7 @@ __all__ = ["Request", "Workload", "zipf_popularity"]
 
 
 class Request(NamedTuple):
-    """One request: seconds since the start, node 0 to N-1, key, and whether it is a write."""
+    """One request: seconds since the start, the node (0 to N-1), the key, and whether it is a write."""
 
     when: float
     node: int
@@ -35,12 +36,12 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """`rate` reads per second for `seconds`, over keys 1 to `keys`, key 1 the most popular.
+    """`rate` reads per second for `seconds`, over the keys 1, the most popular, to `keys`.
 
-    `zipf`        popularity of the key of rank r is proportional to r ** -zipf; 0 makes all keys equal
-    `write_rate`  writes per second, on top of the reads, with the same popularity
-    `nodes`       each request goes to one of so many nodes, at random
-    `seed`        another seed, another sample of the same traffic
+    `zipf`        the popularity of the key of rank r is proportional to r ** -zipf; 0 makes all keys equally popular
+    `write_rate`  writes per second, in addition to the reads and with the same popularity
+    `nodes`       how many nodes there are; each request goes to one of them at random
+    `seed`        another seed gives another sample of the same traffic
     """
 
     rate: float
@@ -62,14 +63,15 @@ class Workload:
             raise ValueError("A workload needs a length above 0 seconds (seconds=) and a skew of 0 or more (zipf=).")
 
     def popularity(self) -> list[float]:
-        """The probability of each key, most popular first; the sum is 1."""
+        """The probability of each key, the most popular first. The sum is 1."""
         return zipf_popularity(self.keys, self.zipf)
 
     def requests(self) -> list[Request]:
-        """All requests in order of time."""
+        """All requests, in order of time."""
         return list(_requests(self))
 
     def _stream(self, name: str, rate: float) -> list[Request]:
+        """The requests of one kind, `name` being "reads" or "writes"."""
         arrivals, keys, nodes = (Random(f"{self.seed}/{name}/{what}") for what in ("arrivals", "keys", "nodes"))
         cumulative = list(accumulate(self.popularity()))
         last = self.keys - 1
@@ -86,13 +88,13 @@ class Workload:
 
 
 def zipf_popularity(keys: int, exponent: float) -> list[float]:
-    """The probability of each key, most popular first: rank r in proportion to r ** -exponent. The sum is 1."""
+    """The probability of each key, the most popular first: proportional to rank ** -exponent. The sum is 1."""
     weights = [rank**-exponent for rank in range(1, keys + 1)]
-    total = math.fsum(weights)  # `sum` rounds otherwise from Python 3.12 on
+    total = math.fsum(weights)  # `sum` rounds in another way from Python 3.12 on
     return [weight / total for weight in weights]
 
 
-@lru_cache(maxsize=4)  # the same traffic meets one variant after the other
+@lru_cache(maxsize=4)  # the same workload is usually replayed several times, against one variant after the other
 def _requests(workload: Workload) -> tuple[Request, ...]:
     reads = workload._stream("reads", workload.rate)
     return tuple(merge(reads, workload._stream("writes", workload.write_rate)))
