@@ -1,4 +1,4 @@
-"""The picture of an exam's item: a lane for each caller and load, and what each of them did, step by step."""
+"""The picture of an exam's item, with a lane for each caller and load. The report itself is text and draws nothing."""
 
 from __future__ import annotations
 

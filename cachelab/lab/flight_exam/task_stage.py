@@ -1,4 +1,7 @@
-"""The stage on tasks: callers are tasks of an event loop, in virtual time wherever the subject allows it."""
+"""The stage on tasks, one of the two ways to run a script; the exam chooses by the kind of the subject.
+
+Callers are tasks of an event loop, in virtual time wherever the subject allows it.
+"""
 
 from __future__ import annotations
 

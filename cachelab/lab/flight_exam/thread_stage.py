@@ -1,4 +1,7 @@
-"""The stage on threads: callers are threads, which run in real time and cannot be cancelled."""
+"""The stage on threads, one of the two ways to run a script; the exam chooses by the kind of the subject.
+
+Callers are threads, which run in real time and cannot be cancelled.
+"""
 
 from __future__ import annotations
 
