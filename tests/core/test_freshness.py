@@ -28,7 +28,7 @@ def stamped(value: Any = "value", *, ttl: float = 60.0, load_time_s: float = 0.0
 @PROPERTY
 @given(expires=MOMENTS, fresh_until=MOMENTS, refresh_from=MOMENTS)
 def test_an_entry_keeps_its_moments_in_order(expires: float, fresh_until: float, refresh_from: float) -> None:
-    """Whatever it is given, an entry's refresh is no later than the end of its freshness, which is within its lifetime."""
+    """Whatever it is given, refresh_from is not after fresh_until, and fresh_until is not after expires."""
     entry = Entry("value", expires, fresh_until, refresh_from)
     assert entry.expires == expires
     assert entry.fresh_until == min(fresh_until, expires)

@@ -1,4 +1,4 @@
-"""Freshness in stacks of caches, in virtual time: age travels up, so an entry that is stale below is not fresh above."""
+"""Freshness in stacks of caches, in virtual time: age travels up, so an entry is not fresh above if it is stale below."""
 
 import asyncio
 from random import Random
