@@ -1,7 +1,7 @@
 """The eviction policies once more, slow and obvious: each rule in plain lists, as one would play it with cards.
 
-A list has its oldest (or least recently used) key at the front. Nothing here is shared with the package but the digest
-of a key for the sketch, which is a hash and has no obvious form.
+A list has its oldest (or least recently used) key at the front. The models share nothing with the package except the
+digest of a key for the sketch, which is a hash and has no obvious form.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ Queue = list[Key]
 
 
 class Model:
-    """What `Policy` promises; `resident()` are those that are in."""
+    """The calls of a `Policy`. `resident()` is the set of the keys that are in the cache."""
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
@@ -40,14 +40,14 @@ class Model:
 
 
 class FIFOModel(Model):
-    """Used or not, the queue stays as it is."""
+    """A queue that a use does not change."""
 
     def hit(self, key: Key) -> None:
         pass
 
 
 class LRUModel(Model):
-    """Whoever is used goes to the back."""
+    """A queue in which a key that is used goes to the back."""
 
     def hit(self, key: Key) -> None:
         self.queue.remove(key)
@@ -55,7 +55,7 @@ class LRUModel(Model):
 
 
 class LFUModel(LRUModel):
-    """A queue by last use, and a count of uses since the key came: the first with the lowest count leaves."""
+    """A queue by last use, and a count of uses since each key came: the first with the lowest count is evicted."""
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
@@ -76,20 +76,20 @@ class LFUModel(LRUModel):
 
 
 class SIEVEModel(Model):
-    """A queue, the set of the visited, and a hand: the key it points at, or None for past the newest."""
+    """A queue, the set of marked keys, and a hand: the key that it is at, or None after the newest."""
 
     def __init__(self, bound: int) -> None:
         super().__init__(bound)
-        self.visited: set[Key] = set()
+        self.marked: set[Key] = set()
         self.hand: tuple[Key] | None = None
 
     def hit(self, key: Key) -> None:
-        self.visited.add(key)
+        self.marked.add(key)
 
     def evict(self) -> Key:
         at = self.queue.index(self.hand[0]) if self.hand else 0
-        while self.queue[at] in self.visited:
-            self.visited.remove(self.queue[at])
+        while self.queue[at] in self.marked:
+            self.marked.remove(self.queue[at])
             at = (at + 1) % len(self.queue)
         victim = self.queue[at]
         self.hand = (victim,)
@@ -101,13 +101,13 @@ class SIEVEModel(Model):
         if self.hand == (key,):
             self.hand = (self.queue[at + 1],) if at + 1 < len(self.queue) else None
         self.queue.remove(key)
-        self.visited.discard(key)
+        self.marked.discard(key)
 
 
 class S3FIFOModel(Model):
     """Three queues and a count of uses, in the words of the paper.
 
-    `papers_start`  the small queue may fill the whole cache before the first eviction, as in the paper
+    `papers_start`  whether the small queue may fill the whole cache before the first eviction, as in the paper
     """
 
     def __init__(self, bound: int, *, papers_start: bool = False) -> None:
@@ -116,7 +116,7 @@ class S3FIFOModel(Model):
         self.main: Queue = []
         self.ghost: Queue = []
         self.uses: dict[Key, int] = {}
-        self.starting = not papers_start
+        self.bounds_small = not papers_start
 
     def resident(self) -> set[Key]:
         return {*self.small, *self.main}
@@ -129,14 +129,14 @@ class S3FIFOModel(Model):
         if key in self.ghost:
             self.ghost.remove(key)
             self.main.append(key)
-        elif self.starting and len(self.small) >= self.bound // 10:
+        elif self.bounds_small and len(self.small) >= self.bound // 10:
             self.main.append(key)
         else:
             self.small.append(key)
         del self.ghost[: max(0, len(self.ghost) - len(self.resident()) * 9 // 10)]
 
     def evict(self) -> Key:
-        self.starting = False
+        self.bounds_small = False
         if len(self.small) >= len(self.resident()) // 10:
             while self.small:
                 key = self.small.pop(0)
@@ -156,7 +156,7 @@ class S3FIFOModel(Model):
 
 
 class SketchModel:
-    """The most that was noted at each place, as a dict."""
+    """The highest count that was noted at each place, in a dict."""
 
     def __init__(self, capacity: int) -> None:
         self.counts: Counter[int] = Counter()
@@ -195,7 +195,7 @@ class WTinyLFUModel(Model):
         self.count(key, self.counts[key])
         was_on_probation = key in self.probation
         segment = self.window if key in self.window else self.protected
-        self._leave(key)
+        self._take_out(key)
         segment.append(key)
         if was_on_probation and 5 * len(self.protected) > 4 * (len(self.probation) + len(self.protected)):
             self.probation.append(self.protected.pop(0))
@@ -220,17 +220,17 @@ class WTinyLFUModel(Model):
         candidate, victim = self.window[:1], (self.probation or self.protected)[:1]
         if candidate and victim and self.counts[candidate[0]] > self.counts[victim[0]]:
             self.probation.append(self.window.pop(0))
-            loser = victim[0]
+            evicted = victim[0]
         else:
-            loser = (candidate or victim)[0]
-        self.remove(loser)
-        return loser
+            evicted = (candidate or victim)[0]
+        self.remove(evicted)
+        return evicted
 
     def remove(self, key: Key) -> None:
         self.sketch.note(key, self.counts.pop(key))
-        self._leave(key)
+        self._take_out(key)
 
-    def _leave(self, key: Key) -> None:
+    def _take_out(self, key: Key) -> None:
         for segment in (self.window, self.probation, self.protected):
             if key in segment:
                 segment.remove(key)

@@ -1,4 +1,4 @@
-"""libcachesim, the referee of the eviction policies: the authors of SIEVE and S3-FIFO keep it. In tests only."""
+"""libcachesim, the referee of the eviction policies, by the authors of SIEVE and S3-FIFO. Only tests use it."""
 
 import struct
 import time
@@ -17,12 +17,12 @@ NAMES = {
     "SIEVE": "Sieve",
     "WTinyLFU": "WTinyLFU",
 }
-"""Our names, and the referee's."""
+"""The referee's name for each policy of ours."""
 NEVER = -1
 
 
 class Verdict(NamedTuple):
-    """How many of the requests hit, and how many seconds of processor time the referee took to say so."""
+    """How many of the requests hit, and how many seconds of processor time the referee took."""
 
     hits: int
     seconds: float
@@ -31,16 +31,16 @@ class Verdict(NamedTuple):
 def write_trace(keys: Sequence[int], path: Path) -> Path:
     """Write a trace in the referee's binary format: time, key, size 1, and the number of the key's next request."""
     next_use: dict[int, int] = {}
-    lines: list[bytes] = []
+    records: list[bytes] = []
     for number in range(len(keys) - 1, -1, -1):
-        lines.append(struct.pack("<IQIq", number, keys[number], 1, next_use.get(keys[number], NEVER)))
+        records.append(struct.pack("<IQIq", number, keys[number], 1, next_use.get(keys[number], NEVER)))
         next_use[keys[number]] = number
-    path.write_bytes(b"".join(reversed(lines)))
+    path.write_bytes(b"".join(reversed(records)))
     return path
 
 
 def process_trace(policy: str, size: int, trace: Path, **options: Any) -> Verdict:
-    """Replay a trace, as `write_trace` wrote it, through the referee's version of a policy of ours."""
+    """Replay a trace that `write_trace` has written through the referee's version of a policy of ours."""
     import libcachesim
 
     cache = getattr(libcachesim, NAMES[policy])(size, **options)

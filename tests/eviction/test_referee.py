@@ -1,4 +1,4 @@
-"""Our policies against libcachesim: the same hits, to the last one, on the same trace with the same room."""
+"""Our policies against libcachesim: exactly the same hits on the same trace at the same size."""
 
 from collections.abc import Callable
 from functools import cache
@@ -28,7 +28,7 @@ EXACT: list[type[Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE]
 SIZES = [KEYS // 100, KEYS // 10]
 QUICK_REQUESTS, QUICK = 50_000, ["zipf 1.0", "scan-polluted", "short loop"]
 TABLE_POWER = 16
-"""The referee's hash table has 2 to that power slots; its default of 24 takes longer to set up than a short trace."""
+"""The referee's hash table has 2 to that power slots. The default, 24, takes longer to set up than a short trace."""
 
 quick_traces = pytest.mark.parametrize("trace", QUICK)
 every_trace = pytest.mark.parametrize("trace", TRACES)
@@ -38,13 +38,13 @@ every_exact_policy = pytest.mark.parametrize("policy", EXACT)
 
 @cache
 def keys_of(trace: str, requests: int) -> list[int]:
-    """A trace, made once."""
+    """A trace. It is made once."""
     return TRACES[trace](requests)
 
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Path]:
-    """The file of a trace for the referee, written once."""
+    """The file of a trace for the referee. It is written once."""
     folder = tmp_path_factory.mktemp("traces")
     return cache(lambda trace, requests: write_trace(keys_of(trace, requests), folder / f"{trace} {requests}"))
 
@@ -56,7 +56,7 @@ Written = Callable[[str, int], Path]
 @every_size
 @every_exact_policy
 def test_hits_are_the_referees(policy: type[Policy[Any]], size: int, trace: str, written: Written) -> None:
-    """On a shorter trace, for every policy whose rule leaves nothing open."""
+    """On a shorter trace, for every policy whose rule leaves no choice."""
     assert_equal(policy, size, trace, QUICK_REQUESTS, written)
 
 
@@ -67,14 +67,14 @@ def test_hits_are_the_referees(policy: type[Policy[Any]], size: int, trace: str,
 def test_hits_are_the_referees_on_the_whole_grid(
     policy: type[Policy[Any]], size: int, trace: str, written: Written
 ) -> None:
-    """On all traces, in full length."""
+    """On all traces, at full length."""
     assert_equal(policy, size, trace, REQUESTS, written)
 
 
 @quick_traces
 @every_size
 def test_opt_is_the_referees(size: int, trace: str, written: Written) -> None:
-    """The referee's Belady has as many hits."""
+    """The referee calls it Belady."""
     keys = keys_of(trace, QUICK_REQUESTS)
     assert count_hits(OPT(size, keys), keys).hits == referees_hits("OPT", size, trace, QUICK_REQUESTS, written)
 
@@ -90,23 +90,23 @@ def test_w_tinylfu_is_near_the_referees(size: int, trace: str, written: Written)
 @every_trace
 @every_size
 def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(size: int, trace: str, written: Written) -> None:
-    """On all traces, in full length."""
+    """On all traces, at full length."""
     assert_near(size, trace, REQUESTS, written)
 
 
 def assert_equal(policy: type[Policy[Any]], size: int, trace: str, requests: int, written: Written) -> None:
-    """Ours and the referee's hits are the same number."""
+    """Our hits are as many as the referee's."""
     ours = count_hits(policy(size), keys_of(trace, requests)).hits
     assert ours == referees_hits(policy.__name__, size, trace, requests, written)
 
 
 def referees_hits(policy: str, size: int, trace: str, requests: int, written: Written) -> int:
-    """What the referee says."""
+    """How many hits the referee counts."""
     return process_trace(policy, size, written(trace, requests), hashpower=TABLE_POWER).hits
 
 
 def assert_near(size: int, trace: str, requests: int, written: Written) -> None:
-    """Our W-TinyLFU misses at most .006 more than the referee's; it may well miss less, as its counts age faster."""
+    """Our W-TinyLFU's hit ratio is at most .006 less than the referee's; it may be more, as its counts age faster."""
     ours = count_hits(WTinyLFU(size), keys_of(trace, requests)).hits
     referees = referees_hits("WTinyLFU", size, trace, requests, written)
     assert ours / requests >= referees / requests - 0.006
