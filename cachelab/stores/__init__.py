@@ -1,1 +1,15 @@
-"""Where entries are kept: in this process, in Redis, and what travels between the two."""
+"""Where entries are kept: in this process, or in Redis for all processes.
+
+    memory              the store in this process: a bound, a lifetime for each entry, an eviction policy
+    locked              a lock around it, for threads
+    cachetools_store    the same promises, kept by the library cachetools
+    redis_store         the store in Redis, and a client for it
+
+The rest are parts of these:
+
+    in_process          what `memory` and `locked` have in common
+    expiry_heap         when the entries of `memory` expire
+    redis_key           how a key becomes a name in Redis
+    codec               how an entry becomes bytes, and whether bytes are an entry
+    read_batcher        how reads at the same time share a round trip
+"""

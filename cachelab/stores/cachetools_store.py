@@ -11,15 +11,17 @@ Source: cachetools, https://cachetools.readthedocs.io, class TLRUCache.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cachelab.clock import Clock, lazy_clock
 from cachelab.entry import MISS, Entry, Miss, checked_max_entries
 
 __all__ = ["CachetoolsStore"]
 
+V = TypeVar("V")
 
-class CachetoolsStore:
+
+class CachetoolsStore(Generic[V]):
     """At most `max_entries` entries in a `cachetools.TLRUCache`; the clock is the running loop's, bound at first use.
 
     Raises ValueError if `max_entries` is not a whole number of at least 1, and ImportError without cachetools.
@@ -37,20 +39,20 @@ class CachetoolsStore:
             checked_max_entries(max_entries), ttu=lambda _key, entry, _now: entry.expires, timer=self._clock
         )
 
-    def peek(self, key: Hashable) -> Entry[Any] | Miss:
+    def peek(self, key: Hashable) -> Entry[V] | Miss:
         """The entry if it need not be refreshed yet, otherwise `MISS`, without waiting. It counts as a use."""
-        entry: Entry[Any] | Miss = self._cache.get(key, MISS)
+        entry: Entry[V] | Miss = self._cache.get(key, MISS)
         return MISS if entry is MISS or entry.refresh_from <= self._clock() else entry
 
-    async def get(self, key: Hashable) -> Entry[Any] | Miss:
+    async def get(self, key: Hashable) -> Entry[V] | Miss:
         """The entry if it has not expired, even if it is stale or should be refreshed; otherwise `MISS`.
 
         It counts as a use.
         """
-        entry: Entry[Any] | Miss = self._cache.get(key, MISS)
+        entry: Entry[V] | Miss = self._cache.get(key, MISS)
         return entry
 
-    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+    async def set(self, key: Hashable, entry: Entry[V]) -> None:
         """Keep `entry`. If there is no room, the least recently used entry is evicted."""
         if self._clock() < entry.expires:
             self._cache[key] = entry

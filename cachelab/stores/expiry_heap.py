@@ -5,8 +5,8 @@ Problem: an entry that is never read again expires unnoticed and keeps its place
 Idea: each write adds its moment of expiry to a heap, which has the earliest at its front. A purge looks only there, and
     stops at the first moment that has not yet come. An entry that is overwritten or removed leaves its item in the
     heap; the purge skips such an item when it comes to the front.
-Guarantee: a purge expires no entry before its time. It looks at no more items than have come due, unless the heap has
-    grown to 100 items and two for each entry: then it drops the items of entries that are no longer there.
+Guarantee: a purge expires no entry before its time. It looks only at items whose moment has come, unless the heap has
+    more than a hundred items and two for each entry: then it drops the items of entries that are no longer there.
 Not guaranteed: that every expired entry is gone after a purge, which stops at its limit. An entry that never expires
     has no item. A key that is written again and again with the same `expires` keeps an item for each of these writes.
 Cost: O(log n) for each write and for each item that is skipped or expired; dropping items is one pass over the heap.

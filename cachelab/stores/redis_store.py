@@ -26,7 +26,7 @@ import asyncio
 import re
 from collections.abc import Hashable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cachelab.clock import Clock, LoopClock
 from cachelab.entry import MISS, Entry, Miss
@@ -40,15 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisStore", "redis_client"]
 
+V = TypeVar("V")
+
 FILL_TIMEOUT_SHARE = 0.5  # of the client's time-out: a caller that waits for a fill may have waited for a read before
 MAX_LIFETIME_S = 100 * 365 * 86_400.0  # an entry that never expires gets a hundred years, so that every key has an end
 
 
-class RedisStore:
+class RedisStore(Generic[V]):
     """Entries of one type in Redis or Redis Cluster.
 
     `redis`       a client that does not decode responses, as `redis_client` builds it
-    `value_type`  what the bytes are decoded to, such as `User` or `User | None`
+    `value_type`  what the bytes are decoded to: `User`. For a union write the type down: `RedisStore[User | None](...)`
     `namespace`   the first part of each key: letters, digits, `_`, `.` and `-`
     `version`     of the type; another version has other keys
     `max_bytes`   of an entry; a larger one is not kept, and is not decoded when it is found
@@ -62,7 +64,7 @@ class RedisStore:
     def __init__(
         self,
         redis: Redis | RedisCluster,
-        value_type: Any,
+        value_type: type[V] | Any,
         *,
         namespace: str,
         version: int,
@@ -84,7 +86,7 @@ class RedisStore:
         self._listen = listen
         self._clock = LoopClock(name, clock)
 
-    async def get(self, key: Hashable) -> Entry[Any] | Miss:
+    async def get(self, key: Hashable) -> Entry[V] | Miss:
         """The entry if it has not expired, otherwise `MISS`.
 
         Raises what the client raises, and TypeError for a key of a type that has no name in Redis.
@@ -93,11 +95,11 @@ class RedisStore:
         name, called_at = self.key(key), self._clock()
         return self._entry(key, name, called_at, await self._batcher.read(name))
 
-    async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[Any] | Miss]:
+    async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[V] | Miss]:
         """As `get` for each key, in the order of the keys. Each hundred takes a round trip, one after the other."""
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
-        entries: list[Entry[Any] | Miss] = []
+        entries: list[Entry[V] | Miss] = []
         for first in range(0, len(names), MAX_KEYS):  # one batch after the other, so that each has a whole time-out
             part, called_at = slice(first, first + MAX_KEYS), self._clock()
             answers = await asyncio.gather(*map(self._batcher.read, names[part]))
@@ -105,7 +107,7 @@ class RedisStore:
                 entries.append(self._entry(key, name, called_at, answer))
         return entries
 
-    def _entry(self, key: Hashable, name: str, called_at: float, answer: Answer) -> Entry[Any] | Miss:
+    def _entry(self, key: Hashable, name: str, called_at: float, answer: Answer) -> Entry[V] | Miss:
         lifetime_ms, data = answer
         if lifetime_ms <= 1 or data is None:  # -2: no such key; -1: no end, so it is not ours; 1: its last millisecond
             return MISS
@@ -125,7 +127,7 @@ class RedisStore:
         refresh_from = end - envelope.refresh_window_s if envelope.refresh_window_s else fresh_until
         return Entry(envelope.value, expires, fresh_until, refresh_from, envelope.load_time_s)
 
-    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+    async def set(self, key: Hashable, entry: Entry[V]) -> None:
         """Keep the entry for its remaining lifetime, rounded down to milliseconds; if none remains, `delete`.
 
         Raises what the client raises, and what msgspec raises for a value it cannot encode. Such a key is deleted too.
@@ -143,7 +145,7 @@ class RedisStore:
         data, lifetime_ms = packed
         await self._batcher.within_time_limit(self._redis.set(name, data, px=lifetime_ms), FILL_TIMEOUT_SHARE)
 
-    def _packed(self, key: Hashable, name: str, entry: Entry[Any]) -> tuple[bytes, int] | None:
+    def _packed(self, key: Hashable, name: str, entry: Entry[V]) -> tuple[bytes, int] | None:
         """What is sent for an entry: its bytes and its remaining lifetime in ms. None for one that cannot be kept.
 
         Raises what msgspec raises for a value it cannot encode.
