@@ -26,7 +26,7 @@ import asyncio
 import re
 from collections.abc import Hashable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from cachelab.clock import Clock, LoopClock
 from cachelab.entry import MISS, Entry, Miss
@@ -46,6 +46,15 @@ FILL_TIMEOUT_SHARE = 0.5  # of the client's time-out: a caller that waits for a 
 MAX_LIFETIME_S = 100 * 365 * 86_400.0  # an entry that never expires gets a hundred years, so that every key has an end
 
 
+class _Options(TypedDict, total=False):
+    """The keywords of a `RedisStore` that have a default; they are described there."""
+
+    max_bytes: int
+    name: str
+    listen: Listener | None
+    clock: Clock | None
+
+
 class RedisStore(Generic[V]):
     """Entries of one type in Redis or Redis Cluster.
 
@@ -61,10 +70,24 @@ class RedisStore(Generic[V]):
     Raises ValueError for a namespace with other characters, or for a client that decodes.
     """
 
+    @overload
     def __init__(
         self,
         redis: Redis | RedisCluster,
-        value_type: type[V] | Any,
+        value_type: type[V],
+        *,
+        namespace: str,
+        version: int,
+        **options: Unpack[_Options],
+    ) -> None: ...
+    @overload  # a union is no `type`: the variable or the class has to say what V is
+    def __init__(
+        self, redis: Redis | RedisCluster, value_type: Any, *, namespace: str, version: int, **options: Unpack[_Options]
+    ) -> None: ...
+    def __init__(
+        self,
+        redis: Redis | RedisCluster,
+        value_type: Any,
         *,
         namespace: str,
         version: int,

@@ -61,7 +61,7 @@ async def _load(key: int) -> Profile:
     return _profile(key)
 
 
-class OneByOne(RedisStore):
+class OneByOne(RedisStore[Any]):
     """The store as it would be if reads did not travel together: a pipeline of PTTL and GET each."""
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
@@ -84,7 +84,7 @@ async def _filled(connections: int) -> AsyncIterator[tuple[Redis, Path]]:
             yield redis, path
 
 
-def _cache(redis: Redis, store: type[RedisStore] = RedisStore) -> Cache[int, Profile]:
+def _cache(redis: Redis, store: type[RedisStore[Any]] = RedisStore) -> Cache[int, Profile]:
     return Cache(store(redis, Profile, namespace="profile", version=1), _load, ttl=TTL_S)
 
 

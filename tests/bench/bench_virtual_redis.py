@@ -12,7 +12,9 @@ TRAFFIC = replace(bench_simulation.TRAFFIC, seconds=50.0)
 
 async def _scenario() -> lab.ReplayResult:
     db = lab.SlowDatabase(users=1_000, connections=8, service_s=0.05)
-    store = RedisStore(lab.FakeRedis().client(), lab.UserProfile | None, namespace="user", version=1)
+    store = RedisStore[lab.UserProfile | None](
+        lab.FakeRedis().client(), lab.UserProfile | None, namespace="user", version=1
+    )
     cache = Cache(store, db.fetch_user, ttl=30.0, listen=lab.listen)
     return await lab.replay(TRAFFIC, cache, db=db)
 

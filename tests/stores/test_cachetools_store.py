@@ -8,5 +8,5 @@ from tests.support.contract import BoundedContract
 class TestCachetoolsStore(BoundedContract):
     """A few lines over cachetools promise what `MemoryStore` promises."""
 
-    def make(self, max_entries: int = 100, clock: Clock | None = None) -> CachetoolsStore:
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> CachetoolsStore[Any]:
         return CachetoolsStore(max_entries, clock=clock)

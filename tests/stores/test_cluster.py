@@ -36,7 +36,7 @@ def cluster() -> Iterator[RealCluster]:
 
 
 @asynccontextmanager
-async def store_on(cluster: RealCluster, namespace: str, timeout_s: float = 5.0) -> AsyncIterator[RedisStore]:
+async def store_on(cluster: RealCluster, namespace: str, timeout_s: float = 5.0) -> AsyncIterator[RedisStore[Any]]:
     """A store on the cluster with a client of its own."""
     async with cluster_client(cluster.url, timeout_s) as redis:
         yield RedisStore(redis, int, namespace=namespace, version=1)
@@ -47,17 +47,17 @@ async def key_itself(key: int) -> int:
     return key
 
 
-def slot(store: RedisStore, key: int) -> int:
+def slot(store: RedisStore[Any], key: int) -> int:
     """The slot of a key in the cluster."""
     return key_slot(store.key(key).encode())
 
 
-def keys_of(store: RedisStore, cluster: RealCluster, number: int) -> list[int]:
+def keys_of(store: RedisStore[Any], cluster: RealCluster, number: int) -> list[int]:
     """Those of `KEYS` that the node with this number had when the cluster began."""
     return [key for key in KEYS if slot(store, key) in cluster.nodes[number].slots]
 
 
-async def fill(store: RedisStore) -> None:
+async def fill(store: RedisStore[Any]) -> None:
     """Store each key with itself as its value."""
     for key in KEYS:
         await store.set(key, Entry(key, now() + 60.0))

@@ -33,12 +33,12 @@ FOREVER = float("inf")
 READ = re.compile(rb"\*\d\r\n\$\d\r\n(PTTL|M?GET)")
 
 
-def store_on(redis: Redis) -> RedisStore:
+def store_on(redis: Redis) -> RedisStore[Any]:
     """A store of whole numbers."""
     return RedisStore(redis, int, namespace="test", version=1)
 
 
-async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
+async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore[Any]:
     """A store in which each key is its own value, and whose client has an open connection."""
     store = store_on(server.client(**options))
     for key in range(keys):
@@ -47,7 +47,7 @@ async def filled(server: FakeRedis, keys: int, **options: Any) -> RedisStore:
     return store
 
 
-def client_of(store: RedisStore) -> Any:
+def client_of(store: RedisStore[Any]) -> Any:
     """The client that the store was built on."""
     return store._redis
 

@@ -37,7 +37,7 @@ class LeapingContract(StoreContract):
         """A new client of the Redis that these tests share."""
         raise NotImplementedError
 
-    def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore:
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore[Any]:
         return RoundedStore(0, self.redis, namespace=self.namespace, clock=self.now)
 
     def begin(self) -> None:

@@ -55,7 +55,7 @@ class User:
     name: str
 
 
-def store_on(redis: Any, **options: Any) -> RedisStore:
+def store_on(redis: Any, **options: Any) -> RedisStore[Any]:
     """A store of plain values."""
     return RedisStore(redis, PlainValue, namespace="test", version=1, **options)
 
@@ -125,7 +125,7 @@ class TestOnFakeredis(StoreContract):
 
     last_s = 59.998
 
-    def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore:
+    def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore[Any]:
         return RoundedStore(2, fake_redis(), clock=clock)
 
 
@@ -434,7 +434,7 @@ class TestInACache:
 
     def test_a_second_loop_is_refused(self) -> None:
         """A store belongs to the loop that uses it first, and each of its methods checks that."""
-        stores: list[RedisStore] = []
+        stores: list[RedisStore[Any]] = []
 
         async def first() -> None:
             stores.append(store_on(fake_redis()))
@@ -470,7 +470,7 @@ def on_real(server: Path, scenario: Callable[[Redis], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def own(redis: Any, request: pytest.FixtureRequest, **options: Any) -> RedisStore:
+def own(redis: Any, request: pytest.FixtureRequest, **options: Any) -> RedisStore[Any]:
     """A store with a namespace of its own, since the server is shared."""
     namespace = "".join(letter if letter.isalnum() else "." for letter in request.node.name)
     return RedisStore(redis, PlainValue, namespace=namespace, version=1, **options)
@@ -560,7 +560,7 @@ class TestOnARealServer:
 
         async def main() -> None:
             async with redis_client(f"unix://{server}", timeout_s=5.0, max_connections=10) as redis:
-                store = RedisStore(redis, PlainValue, namespace="callers", version=1)
+                store: RedisStore[Any] = RedisStore(redis, PlainValue, namespace="callers", version=1)
                 await store.set(1, Entry("value", FOREVER))
                 assert {entry and entry.value for entry in await asyncio.gather(*map(store.get, [1] * 150))} == {
                     "value"
@@ -572,7 +572,7 @@ class TestOnARealServer:
         """Half the readers are cancelled on the way. Each of the others gets its own value; nothing is undecodable."""
 
         async def scenario(redis: Redis) -> None:
-            store = RedisStore(redis, PlainValue, namespace="cancelled", version=1)
+            store: RedisStore[Any] = RedisStore(redis, PlainValue, namespace="cancelled", version=1)
             for key in range(20):
                 await store.set(key, Entry(key, FOREVER))
             rng = random.Random(1)

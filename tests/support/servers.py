@@ -142,7 +142,7 @@ PlainValue: TypeAlias = bool | int | str | tuple[()] | None
 """The values that the contract of stores puts into a store."""
 
 
-class RoundedStore(RedisStore):
+class RoundedStore(RedisStore[Any]):
     """A store that rounds the moments of an entry to `digits` decimal places, for a contract that compares them."""
 
     def __init__(self, digits: int, redis: Any, *, namespace: str = "test", clock: Clock | None = None) -> None:

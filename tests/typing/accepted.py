@@ -1,0 +1,86 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=error
+"""Programs that both type checkers accept in their strictest mode, and the types that they infer."""
+
+from dataclasses import dataclass
+from typing import Any, assert_type
+
+from redis.asyncio import Redis
+
+from cachelab import Absent, Cache, CachetoolsStore, Entry, Flight, Freshness, Locked, MemoryStore, RedisStore, Store
+from cachelab.entry import Loader
+
+
+@dataclass(frozen=True)
+class User:
+    """A value."""
+
+    name: str
+
+
+async def fetch(key: int) -> User:
+    """A loader of users."""
+    return User(f"user {key}")
+
+
+async def fetch_or_absent(key: int) -> User | Absent:
+    """A loader that knows of keys that do not exist."""
+    return Absent.ABSENT if key < 0 else User(f"user {key}")
+
+
+async def fetch_or_none(key: int) -> User | None:
+    """A loader for which None is a value."""
+    return None if key < 0 else User(f"user {key}")
+
+
+async def fetch_entry(key: int) -> Entry[User | Absent]:
+    """A loader that says itself how long its answer lives."""
+    return Entry(User(f"user {key}"), expires=60.0)
+
+
+async def unannotated_stores() -> None:
+    """The type of the value comes from the loader."""
+    of_users = Cache(MemoryStore(1_000), fetch, ttl=60)
+    assert_type(of_users, Cache[int, User])
+    assert_type(await of_users.get(42), User | Absent)
+    assert_type(Cache(MemoryStore(1_000), fetch_or_absent, ttl=60), Cache[int, User])
+    assert_type(Cache(MemoryStore(1_000), fetch_or_none, ttl=60), Cache[int, User | None])
+    assert_type(Cache(MemoryStore(1_000), fetch_entry, ttl=60), Cache[int, User])
+    assert_type(Cache(Locked(MemoryStore(1_000)), fetch, ttl=60), Cache[int, User])
+    assert_type(Cache(CachetoolsStore(1_000), fetch, ttl=60), Cache[int, User])
+
+
+async def annotated_stores(redis: Redis) -> None:
+    """The type of the value is the store's, and the loader fits."""
+    Cache(MemoryStore[User](1_000), fetch, ttl=60)
+    Cache(MemoryStore[User](1_000), fetch_or_absent, ttl=60)
+    Cache(MemoryStore[User](1_000, max_bytes=1_000, size_of=lambda user: len(user.name)), fetch, ttl=60)
+    Cache(Locked(MemoryStore[User](1_000)), fetch, ttl=60)
+    Cache(CachetoolsStore[User](1_000), fetch, ttl=60)
+    some_store: Store[User] = MemoryStore(1_000)
+    assert_type(Cache(some_store, fetch, ttl=60), Cache[int, User])
+    any_store: Store[Any] = MemoryStore(1_000)
+    Cache(any_store, fetch, ttl=60)
+    assert_type(RedisStore(redis, User, namespace="user", version=1), RedisStore[User])
+    assert_type(Cache(RedisStore(redis, User, namespace="user", version=1), fetch, ttl=60), Cache[int, User])
+    or_none: RedisStore[User | None] = RedisStore(redis, User | None, namespace="user", version=1)
+    assert_type(Cache(or_none, fetch_or_none, ttl=60), Cache[int, User | None])
+    Cache(RedisStore[User | None](redis, User | None, namespace="user", version=1), fetch_or_none, ttl=60)
+
+
+async def stacks(redis: Redis) -> None:
+    """A cache is a loader for the cache above it."""
+    async with Cache(RedisStore(redis, User, namespace="user", version=1), fetch, ttl=60, flight=Flight()) as l2:
+        async with Cache(MemoryStore(1_000), load=l2, ttl=5, freshness=Freshness(jitter=0.1)) as l1:
+            assert_type(await l1.get(42), User | Absent)
+        Cache(MemoryStore[User](1_000), load=l2, ttl=5)
+    none_below = Cache(MemoryStore(1_000), fetch_or_none, ttl=60)
+    assert_type(Cache(MemoryStore(1_000), load=none_below, ttl=5), Cache[int, User | None])
+
+
+async def annotated_caches(load_anything: Loader[int, Any]) -> None:
+    """An annotation says what the loader does not."""
+    of_users: Cache[int, User] = Cache(MemoryStore(1_000), fetch, ttl=60)
+    above: Cache[int, User] = Cache(MemoryStore(1_000), of_users, ttl=60)
+    loaded: Cache[int, User] = Cache(MemoryStore(1_000), load_anything, ttl=60)
+    assert_type(await above.get(42), User | Absent)
+    assert_type(await loaded.get(42), User | Absent)
