@@ -32,7 +32,7 @@ class StepRecord:
         self.steps: list[Step] = []
         self.paused = False
         self._phase = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def next_phase(self) -> None:
         """Begin the next phase of the script."""

@@ -58,7 +58,7 @@ class HeldLoads:
         self._record = record
         self._running: dict[int, asyncio.Event | threading.Event] = {}  # number -> what releases the load
         self._failing: set[int] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may end a load that a subject has dropped at any moment
 
     def begin(self, released: asyncio.Event | threading.Event, version: int | None) -> int:
         """Count a load that has read `version` and now waits for `released`; its number."""
@@ -125,7 +125,7 @@ class Stage:
         self.loads = HeldLoads(self.record)
         self.answers: dict[str, list[Answer]] = {}
         self.waiting: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @staticmethod
     def run(scenario: Callable[[], Coroutine[Any, Any, str]]) -> str:
