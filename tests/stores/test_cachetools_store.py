@@ -1,5 +1,7 @@
 """The store over cachetools passes the contract of a bounded store."""
 
+from typing import Any
+
 from cachelab.clock import Clock
 from cachelab.stores.cachetools_store import CachetoolsStore
 from tests.support.contract import BoundedContract
