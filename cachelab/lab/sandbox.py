@@ -24,7 +24,7 @@ from cachelab.lab.sim.virtual_loop import Deadlock
 
 __all__ = ["Stuck", "explain_failure", "run_sandboxed"]
 
-_NOT_THE_LEARNERS = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))
+_NOT_LEARNER_CODE = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))  # folders
 
 
 class Stuck(Exception):
@@ -72,7 +72,7 @@ def _learners_line(thread: threading.Thread) -> str:
     for _ in range(100):  # a loop that awaits gives the event loop its turns: then none of its lines is running
         frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
         while frame is not None:
-            if _is_the_learners(frame.f_code.co_filename):
+            if _is_learner_code(frame.f_code.co_filename):
                 return _line(frame.f_code.co_filename, frame.f_lineno)
             frame = frame.f_back
         time.sleep(0.001)
@@ -88,14 +88,14 @@ def explain_failure(error: BaseException) -> str:
         )
     if isinstance(error, Deadlock):
         return f"Your code waits for something that never comes. {error}"
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_the_learners(frame.filename)]
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learner_code(frame.filename)]
     where = f", at {_line(lines[-1].filename, lines[-1].lineno or 0)}" if lines else ""
     name = "CancelledError" if isinstance(error, asyncio.CancelledError) else type(error).__name__
     return f"Your code raised {name}: {error}{where}."
 
 
-def _is_the_learners(filename: str) -> bool:
-    return not filename.startswith((*_NOT_THE_LEARNERS, "<frozen")) and "site-packages" not in filename
+def _is_learner_code(filename: str) -> bool:
+    return not filename.startswith((*_NOT_LEARNER_CODE, "<frozen")) and "site-packages" not in filename
 
 
 def _line(filename: str, number: int) -> str:

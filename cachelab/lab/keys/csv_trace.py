@@ -71,7 +71,7 @@ def read_trace(
 
 
 def _column_names(header: str, split: Callable[[str], list[str]], file: str) -> list[str]:
-    """The names of the columns in the first line. Raises ValueError if the line can not hold such names."""
+    """The names of the columns in the first line. Raises ValueError if the line cannot hold such names."""
     if looks_like_log(header):
         raise ValueError(f"{file} looks like the access log of a web server: read it with lab.read_access_log(path).")
     if not header.replace("\t", "").removeprefix("\ufeff").isprintable():

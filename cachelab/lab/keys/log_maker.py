@@ -45,7 +45,7 @@ def make_access_log(path: str | PathLike[str], requests: int = 100_000, *, seed:
     """Write a log of `requests` lines in the Combined Log Format, as gzip if the name ends in .gz; return its path.
 
     The same seed gives the same text on every machine and Python version, and the same gzip file with the same zlib. An
-    older file of that name is replaced. Raises ValueError for fewer than 1,000 lines, and OSError if the file can not
+    older file of that name is replaced. Raises ValueError for fewer than 1,000 lines, and OSError if the file cannot
     be written.
     """
     if requests < MIN_LINES:

@@ -15,7 +15,7 @@ __all__ = ["loop_trace", "scan_trace", "shifting_trace", "zipf_trace"]
 
 
 def zipf_trace(requests: int, keys: int, exponent: float = 1.0, *, seed: int = 1) -> list[int]:
-    """Independent requests for keys 1, the most popular, to `keys`; key r with a share proportional to r ** -exponent.
+    """Independent requests for the keys 1 to `keys`. The probability of key r is proportional to r ** -exponent.
 
     Like the other functions of this module, it raises ValueError if there would be no request or no key.
     """

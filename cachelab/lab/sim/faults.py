@@ -49,7 +49,7 @@ class Slow:
 
 
 class Faulty:
-    """`load` with faults and the same interface, `delete` included. The same `seed` makes the same calls fail."""
+    """`load` with faults and the same interface, `delete` included. Which calls fail depends on `seed` alone."""
 
     def __init__(self, load: Callable[[Any], Awaitable[Any]], *faults: Down | Failing | Slow, seed: int = 1) -> None:
         for fault in faults:

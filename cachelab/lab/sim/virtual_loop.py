@@ -27,7 +27,7 @@ __all__ = ["Deadlock", "VirtualLoop"]
 
 T = TypeVar("T")
 Callback = Callable[..., object]
-_Base: Any = asyncio.AbstractEventLoop  # for a type checker: it would want every method that needs I/O as well
+_Base: Any = asyncio.AbstractEventLoop  # Any, or a type checker would demand all the methods that need I/O
 
 
 class Deadlock(RuntimeError):
@@ -58,7 +58,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         return handle
 
     def call_at(self, when: float, callback: Callback, *args: Any, context: Context | None = None) -> TimerHandle:
-        """Run `callback` at the virtual second `when`. Timers of equal times fire in the order of their setting."""
+        """Run `callback` at virtual second `when`. Timers of equal times fire in the order in which they were set."""
         handle = TimerHandle(when, callback, args, self, context)
         self._timers_made += 1
         heapq.heappush(self._timers, (when, self._timers_made, handle))
@@ -160,8 +160,9 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         raise NotImplementedError("There are no threads in virtual time: call the function directly.")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Print to stderr an error that no caller receives. One that ends the simulation, such as a KeyboardInterrupt,
-        is raised there and not printed here.
+        """Print an error that no caller receives to stderr.
+
+        An error that ends the simulation, such as KeyboardInterrupt, is raised from `run_slice` and is not printed.
         """
         error = context.get("exception")
         if error is None or isinstance(error, Exception):
@@ -180,7 +181,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
 
 
 class _AsyncGenerators:
-    """The async generators that were begun in a simulation, to close at its end those that have not run out.
+    """The async generators that a simulation has begun. Those that have not run out are closed at its end.
 
     `closers`  the tasks that are closing one now
     """
@@ -192,7 +193,7 @@ class _AsyncGenerators:
 
     @contextmanager
     def watched(self, loop: VirtualLoop) -> Iterator[None]:
-        """Within this block, hear of each generator that begins, and close each that is garbage collected."""
+        """Within this block, register each generator that begins, and close each one that is garbage collected."""
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._begin, finalizer=lambda generator: self._close(generator, loop))
         try:

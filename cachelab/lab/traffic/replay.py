@@ -72,7 +72,7 @@ async def replay(
 
 
 def _check(requests: Sequence[Request], nodes: int, write: Get | None) -> None:
-    """Raise ValueError if these requests can not be sent to so many nodes."""
+    """Raise ValueError if these requests cannot be sent to so many nodes."""
     if not requests:
         raise ValueError("The workload has no requests: give it more seconds or a higher rate.")
     if nodes <= max(request.node for request in requests):

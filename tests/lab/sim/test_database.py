@@ -23,7 +23,7 @@ async def test_a_user_is_a_row() -> None:
 @pytest.mark.parametrize("user", [0, 4, -1, 2**70])
 @in_virtual_time
 async def test_a_user_that_does_not_exist_is_absent(user: int) -> None:
-    """An id without a row is answered with ABSENT, also one that SQLite can not hold."""
+    """An id without a row is answered with ABSENT, also one that SQLite cannot hold."""
     assert await SlowDatabase(users=3).fetch_user(user) is ABSENT
 
 

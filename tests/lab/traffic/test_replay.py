@@ -166,7 +166,7 @@ async def test_writes_go_to_the_given_function() -> None:
     ],
 )
 @in_virtual_time
-async def test_a_replay_that_can_not_be_played_says_why(requests: list[Request], sentence: str) -> None:
+async def test_a_replay_that_cannot_be_played_says_why(requests: list[Request], sentence: str) -> None:
     """The error comes before any request is sent."""
     with pytest.raises(ValueError, match=sentence):
         await replay(requests, get_slowly)

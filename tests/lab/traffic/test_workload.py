@@ -110,7 +110,7 @@ def test_every_node_gets_its_share() -> None:
     ],
     ids=str,
 )
-def test_a_workload_that_can_not_be_sent_is_refused(wrong: dict[str, Any], sentence: str) -> None:
+def test_a_workload_that_cannot_be_sent_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     """The error comes when the workload is made, and not as a hang when it is replayed."""
     with pytest.raises(ValueError, match=f"A workload needs.*{sentence}"):
         Workload(**{"rate": 10.0, "seconds": 10.0, "keys": 10} | wrong)
