@@ -58,7 +58,8 @@ class HeldLoads:
         self._record = record
         self._running: dict[int, asyncio.Event | threading.Event] = {}  # number -> what releases the load
         self._failing: set[int] = set()
-        self._lock = threading.RLock()  # the collector may end a load that a subject has dropped at any moment
+        # reentrant: while `begin` runs, garbage collection may end a load that the subject has dropped
+        self._lock = threading.RLock()
 
     def begin(self, released: asyncio.Event | threading.Event, version: int | None) -> int:
         """Count a load that has read `version` and now waits for `released`; its number."""
