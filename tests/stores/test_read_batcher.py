@@ -79,6 +79,12 @@ class TestBatches:
     """Which callers share a round trip."""
 
     @in_virtual_time
+    async def test_a_batcher_without_batches_is_true(self) -> None:
+        """`if batcher:` asks whether there is a batcher, not whether it has batches."""
+        batcher = store_on(fake_redis())._batcher
+        assert (bool(batcher), len(batcher)) == (True, 0)
+
+    @in_virtual_time
     async def test_callers_in_one_turn_share_a_batch(self) -> None:
         """A hundred readers send one packet, and each gets its own answer a round trip later."""
         server = FakeRedis(latency_s=0.01)
