@@ -43,7 +43,7 @@ BANNERS = {
     "fake": "Redis: fakeredis, inside this process.",
 }
 RedisKind = Literal["server", "cluster", "private", "fake"]
-_numbers = count(1)
+_session_numbers = count(1)
 
 
 class FoundRedis:
@@ -158,4 +158,4 @@ def _fake(timeout_s: float, *reasons: str) -> FoundRedis:
 def _unique_prefix() -> str:
     """A prefix that no other process uses, made of machine, process, moment and number, and not drawn at random."""
     machine = re.sub(r"[^a-z0-9]", "-", socket.gethostname().lower())
-    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_numbers)}."
+    return f"cachelab.{machine}-{os.getpid()}-{time.time_ns()}-{next(_session_numbers)}."
