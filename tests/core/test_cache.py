@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -10,7 +10,18 @@ import pytest
 from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, InvalidationFailed, MemoryStore, Record
 from cachelab.lab.sim.simulation import run
 from tests.support.caches import EVERY_STORE, NewStore, make_cache
-from tests.support.fakes import BrokenStore, Heard, Origin, RemoteStore, facts, in_virtual_time, now, records, until
+from tests.support.fakes import (
+    BrokenStore,
+    Heard,
+    Origin,
+    RemoteStore,
+    facts,
+    in_virtual_time,
+    left_behind,
+    now,
+    records,
+    until,
+)
 
 # What it answers and what it remembers
 
@@ -242,15 +253,33 @@ async def test_a_store_that_recovers_is_used_again() -> None:
     assert origin.calls == 2
 
 
+@pytest.mark.parametrize("operation", ["get", "set", "delete"])
 @in_virtual_time
-async def test_an_entry_that_expires_while_the_store_answers_is_not_a_hit() -> None:
+async def test_a_store_may_raise_before_there_is_anything_to_await(operation: str) -> None:
+    """A plain function in place of an async one, which raises when it is called, is a store error like any other."""
+    store, origin = RemoteStore(), Origin()
+
+    def fail(*_: object) -> Any:
+        raise ConnectionError
+
+    setattr(store, operation, fail)
+    cache = make_cache(origin, store)
+    assert await cache.get(1) == "value"
+    with pytest.raises(InvalidationFailed) if operation == "delete" else nullcontext():
+        await cache.delete(1)
+    assert (cache.store_errors, left_behind(cache)) == (1, 0)
+
+
+@pytest.mark.parametrize("asked", [60.0, 61.0], ids=["at the instant", "later"])
+@in_virtual_time
+async def test_an_entry_that_expires_while_the_store_answers_is_not_a_hit(asked: float) -> None:
     """An entry is gone at the instant `expires`, even if the slow store found it a moment before."""
     origin = Origin(load_time_s=0.0)
     cache = make_cache(origin, RemoteStore(latency_s=2.0))
     await cache.get(1)  # the read took 2 s, so the load ended at second 2, and the entry expires at 62
-    await until(61.0)
+    await until(asked)
     await cache.get(1)
-    assert (now() >= 63.0, origin.calls) == (True, 2)
+    assert (now() >= asked + 2.0, origin.calls) == (True, 2)
 
 
 # Deletes

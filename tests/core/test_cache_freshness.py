@@ -88,6 +88,19 @@ async def test_an_entry_is_fresh_then_stale_then_gone_to_the_instant(
 
 @SHARED
 @in_virtual_time
+async def test_a_stale_entry_is_served_while_its_refresh_fills(shared: bool) -> None:
+    """A fill on its way does not make the store doubtful, as long as no delete has come."""
+    origin, store = Origin(), RemoteStore()
+    cache = await with_stale_entry(origin, store, shared=shared)
+    await cache.get(1)  # starts the refresh, whose load takes until second 71
+    store.latency_s = 5.0  # so that its fill takes until 76
+    await until(73.0)
+    store.latency_s = 0.0
+    assert (await cache.get(1), now(), cache.stale) == ("old", 73.0, 2)
+
+
+@SHARED
+@in_virtual_time
 async def test_a_refresh_outlives_its_reader(shared: bool) -> None:
     """The reader has its answer and is gone before the refresh ends, and the refresh still replaces the entry."""
     cache = await with_stale_entry(Origin(), shared=shared)

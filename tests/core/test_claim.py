@@ -6,7 +6,7 @@ import pytest
 
 from cachelab import ABSENT, Entry
 from cachelab.freshness import Freshness
-from tests.support.caches import SHARED, make_cache, make_flight_cache
+from tests.support.caches import SHARED, make_cache, make_flight_cache, start_gets, with_stale_entry
 from tests.support.fakes import (
     Heard,
     Origin,
@@ -85,6 +85,30 @@ async def test_after_a_failed_read_no_lease_is_asked_for(shared: bool) -> None:
     assert (store.claims, store.settled, store.entries, cache.store_errors) == ([], [], {}, 1)
 
 
+@in_virtual_time
+async def test_a_lease_is_released_if_the_store_then_fails_another_caller() -> None:
+    """The load has a lease. The caller that joins it could not read the key, so it does not wait for a fill either."""
+    store, origin = LeasingStore(latency_s=0.1), Origin()
+    cache = make_flight_cache(origin, store)
+    first = start_gets(cache)[0]
+    await until(0.5)
+    store.broken = {"get"}
+    assert (await cache.get(1), now()) == ("value", 1.1)  # 0.1 s for the first caller's read, and the load
+    await cache.aclose()
+    assert (await first, store.settled, store.entries, store.unsettled) == ("value", ["released"], {}, 0)
+
+
+@SHARED
+@in_virtual_time
+async def test_a_fill_that_fails_is_counted_and_not_tried_again(shared: bool) -> None:
+    """The caller has the value, and the lease has been used."""
+    store, heard = LeasingStore(broken={"set"}), Heard()
+    cache = make_cache(Origin(), store, shared=shared, listen=heard.append)
+    assert await cache.get(1) == "value"
+    assert (cache.store_errors, facts(heard)) == (1, ["load", "store error"])
+    assert (store.settled, store.unsettled, left_behind(cache)) == ([], 0, 0)
+
+
 @SHARED
 @in_virtual_time
 async def test_a_broken_fence_does_not_stop_the_fill_of_a_lease(shared: bool) -> None:
@@ -158,6 +182,19 @@ async def test_a_failed_load_releases_the_lease(shared: bool) -> None:
     assert (now(), store.settled, left_behind(cache)) == (11.0, ["released"], 0)
 
 
+@pytest.mark.parametrize("error", [KeyError, SystemError, type("Interrupt", (BaseException,), {})])
+@in_virtual_time
+async def test_a_lease_is_released_whatever_the_load_raises(error: type[BaseException]) -> None:
+    """An exception that is no `Exception` is no load error, but the `get` has ended in an error all the same."""
+    store, heard = LeasingStore(), Heard()
+    cache = make_cache(Origin(error()), store, listen=heard.append)
+    with pytest.raises(error):
+        await cache.get(1)
+    await cache.aclose()
+    assert (store.settled, records(heard), left_behind(cache)) == (["released"], [("miss", "error")], 0)
+    assert cache.load_errors == issubclass(error, Exception)
+
+
 @in_virtual_time
 async def test_a_failed_release_is_counted() -> None:
     """The caller has its answer already, so the error is raised nowhere."""
@@ -193,6 +230,19 @@ async def test_a_refresh_claims_with_the_entry_it_replaces() -> None:
 
 
 @in_virtual_time
+async def test_a_refresh_whose_claim_finds_an_entry_loads_nothing() -> None:
+    """Another process has refreshed the key. A caller that joins the refresh gets that entry, and is collapsed."""
+    store, origin = LeasingStore(), Origin()
+    cache = await with_stale_entry(origin, store)
+    store.claim_s = 25.0
+    await cache.get(1)  # starts a refresh, whose claim takes until second 95
+    store.found = Entry("theirs", 200.0)
+    await until(92.0)  # the old entry has expired
+    assert (await cache.get(1), now(), tally(cache)) == ("theirs", 95.0, (0, 1, 1, 1))
+    assert (origin.calls, store.settled, left_behind(cache)) == (1, ["set"], 0)
+
+
+@in_virtual_time
 async def test_a_refresh_that_finds_the_key_absent_drops_the_entry_through_its_lease() -> None:
     """So the store removes the old entry only if no newer one has replaced it."""
     store, origin = LeasingStore(), Origin("old", load_time_s=0.0)
@@ -203,6 +253,17 @@ async def test_a_refresh_that_finds_the_key_absent_drops_the_entry_through_its_l
     assert await cache.get(1) == "old"
     await asyncio.sleep(1.0)
     assert (store.settled, store.entries) == (["set", "dropped"], {})
+
+
+@in_virtual_time
+async def test_a_refresh_that_cannot_drop_the_entry_is_counted() -> None:
+    """The lease has been used, so it is not released as well."""
+    store, origin = LeasingStore(), Origin()
+    cache = await with_stale_entry(origin, store)
+    origin.answer, store.broken = ABSENT, {"drop"}
+    await cache.get(1)
+    await until(75.0)
+    assert (cache.store_errors, store.settled, store.unsettled, left_behind(cache)) == (1, ["set"], 0, 0)
 
 
 @in_virtual_time

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cachelab import MISS, CachetoolsStore, Locked, MemoryStore
-from tests.support.caches import EVERY_STORE, NewStore, make_flight_cache, start_gets
+from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_cache, make_flight_cache, start_gets
 from tests.support.fakes import Heard, Origin, RemoteStore, facts, in_virtual_time, left_behind
 
 EVERY_STORE_IN_PROCESS = pytest.mark.parametrize(
@@ -80,6 +80,40 @@ async def test_a_load_under_way_fills_nothing(new_store: NewStore, every_key: bo
     later = asyncio.create_task(cache.get(1))
     assert (await first, await later, await cache.get(1), origin.calls) == ("old", "new", "new", 2)
     assert (facts(heard), left_behind(cache)) == (["load", "load", "fenced", "fill"], 0)
+
+
+@SHARED
+@EVERY_STORE
+@in_virtual_time
+async def test_every_load_under_way_is_fenced(new_store: NewStore, shared: bool) -> None:
+    """Several keys are being loaded, and without a flight one of them twice: none of these loads fills."""
+    origin, heard = Origin("old"), Heard()
+    cache = make_cache(origin, new_store(), shared=shared, listen=heard.append)
+    callers = start_gets(cache, 2, key=1) + start_gets(cache, key=2) + start_gets(cache, key=3)
+    await asyncio.sleep(0.5)
+    origin.answer = "new"
+    await cache.invalidate_all()
+    assert await asyncio.gather(*callers) == ["old"] * 4
+    assert facts(heard).count("fenced") == origin.calls
+    assert [await cache.get(key) for key in (1, 2, 3)] == ["new"] * 3
+
+
+@EACH_VERB
+@EVERY_STORE
+@pytest.mark.parametrize("turns", range(4))
+@in_virtual_time
+async def test_a_load_may_be_at_its_first_step(turns: int, new_store: NewStore, every_key: bool) -> None:
+    """In whichever turn of the loop the message comes, no caller after it is given the old value."""
+    origin = Origin("old")
+    cache = make_flight_cache(origin, new_store())
+    before = start_gets(cache)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    origin.answer = "new"
+    await (cache.invalidate_all() if every_key else cache.invalidate(1))
+    after = start_gets(cache)
+    await asyncio.gather(*before)
+    assert (await after[0], await cache.get(1), left_behind(cache)) == ("new", "new", 0)
 
 
 @in_virtual_time

@@ -1,4 +1,4 @@
-"""Fences: a delete, the end of a fill and a cancellation in every turn of the event loop and in every order."""
+"""Fences: in every turn of the loop and in every order, a delete, a cancellation, and the end of a fill or a claim."""
 
 import asyncio
 import itertools
@@ -8,89 +8,89 @@ from typing import Any
 import pytest
 
 from cachelab import MISS, Entry, Miss
+from cachelab.entry import Lease
 from cachelab.level import Fence
 from tests.support.caches import SHARED, make_cache, make_flight_cache
 from tests.support.fakes import BrokenStore, Origin, in_virtual_time, left_behind, other_tasks
+from tests.support.leasing import LeasingStore
 
-EVENTS = ("end of fill", "delete", "cancel")
+EVENTS = ("end", "delete", "cancel")
 NEVER = 99  # a turn that does not come
 
 
-class HeldStore:
-    """A remote store whose fill ends when the test sets the result of `filled`."""
+class Hold:
+    """One operation of a store waits here, until the test sets `ended`. Then it succeeds or `fails`."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: str, *, fails: bool) -> None:
+        self.operation, self.fails = operation, fails
+        self.ended = asyncio.Event()
+
+    async def at(self, operation: str) -> None:
+        """Say that the caller is about to end this operation."""
+        if operation == self.operation:
+            await self.ended.wait()
+            if self.fails:
+                raise ConnectionError
+
+
+class HeldStore:
+    """A remote store with a hold. All operations take no time, except the one that is held."""
+
+    def __init__(self, hold: Hold) -> None:
         self.entries: dict[Hashable, Entry[Any]] = {}
-        self.filled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.hold = hold
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         return self.entries.get(key, MISS)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
-        await self.filled
+        await self.hold.at("set")
         self.entries[key] = entry
 
     async def delete(self, key: Hashable) -> None:
         self.entries.pop(key, None)
 
 
-class HeldLeasingStore(HeldStore):
-    """The same store with leases: after a delete it refuses the fill."""
+class HeldLeasingStore(LeasingStore):
+    """A store that grants leases, with a hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Hold) -> None:
         super().__init__()
-        self.granted = False
+        self.hold = hold
 
-    async def claim(self, _key: Hashable, _seen: object) -> "HeldLease":
-        self.granted = True
-        return HeldLease(self)
+    async def arrive(self, operation: str) -> None:
+        await self.hold.at(operation)
 
-    async def delete(self, key: Hashable) -> None:
-        self.granted = False
-        await super().delete(key)
-
-
-class HeldLease:
-    """The right to fill, until a delete takes it away."""
-
-    def __init__(self, store: HeldLeasingStore) -> None:
-        self.store = store
-
-    async def set(self, entry: Entry[Any]) -> bool:
-        await self.store.filled
-        if self.store.granted:
-            self.store.entries[1] = entry
-        return self.store.granted
-
-    async def drop(self) -> None:
-        await self.store.delete(1)
-
-    async def release(self) -> None:
-        self.store.granted = False
+    async def claim(self, key: Hashable, seen: Entry[Any] | Miss) -> Entry[Any] | Lease[Any]:
+        lease: Any = await super().claim(key, seen)
+        try:
+            await self.hold.at("reply to claim")
+        except BaseException:
+            await lease.release()  # the caller does not get it
+            raise
+        return lease  # type: ignore[no-any-return]
 
 
 async def faults_of_schedule(
-    order: Sequence[str], turns: dict[str, int], *, make_store: type[HeldStore], shared: bool, fill_fails: bool
+    order: Sequence[str], turns: dict[str, int], *, make_store: Callable[[Hold], Any], hold: Hold, shared: bool
 ) -> list[str]:
     """Run one schedule: each event in its turn of the loop, and events of the same turn in this order."""
     loop: Any = asyncio.get_running_loop()
     faults: list[str] = []
     loop.call_exception_handler = lambda context: faults.append(str(context.get("exception", context)))
-    store = make_store()
-    cache = make_cache(Origin(1, 0.1), store, shared=shared)
+    store, origin = make_store(hold), Origin("old", 0.1)
+    cache = make_cache(origin, store, shared=shared)
     reader = asyncio.ensure_future(cache.get(1))
-    await asyncio.sleep(0.2)  # the fill is on its way
+    await asyncio.sleep(0.2)  # the held operation is on its way
     deletes: list[asyncio.Task[None]] = []
 
-    def end_fill() -> None:
-        if fill_fails:
-            store.filled.set_exception(ConnectionError())
-        else:
-            store.filled.set_result(None)
+    def write_and_delete() -> None:
+        origin.answer = "new"
+        deletes.append(asyncio.ensure_future(cache.delete(1)))
 
     events: dict[str, Callable[[], object]] = {
-        "end of fill": end_fill,
-        "delete": lambda: deletes.append(asyncio.ensure_future(cache.delete(1))),
+        "end": hold.ended.set,
+        "delete": write_and_delete,
         "cancel": reader.cancel,
     }
     for turn in range(7):
@@ -100,29 +100,33 @@ async def faults_of_schedule(
         await asyncio.sleep(0)
     await asyncio.sleep(1.0)
     await asyncio.gather(*deletes)
-    if not reader.done() or not (reader.cancelled() or reader.result() == 1):
+    if not reader.done() or not (reader.cancelled() or reader.result() in ("old", "new")):
         faults.append("the reader has no answer")
-    if store.entries or left_behind(cache) or other_tasks():
+    if any(entry.value == "old" for entry in store.entries.values()):
+        faults.append("the old value is stored")
+    if left_behind(cache) or other_tasks() or getattr(store, "tokens", None) or getattr(store, "unsettled", 0):
         faults.append("something is left")
     return faults
 
 
 @SHARED
-@pytest.mark.parametrize("fill_fails", [False, True], ids=["filled", "fill fails"])
-@pytest.mark.parametrize("make_store", [HeldStore, HeldLeasingStore], ids=["plain", "leases"])
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+@pytest.mark.parametrize(
+    ("make_store", "operation"),
+    [(HeldStore, "set"), (HeldLeasingStore, "set"), (HeldLeasingStore, "claim"), (HeldLeasingStore, "reply to claim")],
+    ids=["fill", "fill by lease", "claim", "reply to claim"],
+)
 @in_virtual_time
-async def test_no_order_of_delete_end_of_fill_and_cancellation_goes_wrong(
-    make_store: type[HeldStore], fill_fails: bool, shared: bool
+async def test_no_order_of_delete_end_and_cancellation_goes_wrong(
+    make_store: Callable[[Hold], Any], operation: str, fails: bool, shared: bool
 ) -> None:
-    """No error goes unhandled, no old value stays in the store, and the cache's tables are empty."""
+    """No error goes unhandled, no old value stays in the store, and the tables and the leases are empty."""
     found, schedules = list[Any](), 0
     for order in itertools.permutations(EVENTS):
         for turns in itertools.product(range(5), range(5), [*range(5), NEVER]):
             schedules += 1
-            when = dict(zip(EVENTS, turns, strict=True))
-            if faults := await faults_of_schedule(
-                order, when, make_store=make_store, shared=shared, fill_fails=fill_fails
-            ):
+            when, hold = dict(zip(EVENTS, turns, strict=True)), Hold(operation, fails=fails)
+            if faults := await faults_of_schedule(order, when, make_store=make_store, hold=hold, shared=shared):
                 found.append((order, when, faults))
     assert (found, schedules) == ([], 900)
 
@@ -142,8 +146,8 @@ def test_without_one_of_a_fences_parts_some_order_goes_wrong(part: str, monkeypa
     async def some_schedule_goes_wrong() -> None:
         faults = []
         for delete, cancel in itertools.product(range(4), [*range(4), NEVER]):
-            when = {"end of fill": 3, "delete": delete, "cancel": cancel}
-            faults += await faults_of_schedule(EVENTS, when, make_store=HeldStore, shared=False, fill_fails=False)
+            when, hold = {"end": 3, "delete": delete, "cancel": cancel}, Hold("set", fails=False)
+            faults += await faults_of_schedule(EVENTS, when, make_store=HeldStore, hold=hold, shared=False)
         assert faults
 
     some_schedule_goes_wrong()

@@ -13,13 +13,13 @@ __all__ = ["LeasingStore", "TokenLease"]
 class LeasingStore(BrokenStore):
     """A remote store with `claim`. A claim takes `claim_s` seconds, and grants the right to fill until a delete.
 
-    `broken`    the operations that raise: "get", "set", "delete", "claim" or "release"
-    `found`     the entry that a claim returns, if this is set: another process has just filled the key
-    `tokens`    the token of each key that may be filled: a claim makes one if there is none, a delete removes it
-    `settled`   what became of the leases, in order: "set", "refused", "dropped" or "released". A fault of the cache
-                shows here too: "used twice", or "set without a lease"
-    `unsettled` how many leases have been granted and not used yet
-    `claims`    the arguments of each claim: the key, and the entry that its caller had seen
+    `broken`     the operations that raise: "get", "delete" and "claim", and a lease's "set", "drop" and "release"
+    `found`      the entry that a claim returns, if this is set: another process has just filled the key
+    `tokens`     the token of each key that may be filled: a claim makes one if there is none, a delete removes it
+    `settled`    what became of the leases, in order: "set", "refused", "dropped" or "released". A fault of the cache
+                 shows here too: "used twice", or "set without a lease"
+    `unsettled`  how many leases have been granted and not used yet
+    `claims`     the arguments of each claim: the key, and the entry that its caller had seen
     """
 
     def __init__(self, latency_s: float = 0.0, claim_s: float = 0.0, broken: Collection[str] = ()) -> None:
@@ -33,8 +33,7 @@ class LeasingStore(BrokenStore):
 
     async def claim(self, key: Hashable, seen: Entry[Any] | Miss) -> Entry[Any] | Lease[Any]:
         self.claims.append((key, seen))
-        await asyncio.sleep(self.claim_s)
-        self.may_raise("claim")
+        await self.arrive("claim")
         if self.found is not None:
             return self.found
         self.unsettled += 1
@@ -48,6 +47,11 @@ class LeasingStore(BrokenStore):
         await super().delete(key)
         self.tokens.pop(key, None)
 
+    async def arrive(self, operation: str) -> None:
+        """Take the time that a claim, or a lease's operation, needs to get here; then raise if it is broken."""
+        await asyncio.sleep(self.claim_s if operation == "claim" else self.latency_s)
+        self.may_raise(operation)
+
 
 class TokenLease:
     """The right to fill `key` while its token is in the store."""
@@ -57,7 +61,7 @@ class TokenLease:
         self.used = False
 
     async def set(self, entry: Entry[Any]) -> bool:
-        await self.arrive()
+        await self.use("set")
         if not self.give_up_token():
             self.store.settled.append("refused")
             return False
@@ -66,25 +70,24 @@ class TokenLease:
         return True
 
     async def drop(self) -> None:
-        await self.arrive()
+        await self.use("drop")
         self.store.settled.append("dropped")
         if self.give_up_token():
             self.store.entries.pop(self.key, None)
 
     async def release(self) -> None:
-        await self.arrive()
-        self.store.may_raise("release")
+        await self.use("release")
         self.store.settled.append("released")
         self.give_up_token()
 
-    async def arrive(self) -> None:
-        """Take the time that a command needs to get to the store, and note that the lease is used."""
+    async def use(self, operation: str) -> None:
+        """Note that the lease is used, and let the operation arrive."""
         if self.used:
             self.store.settled.append("used twice")
         else:
             self.used = True
             self.store.unsettled -= 1
-        await asyncio.sleep(self.store.latency_s)
+        await self.store.arrive(operation)
 
     def give_up_token(self) -> bool:
         """Remove the token. False if it was not there: the key was deleted, or another process has filled it."""
