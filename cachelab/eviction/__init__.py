@@ -2,7 +2,8 @@
 
     fifo, lru, lfu      the classics: evict by age, by last use, or by number of uses
     sieve, s3fifo       queues in which a hit moves nothing
-    wtinylfu            a new key is admitted only if it is more popular than the victim; the counts are in `sketch`
+    wtinylfu            a new key enters the main cache only if it is more popular than the victim
+    sketch              the counts that wtinylfu needs, of many keys in a few bytes
     opt                 the best choice possible, for a cache that knows the future
     che                 what LRU's hit ratio will be, from a formula
     curves              how many hits a policy has on a trace of keys, at one size (`count_hits`) or at many
@@ -25,7 +26,7 @@ it takes until it fits,
 
 and room is made *before* the new key is added. Otherwise the new key could be evicted itself (LFU), or displace another
 that it should not (S3-FIFO). A policy's shares, such as a tenth, are shares of the keys that are resident, so they hold
-when the bytes run out before the places do.
+even if the bytes run out before the number of entries does.
 
 `resident` maps the keys that are in the cache. It is the policy's own dict: `count_hits` looks a key up in it as a
 store looks it up in its entries, so no policy needs a second dict. `hit` may be a method of a C type (for LRU it is

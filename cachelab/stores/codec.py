@@ -36,7 +36,7 @@ HEAD = len(MARKER) + 4  # bytes before the MessagePack: the marker and the check
 
 
 class Undecodable(CacheError):
-    """Bytes from a store that are no entry of this key, type and version. A store counts them, and answers with a miss."""
+    """Bytes from a store that are no entry of this key, type and version. A store counts them as misses."""
 
 
 class Envelope(msgspec.Struct, Generic[T], array_like=True, forbid_unknown_fields=True, frozen=True):

@@ -113,7 +113,7 @@ class MemoryStore(InProcessStore[V]):
         return entry
 
     def put(self, key: Hashable, entry: Entry[V]) -> None:
-        """Keep `entry`. If there is no room, expired entries are purged first; then the policy names those to evict."""
+        """Keep `entry`. Up to two expired entries are purged; if there is still no room, the policy names others."""
         size = self._size_of(entry.value) if self._size_of else 0
         now = self._clock()
         self._expiries.purge(2, now)

@@ -8,12 +8,12 @@ Idea: one `SET … PX` writes an entry with its remaining lifetime. One round tr
 Guarantee: every key begins with `namespace:vN:` and has a lifetime in Redis; different keys never meet there. An entry
     expires here no later than in Redis, as a rule a millisecond earlier: its lifetime counts from before the command
     was sent, and a value that was written between PTTL and MGET lives no longer than it was written to live. Bytes that
-    are no entry are a miss, counted in `undecodable`. A list or a hash in place of an entry is a miss, not counted.
-Not guaranteed: that Redis keeps anything. That an entry does not live longer by the time a write takes: its lifetime
-    begins when the SET arrives. A write may arrive late, even after it has failed or was cancelled. Errors of the
-    client reach the caller; a `Cache` counts them. No call takes longer than one `socket_timeout` of the client, and a
-    `set` no longer than half of one, so a read and a fill add one and a half to a request at most. On a cluster each
-    step of a command has a whole time-out.
+    are no entry are a miss, counted in `undecodable`. A list or a hash in place of an entry is a miss, not counted. A
+    call takes no longer than one `socket_timeout` of the client (`get_many`: one for each hundred keys), and a `set`
+    that writes no longer than half of one. So a read and a fill add one and a half to a request at most.
+Not guaranteed: that Redis keeps anything. That a lifetime is exact: it begins when the SET arrives, so it is longer by
+    the time that the SET was on its way. A write may arrive late, even after it has failed or was cancelled. Errors of
+    the client reach the caller; a `Cache` counts them. On a cluster each step of a command has a whole time-out.
 Cost: a round trip of one command for each write. All reads in a batch take one round trip together, of a PTTL for each
     and one MGET. A single reader takes the processor time of a bare GET of redis-py; ten at once read at twice the rate
     of as many bare GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).
