@@ -3,8 +3,8 @@
 Problem: a `Cache` awaits its store, since that may be in another process. A store in this process answers at once, and
     code without an event loop must be able to call it.
 Idea: the work is in three plain methods, `find`, `put` and `remove`. The three that a `Cache` awaits call them.
-Guarantee: `get`, `set` and `delete` end in the turn of the event loop in which they begin: no other task runs meanwhile.
-    A store is true, even when it is empty, so `store or other` and `if store:` tell whether there is a store.
+Guarantee: `get`, `set` and `delete` end in the turn of the event loop in which they begin, so no other task runs
+    meanwhile. A store is true, even when it is empty: `store or other` and `if store:` tell whether there is a store.
 Not guaranteed: protection between threads: `Locked` adds it, and its calls may block the thread until the lock is free.
 Cost: a coroutine for each call that is awaited. A hit has none: a `Cache` calls `peek`.
 Source: the interface is that of `cachelab.entry.Store`.
