@@ -191,7 +191,8 @@ def test_another_program_is_not_taken_for_a_redis(monkeypatch: pytest.MonkeyPatc
     """A web server at the address ends in a sentence."""
 
     async def scenario() -> None:
-        async def web(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             await writer.drain()
             writer.close()
