@@ -1,47 +1,70 @@
-"""The package polices itself: its shape, its imports, its words, and the files around it."""
+"""The package polices itself: its shape, its imports and its words."""
 
 import ast
-import base64
 import functools
 import importlib
 import re
 import subprocess
 import sys
-import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
-from packaging.requirements import Requirement
 
-from tests.support.notebooks import ROOT, load, local_links, paths, pictures
-from tests.support.source import imports
+from tests.support.notebooks import ROOT
+from tests.support.source import imports, lines_of_code
 
 PACKAGE = ROOT / "cachelab"
-MAX_LINES = 200
-LAYERS = {
-    "clock": 0,
-    "entry": 0,
-    "events": 1,
-    "fence": 1,
-    "eviction": 1,
-    "memory": 2,
-    "cachetools_store": 2,
-    "codec": 2,
-    "round_trips": 2,
-    "redis_store": 3,
-    "freshness": 1,
-    "locked": 3,
-    "flight": 2,
-    "thread_flight": 2,
-    "cache": 3,
-}
-"""A module imports from lower layers only. A new room of the package gets its layer here."""
-NAMES, LAB, COMMAND_LINE = 4, 5, 6
-"""`import cachelab` collects the names of the strategies; the lab stands above them, the command line above all."""
-NO_STRATEGY = {"__init__", "__main__", "clock", "entry", "events"}
+MAX_LINES_OF_A_CLASS = 110
+MAX_LINES_OF_A_FUNCTION = 45
+ROWS = """
+_facade clock entry
+events
+eviction.che eviction.policy eviction.sketch
+eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
+eviction
+flight freshness level thread_flight
+invalidation
+stores.cachetools_store stores.codec stores.expiry_heap stores.in_process stores.read_batcher stores.redis_key
+stores.memory stores.redis_store
+stores.locked
+cache
+cachelab
+lab.prediction lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.text lab.timing
+lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
+lab.sim.races
+lab.traffic.replay_result lab.traffic.workload
+lab.traffic.replay
+lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic
+lab.keys.line_reader
+lab.keys.access_log
+lab.keys.csv_trace
+lab.plots.style
+lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races lab.plots.slider
+lab.plots.timelines lab.plots.trials
+lab.real_redis.proxy lab.real_redis.watchdog
+lab.real_redis.private_server lab.real_redis.url
+lab.real_redis.connect lab.real_redis.pod_process
+lab.real_redis.pods
+lab.flight_exam.record lab.flight_exam.subjects
+lab.flight_exam.picture lab.flight_exam.stage
+lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
+lab.flight_exam.report
+lab.flight_exam.exam
+lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.race_evidence
+lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_3_target lab.exercises.ch02_1_order
+lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive
+lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
+lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.checking
+lab.exercises.ttl_cache_examiner
+lab.exercises.ch01_1_flaw lab.exercises.ch01_2_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied
+lab
+__main__
+""".strip().splitlines()
+"""The modules of the package from the bottom up, a row on each line. A new module gets its place here."""
+NO_STRATEGY = {"__init__", "__main__", "_facade", "clock", "entry", "events"}
 LABELS = ["Problem", "Idea", "Guarantee", "Not guaranteed", "Cost", "Source"]
+NEED_AN_EXTRA = {"Codec", "RedisStore", "Undecodable", "redis_client"}
+"""The names of `cachelab` whose modules import packages of the extra `redis`."""
 SLOW_TO_IMPORT = {
     "IPython",
     "cachetools",
@@ -53,16 +76,12 @@ SLOW_TO_IMPORT = {
     "pandas",
     "redis",
 }
-TOP_LEVEL = {"notebooks", "cachelab", "tests", "environment.yml", "README.md", "pyproject.toml"}
-COMMANDS = ["python -m cachelab lab", "python -m cachelab test"]
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "redis": "redis-py"}
-"""Where conda-forge's name differs from that of the Python package index."""
-CONDA_ONLY = {"python", "pip", "redis-server", "lupa"}
-"""The interpreter, a server that is no Python package, and what an extra (fakeredis[lua]) stands for."""
+WORDS_FOR_PEOPLE = re.compile(r"\bh(e|is|im|imself)\b", re.IGNORECASE)
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 STRATEGIES = [path for path in MODULES if "lab" not in path.parts and path.stem not in NO_STRATEGY]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+PROSE = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), ROOT / "README.md", *(ROOT / ".github").rglob("*.md")])
 
 
 def name(path: Path) -> str:
@@ -70,8 +89,9 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=name)
-every_strategy = pytest.mark.parametrize("path", STRATEGIES, ids=name)
+def dotted(path: Path) -> str:
+    """The name under which a module of the package is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 @functools.cache
@@ -80,18 +100,45 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def dotted(path: Path) -> str:
-    """The name under which a module of the package is imported."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def names_for_types(path: Path) -> dict[str, str]:
+    """What a module imports in its block `if TYPE_CHECKING:`: each name, and the module from which it comes."""
+    return {
+        alias.name: statement.module or ""
+        for block in tree(path).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
 
 
-def layer(module: str) -> int:
-    """How high a module of the package stands."""
-    _, _, inside = module.partition(".")
-    first = inside.partition(".")[0]
-    layers = LAYERS | {"": NAMES, "lab": LAB, "__main__": COMMAND_LINE}
-    assert first in layers, f"give {module} its place in LAYERS"
-    return layers[first]
+def is_facade(path: Path) -> bool:
+    """Whether a module is the `__init__` of a package that collects names from others."""
+    return path.name == "__init__.py" and "lazy_names" in path.read_text(encoding="utf-8")
+
+
+FACADES = [path for path in MODULES if is_facade(path)]
+ROOMS = [path for path in MODULES if path.name == "__init__.py" and path not in FACADES]
+"""Packages that only hold modules."""
+PATHS = {dotted(path): path for path in MODULES}
+
+every_module = pytest.mark.parametrize("path", MODULES, ids=name)
+every_module_with_code = pytest.mark.parametrize("path", [path for path in MODULES if path not in ROOMS], ids=name)
+every_strategy = pytest.mark.parametrize("path", STRATEGIES, ids=name)
+every_facade = pytest.mark.parametrize("path", FACADES, ids=name)
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of the package from which a module imports."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom):  # `from cachelab import lab` imports the module cachelab.lab
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} & set(PATHS)
+            if any(f"{node.module}.{alias.name}" not in PATHS for alias in node.names):
+                found |= {node.module or ""} & set(PATHS)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names} & set(PATHS)
+    return found
 
 
 def public(within: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
@@ -106,22 +153,82 @@ def public(within: ast.Module | ast.ClassDef) -> list[ast.FunctionDef | ast.Asyn
 
 
 @every_module
-def test_module_is_short(path: Path) -> None:
-    """A module can be read in one sitting."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_classes_and_functions_are_short(path: Path) -> None:
+    """A class has at most 110 lines of code and a function at most 45, with what is nested in them.
+
+    Docstrings, comments and blank lines are not counted. A module may be as long as its idea.
+    """
+    holding = lines_of_code(path.read_text(encoding="utf-8"))
+    too_long = {}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            count = len(holding & set(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
+            if count > (MAX_LINES_OF_A_CLASS if isinstance(node, ast.ClassDef) else MAX_LINES_OF_A_FUNCTION):
+                too_long[node.name] = count
+    assert too_long == {}
 
 
-@every_module
+def test_every_module_has_its_row() -> None:
+    """`ROWS` names each module once, except the rooms, which import nothing."""
+    listed = sorted(module for row in ROWS for module in row.split())
+    assert listed == sorted(short(path) for path in MODULES if path not in ROOMS)
+
+
+@every_module_with_code
 def test_imports_point_down(path: Path) -> None:
-    """A module imports from lower layers only, so no strategy knows the lab; within the lab any order will do."""
-    height = layer(dotted(path))
-    for other in imports(tree(path)):
-        if other.partition(".")[0] == "cachelab":
-            together = layer(other) == height and (height == LAB or path.parent.name == "eviction")
-            assert layer(other) < height or together, f"{path.stem} imports {other}"
+    """A module imports only from rows below its own, also for types only.
+
+    So no imports form a circle, and no strategy imports the lab.
+    """
+    height = {module: row for row, modules in enumerate(ROWS) for module in modules.split()}
+    below = {short(PATHS[other]) for other in ours(path) if PATHS[other] not in ROOMS}
+    assert [other for other in below if height[other] >= height[short(path)]] == []
 
 
-@every_module
+def short(path: Path) -> str:
+    """A module's name in `ROWS`: `cache`, `stores.memory`, `lab`, and `cachelab` for the package itself."""
+    return dotted(path).removeprefix("cachelab.")
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=name)
+def test_a_room_holds_nothing_but_its_modules(path: Path) -> None:
+    """The `__init__` of a package that is no facade has a docstring and nothing else."""
+    assert [ast.unparse(statement) for statement in tree(path).body[1:]] == []
+
+
+@every_facade
+def test_no_name_of_a_facade_is_the_name_of_a_module_beside_it(path: Path) -> None:
+    """Importing a module puts it into its package, where it would replace what the facade has under that name.
+
+    Names that differ only in case, as `Cache` and the module `cache`, are different names to Python on every system.
+    """
+    beside = {other.stem if other.suffix else other.name for other in path.parent.iterdir()}
+    assert set(importlib.import_module(dotted(path)).__all__) & beside == set()
+
+
+@every_facade
+def test_a_facade_names_the_module_that_defines(path: Path) -> None:
+    """In a facade's block `if TYPE_CHECKING:` each name comes from the module in which it is defined."""
+    elsewhere = {}
+    for name_, home in names_for_types(path).items():
+        defined = {
+            target.id if isinstance(target, ast.Name) else ""
+            for node in tree(PATHS[home]).body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        } | {node.name for node in public(tree(PATHS[home]))}
+        if name_ not in defined:
+            elsewhere[name_] = home
+    assert elsewhere == {}
+
+
+@every_facade
+def test_a_facade_has_what_it_shows_to_type_checkers(path: Path) -> None:
+    """`__all__` of a facade is sorted and has the names of its block `if TYPE_CHECKING:`."""
+    assert importlib.import_module(dotted(path)).__all__ == sorted(names_for_types(path))
+
+
+@every_module_with_code
 def test_all_is_true(path: Path) -> None:
     """`__all__` is sorted, names only what is there, and misses no public function or class that is defined there."""
     module = importlib.import_module(dotted(path))
@@ -172,11 +279,46 @@ def test_strategy_prints_nothing(path: Path) -> None:
     assert "print" not in [function.id for function in called if isinstance(function, ast.Name)]
 
 
-def test_import_is_light() -> None:
-    """`import cachelab` loads none of the big packages: a service that copies a strategy need not have them."""
-    code = f"import sys, cachelab; print(*sorted({SLOW_TO_IMPORT!r} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"import cachelab; [getattr(cachelab, name) for name in cachelab.__all__ if name not in {NEED_AN_EXTRA!r}]",
+        "from cachelab.eviction import *",
+        "from cachelab import lab",
+    ],
+    ids=["strategies", "eviction", "lab"],
+)
+def test_import_is_light(statement: str) -> None:
+    """To import the strategies loads none of the big packages, nor does `from cachelab import lab`."""
+    code = f"import sys; {statement}; print(*sorted({SLOW_TO_IMPORT!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "statement", "sentence"),
+    [
+        ("redis", "from cachelab import RedisStore", 'pip install "cachelab[redis]"'),
+        ("redis", "from cachelab import redis_client; redis_client('redis://a')", 'pip install "cachelab[redis]"'),
+        ("msgspec", "from cachelab import Codec", 'pip install "cachelab[redis]"'),
+        ("matplotlib", "from cachelab import lab; lab.plot_trials", 'pip install "cachelab[lab]"'),
+        ("cachetools", "from cachelab import CachetoolsStore; CachetoolsStore(1)", "pip install cachetools"),
+    ],
+)
+def test_a_missing_package_gets_a_sentence(missing: str, statement: str, sentence: str) -> None:
+    """What needs a package that is not installed raises an ImportError, and its text ends with what to install."""
+    code = f"import sys; sys.modules[{missing!r}] = None; {statement}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(rf"ImportError: \w+ needs {missing}[\w.]*, which is not installed: {re.escape(sentence)}", last)
+
+
+def test_a_mistake_in_the_package_is_no_missing_extra(tmp_path: Path) -> None:
+    """A module of our own that is not there is reported as it is."""
+    code = "import sys; sys.modules['cachelab.stores.codec'] = None; from cachelab import RedisStore"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "pip install" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: ")
 
 
 def test_old_python_gets_a_sentence() -> None:
@@ -187,63 +329,8 @@ def test_old_python_gets_a_sentence() -> None:
     assert re.fullmatch(r"cachelab needs Python 3\.11 .*\n", done.stderr)
 
 
-def test_readme_has_the_two_commands() -> None:
-    """The README shows how to open the course and how to test it."""
-    lines = [line.strip() for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
-    assert [command for command in COMMANDS if command not in lines] == []
-
-
-def test_readme_links_lead_somewhere() -> None:
-    """Every local link of the README leads to something that exists."""
-    links = local_links((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-def test_readme_picture_is_a_stored_output() -> None:
-    """The README's picture is, byte for byte, one that a notebook draws."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    drawn = {base64.b64decode(png) for path in paths() for cell in load(path).cells for png in pictures(cell)}
-    shown = [link for link in local_links(readme) if link.endswith(".png")]
-    assert shown
-    assert [link for link in shown if (ROOT / link).read_bytes() not in drawn] == []
-
-
-def test_top_level_is_bare() -> None:
-    """Nothing but the agreed names and dot-files stands at the top of the repository."""
-    done = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT)
-    if done.returncode:
-        pytest.skip("not a git checkout")
-    tops = {line.partition("/")[0] for line in done.stdout.splitlines()}
-    assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL
-
-
-def test_environments_agree() -> None:
-    """environment.yml asks conda for the names and bounds for which pyproject.toml asks pip."""
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        asked = [Requirement(line) for line in tomllib.load(file)["project"]["dependencies"]]
-    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
-    assert listed.pop() == {"pip": ["-e ."]}
-    conda = [Requirement(re.sub(r"(?<![<>=])=(?!=)", "==", line)) for line in listed]
-    assert {one.name for one in conda} >= CONDA_ONLY
-    assert {one.name: one.specifier for one in conda if one.name not in CONDA_ONLY} == {
-        CONDA_NAMES.get(one.name, one.name): one.specifier for one in asked
-    }
-
-
-def test_dependencies_have_an_upper_bound() -> None:
-    """A new major release of a dependency reaches no learner before somebody has tried it."""
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        asked = tomllib.load(file)["project"]["dependencies"]
-    assert [line for line in asked if not re.search(r">=[\d.]+,<\d+$", line)] == []
-
-
-@pytest.mark.long
-def test_wheel_holds_only_the_package(tmp_path: Path) -> None:
-    """The wheel has the modules of cachelab and the marker of its types, and no notebook and no test."""
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(ROOT)]
-    subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        held = {member for member in archive.namelist() if ".dist-info/" not in member}
-    assert held == {name(path) for path in [*MODULES, PACKAGE / "py.typed"]}
+@pytest.mark.parametrize("path", PROSE, ids=name)
+def test_no_caller_is_called_he(path: Path) -> None:
+    """Callers, readers and entries are *the caller … it* or *they* in code, comments and documents."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if WORDS_FOR_PEOPLE.search(line)] == []

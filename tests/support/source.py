@@ -2,11 +2,23 @@
 
 import ast
 import importlib.util
+import io
+import tokenize
 from pathlib import Path
+
+NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
 
 
 def imports(within: ast.AST) -> set[str]:
-    """The full names of the modules that a piece of code imports, also inside functions."""
+    """The full names of the modules from which a piece of code imports, also inside functions and for types only."""
     found: set[str] = set()
     for node in ast.walk(within):
         if isinstance(node, ast.Import):
@@ -24,7 +36,7 @@ def definitions(within: ast.AST, name: str) -> list[ast.FunctionDef | ast.AsyncF
 
 
 def shipped(where: str) -> ast.AST:
-    """The definition in the package that `module:Qualified.name` names, found without importing the module."""
+    """The definition in the package that `module:Qualified.name` names. The module is read, not imported."""
     module, _, qualified = where.partition(":")
     spec = importlib.util.find_spec(module)
     assert spec is not None, f"no module {module}"
@@ -35,11 +47,23 @@ def shipped(where: str) -> ast.AST:
     return found
 
 
+def lines_of_code(source: str) -> set[int]:
+    """The numbers of the lines that hold code: neither blank, nor only a comment, nor part of a docstring."""
+    holding: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in NO_CODE:
+            holding |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            holding -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return holding
+
+
 class WithoutAnnotations(ast.NodeTransformer):
-    """Turns `x: int = 1` into `x = 1`, and drops an `x: int` that gives no value."""
+    """Turns `x: int = 1` into `x = 1`, and drops an `x: int` without a value."""
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.Assign | None:
-        """Keep the assignment, drop the type."""
+        """Keep the assignment and drop the type."""
         return ast.Assign([node.target], node.value, lineno=node.lineno) if node.value else None
 
 
