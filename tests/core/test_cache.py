@@ -239,6 +239,7 @@ async def test_a_failed_read_or_fill_is_a_counted_miss(operation: str) -> None:
     await cache.get(1)
     errors = [str(event.error) for event in heard if isinstance(event, Fact) and event.kind == "store error"]
     assert (cache.misses, cache.store_errors, errors) == (1, 1, [f"{operation} is broken"])
+    assert facts(heard) == (["store error", "load"] if operation == "get" else ["load", "store error"])
 
 
 @in_virtual_time
@@ -326,6 +327,18 @@ async def test_a_failed_delete_below_still_deletes_above() -> None:
     with pytest.raises(InvalidationFailed):
         await upper.delete(1)
     assert upper_store.entries == {}
+
+
+@in_virtual_time
+async def test_a_failed_delete_names_the_level_that_failed() -> None:
+    """The error of the lower level reaches the caller unchanged. Only that level counts it, and neither has deleted."""
+    heard: Heard = []
+    lower = make_cache(Origin(), BrokenStore("delete"), name="L2", listen=heard.append)
+    upper = make_cache(lower, name="L1", listen=heard.append)
+    with pytest.raises(InvalidationFailed, match="L2 could not delete 1") as raised:
+        await upper.delete(1)
+    assert isinstance(raised.value.__cause__, ConnectionError)
+    assert (upper.store_errors, lower.store_errors, facts(heard)) == (0, 1, ["store error"])
 
 
 @in_virtual_time
@@ -508,6 +521,18 @@ async def test_a_hit_in_this_process_awaits_nothing() -> None:
     await cache.get(1)
     with pytest.raises(StopIteration, match="value"):
         cache.get(1).send(None)
+
+
+@pytest.mark.parametrize("verb", ["get", "__call__"])
+@in_virtual_time
+async def test_a_hit_in_this_process_only_peeks(verb: str) -> None:
+    """The other operations of the store cost more, and a hit needs none of them."""
+    store: Any = MemoryStore(10)
+    cache = make_cache(Origin(), store)
+    await cache.get(1)
+    store.get = store.set = None
+    await getattr(cache, verb)(1)
+    assert (cache.hits, cache.store_errors) == (1, 0)
 
 
 # What is refused

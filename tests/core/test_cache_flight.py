@@ -241,6 +241,21 @@ async def test_without_a_flight_closing_waits_for_the_fill_of_a_cancelled_caller
 
 
 @in_virtual_time
+async def test_without_a_flight_closing_waits_for_every_fill() -> None:
+    """Two callers of different keys are cancelled while their fills are on their way."""
+    store = RemoteStore(1.0)
+    cache = make_cache(Origin(load_time_s=0.0), store)
+    callers = start_gets(cache, key=1)
+    await asyncio.sleep(0.5)
+    callers += start_gets(cache, key=2)
+    await asyncio.sleep(1.25)  # both reads have ended
+    for caller in callers:
+        caller.cancel()
+    await cache.aclose()
+    assert (list(store.entries), left_behind(cache), other_tasks()) == ([1, 2], 0, set())
+
+
+@in_virtual_time
 async def test_a_closed_cache_serves_what_it_has_and_loads_no_more() -> None:
     """A key that it remembers is a hit. A key that it would have to load is an error, with the reason."""
     async with make_flight_cache(Origin()) as cache:

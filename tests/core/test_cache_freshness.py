@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, InvalidationFailed
+from cachelab import ABSENT, Entry, InvalidationFailed
 from cachelab.freshness import Freshness
 from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_freshness_cache, with_stale_entry
 from tests.support.fakes import (
@@ -210,6 +210,19 @@ async def test_a_key_that_is_gone_at_the_origin_is_not_served_stale(
     assert await cache.get(1) == "old"
     await until(72.0)
     assert (await cache.get(1), records(heard)[2]) == (ABSENT, (outcome, "absent"))
+
+
+@EVERY_STORE
+@SHARED
+@in_virtual_time
+async def test_an_absence_that_may_not_be_kept_removes_the_old_entry_too(new_store: NewStore, shared: bool) -> None:
+    """The loader says that its answer has expired already, so that it is not kept although absences are."""
+    origin = Origin()
+    cache = await with_stale_entry(origin, new_store(), shared=shared, negative_ttl=5.0)
+    origin.answer = Entry(ABSENT, -math.inf)
+    assert await cache.get(1) == "old"
+    await until(72.0)
+    assert (await cache.get(1), now()) == (ABSENT, 73.0)
 
 
 @in_virtual_time

@@ -10,6 +10,7 @@ from tests.support.caches import SHARED, make_cache, make_flight_cache, start_ge
 from tests.support.fakes import (
     Heard,
     Origin,
+    RemoteStore,
     facts,
     in_virtual_time,
     left_behind,
@@ -44,15 +45,34 @@ async def test_a_hit_claims_nothing() -> None:
 
 
 @SHARED
+@pytest.mark.parametrize("value", ["theirs", None, ABSENT])
 @in_virtual_time
-async def test_an_entry_that_the_claim_found_counts_as_collapsed(shared: bool) -> None:
+async def test_an_entry_that_the_claim_found_counts_as_collapsed(value: object, shared: bool) -> None:
     """Another process has loaded the key: here is no load and no fill, and each caller that waited is collapsed."""
     store, origin, heard = LeasingStore(claim_s=0.1), Origin(), Heard()
-    store.found = Entry("theirs", 60.0)
+    store.found = Entry(value, 60.0)
     cache = make_cache(origin, store, shared=shared, listen=heard.append)
-    assert await asyncio.gather(*(cache.get(1) for _ in range(5))) == ["theirs"] * 5
+    assert await asyncio.gather(*(cache.get(1) for _ in range(5))) == [value] * 5
     assert (origin.calls, store.settled, facts(heard)) == (0, [], [])
-    assert records(heard) == [("collapsed", "value")] * 5
+    assert records(heard) == [("collapsed", "absent" if value is ABSENT else "value")] * 5
+
+
+@in_virtual_time
+async def test_an_entry_that_the_claim_found_keeps_its_remaining_life() -> None:
+    """A cache above keeps it for as long as the other process allows."""
+    store, upper_store = LeasingStore(), RemoteStore()
+    store.found = Entry("theirs", 30.0)
+    upper = make_cache(make_flight_cache(Origin(), store), upper_store)
+    assert (await upper.get(1), upper_store.entries) == ("theirs", {1: Entry("theirs", 30.0)})
+
+
+@in_virtual_time
+async def test_the_time_of_a_claim_is_no_load_time() -> None:
+    """Early recomputation goes by how long the origin takes."""
+    store = LeasingStore(claim_s=5.0)
+    cache = make_flight_cache(Origin(load_time_s=1.0), store)
+    await cache.get(1)
+    assert (now(), store.entries[1].load_time_s) == (6.0, 1.0)
 
 
 @SHARED
@@ -264,6 +284,19 @@ async def test_a_refresh_that_cannot_drop_the_entry_is_counted() -> None:
     await cache.get(1)
     await until(75.0)
     assert (cache.store_errors, store.settled, store.unsettled, left_behind(cache)) == (1, ["set"], 0, 0)
+
+
+@SHARED
+@in_virtual_time
+async def test_closing_the_cache_during_a_drop_is_no_store_error(shared: bool) -> None:
+    """The refresh was cancelled, and the store has not failed."""
+    store, origin = LeasingStore(latency_s=0.1), Origin()
+    cache = await with_stale_entry(origin, store, shared=shared)
+    origin.answer = ABSENT
+    await cache.get(1)  # its refresh loads until second 71.1, and then drops the entry until 71.2
+    await until(71.15)
+    await cache.aclose()
+    assert (cache.store_errors, store.unsettled, left_behind(cache), other_tasks()) == (0, 0, 0, set())
 
 
 @in_virtual_time

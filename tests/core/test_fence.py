@@ -9,7 +9,7 @@ import pytest
 from cachelab import Cache, MemoryStore
 from cachelab.entry import MISS
 from tests.support.caches import make_cache, start_gets
-from tests.support.fakes import Heard, Origin, facts, in_virtual_time, left_behind, now
+from tests.support.fakes import Heard, Origin, RemoteStore, facts, in_virtual_time, left_behind, now
 from tests.support.gated import GatedCache, GatedStore
 from tests.support.schedules import SlowStore, VersionedOrigin, stored_value
 
@@ -144,3 +144,38 @@ async def test_a_fill_that_cannot_be_deleted_again_is_counted() -> None:
     value = await caller
     await gated.cache.aclose()
     assert (value, gated.cache.store_errors, list(gated.store.entries)) == ("value", 1, [1])
+
+
+@in_virtual_time
+async def test_a_fill_whose_reply_is_an_error_is_deleted_again_too() -> None:
+    """The store has kept the entry all the same, as after a time-out that came too late."""
+    gated = GatedCache(GatedStore, "fill, not sent")
+    fill = gated.store.set
+
+    async def fill_and_fail(key: Any, entry: Any) -> None:
+        await fill(key, entry)
+        raise ConnectionError
+
+    gated.store.set = fill_and_fail  # type: ignore[method-assign]
+    caller = start_gets(gated.cache)[0]
+    await gated.gate.reached.wait()
+    await gated.cache.delete(1)
+    gated.gate.opened.set()
+    value = await caller
+    await gated.cache.aclose()
+    assert (value, gated.cache.store_errors, gated.store.entries) == ("value", 1, {})
+
+
+@in_virtual_time
+async def test_a_load_that_begins_during_a_delete_may_fill() -> None:
+    """The write had been committed before the delete, so the load reads the new row."""
+    heard: Heard = []
+    origin, store = Origin("new", load_time_s=2.0), RemoteStore()
+    cache = make_cache(origin, store, listen=heard.append)
+    store.latency_s = 1.0
+    deleting = asyncio.create_task(cache.delete(1))
+    await asyncio.sleep(0.5)
+    store.latency_s = 0.0
+    assert await cache.get(1) == "new"
+    await deleting
+    assert (facts(heard), store.entries[1].value) == (["load", "delete", "fill"], "new")
