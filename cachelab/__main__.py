@@ -94,7 +94,7 @@ def install(python: Path, stamp: Path, extras: list[str]) -> None:
 def become(command: list[str]) -> int:
     """Hand the terminal over to `command`, run in the project's folder, and return its exit code.
 
-    Jupyter prefers the kernels beside the running Python to those in the user's folder, which may belong to another one.
+    Jupyter prefers the kernels beside this Python to those in the user's folder, which may belong to another Python.
     """
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.chdir(ROOT)

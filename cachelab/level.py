@@ -40,18 +40,16 @@ class Fence(AbstractContextManager["Fence"]):
 
     `broken`   whether the key was deleted since the load began: then the loaded value must not be kept
     `lease`    the right to fill, where the store grants one; released at the end if it was not used
-    `fills`    False if the store could not be asked for a lease: then the load does not fill
     `sending`  the command to the store that runs behind this fence
     """
 
-    __slots__ = ("_key", "_level", "_parts", "_waiter", "broken", "fills", "lease", "sending")
+    __slots__ = ("_key", "_level", "_parts", "_waiter", "broken", "lease", "sending")
 
     def __init__(self, level: Level, key: Hashable) -> None:
         self._level, self._key = level, key
         self._parts = 0  # what has not ended: the load, and the command that it has sent
         self._waiter: asyncio.Future[None] | None = None
         self.broken = False
-        self.fills = True
         self.lease: Lease[Any] | None = None
         self.sending: asyncio.Future[None] | None = None
 
@@ -165,30 +163,41 @@ class Level:
             answer: Entry[Any] | Lease[Any] = await self.store.claim(key, seen)
         except Exception as error:
             self._store_error(key, error)
-            fence.fills = False
             return MISS
         if isinstance(answer, Entry):
-            return Entry(answer.value, self._clock()) if fence.broken else answer
+            now = self._clock()
+            if answer.expires <= now:  # it may expire on the way here
+                return MISS
+            return Entry(answer.value, now) if fence.broken else answer
         fence.lease = answer
         return MISS
 
     async def fill(self, key: Hashable, entry: Entry[Any], fence: Fence) -> None:
         """Keep the entry, unless the key was deleted meanwhile, or the store has just failed to answer for it."""
-        lease = fence.lease
         if self.in_process:
             if not fence.broken:
                 await self._set(key, entry, fence)
-        elif key in self._unreadable or not fence.fills:
+        elif key in self._unreadable:
             return
-        elif lease is not None:  # the store knows of every delete, in any process: it refuses the fill if need be
-            fence.lease = None
-            await fence.send_and_wait(self._set_by_lease(lease, key, entry, fence))
+        elif self.grants:  # without a lease nothing is filled; with one the store refuses the fill after a delete
+            lease, fence.lease = fence.lease, None
+            if lease is not None:
+                await fence.send_and_wait(self._set_by_lease(lease, key, entry, fence))
         elif not fence.broken:
             await fence.send_and_wait(self._set(key, entry, fence))
 
     async def drop(self, key: Hashable, fence: Fence) -> None:
         """Remove the old entry of a key that the origin no longer has."""
         lease, fence.lease = fence.lease, None
+        drop = self._drop(key, lease)
+        if self.in_process:
+            await drop
+        elif key in self._unreadable or (self.grants and lease is None):  # the store has just failed
+            fence.send(drop)
+        else:
+            await fence.send_and_wait(drop)
+
+    async def _drop(self, key: Hashable, lease: Lease[Any] | None) -> None:
         try:
             await (self.store.delete(key) if lease is None else lease.drop())
         except Exception as error:

@@ -322,3 +322,53 @@ async def test_closing_the_cache_waits_for_its_releases() -> None:
     await cache.aclose()
     await asyncio.wait([reader])
     assert (store.settled, store.tokens, left_behind(cache), other_tasks()) == (["released"], {}, 0, set())
+
+
+@in_virtual_time
+async def test_without_a_lease_a_leasing_store_is_not_filled() -> None:
+    """The caller that could not read the key is cancelled; its load goes on, and has no right to fill."""
+    store = LeasingStore(broken={"get"})
+    cache = make_flight_cache(Origin("old"), store)
+    caller = start_gets(cache)[0]
+    await until(0.5)
+    caller.cancel()
+    await store.delete(1)  # another process has written
+    await until(2.0)
+    assert (store.settled, store.entries, left_behind(cache)) == ([], {}, 0)
+
+
+@in_virtual_time
+async def test_without_a_lease_the_load_of_another_caller_does_not_fill() -> None:
+    """Without a flight: the second caller can read, but asks for no lease while the first one waits for its load."""
+    store = LeasingStore(broken={"get"})
+    cache = make_cache(Origin("old"), store)
+    callers = start_gets(cache)
+    await until(0.5)
+    store.broken.clear()
+    callers += start_gets(cache)
+    await until(1.2)
+    await store.delete(1)  # another process has written
+    assert await asyncio.gather(*callers) == ["old"] * 2
+    assert (store.settled, store.entries, left_behind(cache)) == ([], {}, 0)
+
+
+@SHARED
+@in_virtual_time
+async def test_closing_the_cache_during_a_drop_uses_the_lease(shared: bool) -> None:
+    """The drop runs to its end, as a fill and a release do, so that no other process waits for this lease."""
+    store, origin = LeasingStore(latency_s=0.1), Origin()
+    cache = await with_stale_entry(origin, store, shared=shared)
+    origin.answer = ABSENT
+    await cache.get(1)  # its refresh loads until second 71.1, and then drops the entry until 71.2
+    await until(71.15)
+    await cache.aclose()
+    assert (store.settled, store.tokens, store.entries) == (["set", "dropped"], {}, {})
+    assert (left_behind(cache), other_tasks()) == (0, set())
+
+
+@in_virtual_time
+async def test_a_claim_gives_no_entry_that_has_expired() -> None:
+    """As a read: the entry expired on the way here."""
+    store = LeasingStore(claim_s=2.0)
+    store.found = Entry("theirs", 2.0)
+    assert await make_flight_cache(Origin(), store).get(1) == "value"

@@ -19,7 +19,7 @@ from tests.support.fakes import in_virtual_time, left_behind, now, other_tasks
 from tests.support.leasing import LeasingStore, TokenLease
 from tests.support.schedules import VersionedOrigin, stored_value
 
-FAILING = pytest.mark.parametrize("failing", ["nothing", "claim", "set", "delete"])
+FAILING = pytest.mark.parametrize("failing", ["nothing", "get", "claim", "set", "delete"])
 EVERY_STACK = pytest.mark.parametrize("stack", ["remote", "in process over remote"])
 
 

@@ -1,4 +1,4 @@
-"""Freshness in stacks of caches, in virtual time: age travels up, so an entry is not fresh above if it is stale below."""
+"""Freshness in stacks of caches, in virtual time: age travels up, so what is stale below is not fresh above."""
 
 import asyncio
 from random import Random

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cachelab import Cache, Entry, InvalidationFailed
+from cachelab import ABSENT, Cache, Entry, InvalidationFailed
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.lab.sim.fake_redis import FakeRedis, Hanging
 from cachelab.stores.redis_store import RedisStore, redis_client
-from tests.support.caches import SHARED, make_cache
-from tests.support.fakes import Origin, in_virtual_time, left_behind, now, other_tasks, tally, until
+from tests.support.caches import SHARED, make_cache, with_stale_entry
+from tests.support.fakes import Origin, RemoteStore, in_virtual_time, left_behind, now, other_tasks, tally, until
 from tests.support.servers import real_server
 
 TIMEOUT_S = 0.1
@@ -147,3 +147,21 @@ async def test_a_delete_ends_the_wait_for_a_fill_that_hangs() -> None:
         await deleting
     await cache.aclose()
     assert len(cache._level.standing) == 0
+
+
+@pytest.mark.parametrize("answer", [ABSENT, "new"], ids=["drop", "fill"])
+@in_virtual_time
+async def test_a_caller_whose_read_failed_waits_for_no_command_of_an_older_load(answer: Any) -> None:
+    """It has waited for the store once, and joins a refresh that is about to send a drop or a fill."""
+    origin, store = Origin(), RemoteStore()
+    cache = await with_stale_entry(origin, store)
+    origin.answer = answer
+    await cache.get(1)  # its refresh loads until 71
+
+    async def hang(*_: object) -> Any:
+        await asyncio.sleep(0.1)
+        raise ConnectionError
+
+    store.get = store.set = store.delete = hang  # type: ignore[assignment, method-assign]
+    await until(70.5)
+    assert (await cache.get(1), now()) == (answer, 71.0)
