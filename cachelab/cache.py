@@ -3,10 +3,11 @@
 Problem: the origin is slow, can answer only so many queries per second, and is asked the same few things all day.
 Idea: look in a store first. On a miss load from the origin, and keep the answer for `ttl` seconds. The caller sees only
     the cache, which calls the loader (read-through).
-Guarantee: a value is served for at most `ttl` seconds after its load ended, and what `freshness` adds. This holds in a
-    stack of caches too, since the age of a value travels up with it. A store that raises on a read or a fill costs a
-    load, never the request. The origin's error reaches the caller unchanged and is not remembered. After a `delete`
-    (see `cachelab.invalidation`) nothing that this cache loaded before it stays, or is given to a later caller.
+Guarantee: a value is served for at most `ttl` seconds after its load ended, and what `freshness` adds. Only a caller
+    that joins a load may get it later: when a slow fill ends. This holds in a stack of caches too, since the age of a
+    value travels up with it. A store that raises on a read or a fill costs a load, never the request. The origin's
+    error reaches the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing
+    that this cache loaded before it stays, or is given to a later caller.
 Not guaranteed: one load per key, unless there is a `flight`: a thousand callers that miss together load a thousand
     times. Anything about fills by another `Cache` or process, unless the store grants leases, or by a store that failed
     in the middle of a fill.
@@ -56,8 +57,10 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
     `listen`        called with one `Record` for each `get`, and with a `Fact` for everything else
     `clock`         for tests; by default the running loop's. Give the store the same one.
 
-    A cache belongs to the event loop in which it first loads. `async with` ends the loads that it has started. A cache
-    is itself a loader (calling it returns the `Entry`), so two levels are `Cache(store, load=lower_cache, ttl=...)`.
+    A cache belongs to the event loop in which it first loads. `async with` ends its flight and its refreshes: see
+    `aclose`. A cache is itself a loader (calling it returns the `Entry`), so two levels are
+    `Cache(store, load=lower_cache, ttl=...)`. `delete`, `invalidate` and `invalidate_all` are in
+    `cachelab.invalidation`, the counters in `cachelab.events`.
     """
 
     @overload  # `load` is a cache, or another loader that returns entries
@@ -86,6 +89,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         self._ttl, self._negative_ttl = checked_ttls(ttl, negative_ttl)
         self._clock = LoopClock(name, clock)
         self._freshness = freshness or Freshness()
+        # what is inherited: the loader, the flight, the counters, and `_level`, which is the store and its fences
         super().__init__(store, load, _Unshared() if flight is None else flight, self._clock, name, listen)
         self._peek: Callable[[K], Entry[V | Absent] | Miss] = self._level.peek
 
@@ -109,7 +113,10 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         return entry
 
     async def _read(self, key: K) -> Entry[V | Absent]:
-        """Read the store. A miss joins the load in flight or starts one; an old entry is loaded again meanwhile."""
+        """Read the store. A miss joins the load in flight or starts one.
+
+        A stale entry, or one near its end, is returned, and may be loaded again in the background.
+        """
         outcome: Outcome = "miss"
         try:
             found = await self._level.read(key)
@@ -118,7 +125,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
                 outcome = "hit" if now < entry.fresh_until else "stale"
                 if entry.refresh_from <= now and self._freshness.should_refresh(entry, now):
                     self._flight.start(key, partial(self._load_and_fill, seen=entry))
-            else:
+            else:  # a miss, or None: the store failed
                 outcome = "collapsed" if key in self._flight else "miss"
                 load = self._flight.do(key, self._load_and_fill)
                 entry, found_elsewhere = await (load if found is MISS else self._level.without_fill(key, load))
@@ -136,7 +143,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         Returns True beside the entry if no load was needed, since another process had just filled the key.
         """
         with self._level.fence(key) as fence:  # a delete breaks it
-            if self._level.grants:
+            if self._level.grants:  # a lease is the right to load and to fill
                 elsewhere = await self._level.claim(key, seen, fence)
                 if elsewhere is not MISS:
                     return elsewhere, True
@@ -152,7 +159,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
                 await self._level.drop(key, fence)
             if fence.broken:
                 self._fact(key, "fenced")
-                entry = Entry(entry.value, now)  # for those that wait, and for no cache above
+                entry = Entry(entry.value, now)  # it has expired: those that wait get it, no cache above keeps it
         return entry, False
 
     async def _load(self, key: K) -> Entry[Any]:
@@ -166,7 +173,10 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
             raise
 
     async def aclose(self) -> None:
-        """Cancel the loads and refreshes in flight, tell their waiters, and wait until the last fill has ended."""
+        """Cancel the loads and refreshes in flight, tell their waiters, and wait until the last fill has ended.
+
+        Without a flight only refreshes are cancelled: a load is part of the `get` that has started it, and goes on.
+        """
         await self._flight.aclose()
         await self._level.all_sent()
 
@@ -181,4 +191,4 @@ class _Unshared(Flight):
         return load(key)
 
     def start(self, key: Any, load: Callable[[Any], Awaitable[Any]]) -> None:
-        super().start(object(), lambda _: load(key))
+        super().start(object(), lambda _: load(key))  # a key of its own for each, so that none is shared

@@ -117,7 +117,8 @@ class Store(Protocol[V]):
     A store may have more verbs than these three:
 
     `peek(key)`         for a store in this process, without `await`: the entry if no refresh can be due yet, else
-                        `MISS`. None of the other verbs of such a store ever waits.
+                        `MISS`. An error that it raises reaches the caller. None of the other verbs of such a store
+                        ever waits.
     `clear()`           without `await`; a store with `peek` has it: forget every entry
     `claim(key, seen)`  with `await`, for a store that several processes share. A cache calls it before it loads a key
                         for which it found `seen`: an `Entry`, or `MISS`. It returns a `Lease`, which is the right to

@@ -13,7 +13,8 @@ An *outcome* says how the cache answered, a *result* what it answered (modelled 
               collapsed  this caller waited for a load that another caller had started
     result    value | absent | error (the load failed, or the caller was cancelled while it waited)
 
-Each `get` ends with exactly one `Record`. Everything else that is worth knowing is a `Fact`.
+Each `get` ends with exactly one `Record` (none if `peek` raises, as it does for a key that is not hashable). Everything
+else that is worth knowing is a `Fact`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ FactKind: TypeAlias = Literal[
 
 
 class CacheError(Exception):
-    """The base class of the errors that this package raises. The origin's own errors reach the caller unchanged."""
+    """The base class of this package's own errors. The origin's errors reach the caller unchanged.
+
+    A wrong argument raises ValueError or TypeError, and a wrong call RuntimeError.
+    """
 
 
 class InvalidationFailed(CacheError):
@@ -70,7 +74,9 @@ class Record(NamedTuple):
 class Fact(NamedTuple):
     """Something that happened inside a cache or a store. `error` is the exception of a "... error", else None.
 
-    A store reports why an entry is gone or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
+    A cache reports its steps: "load" when one begins, "fill" and "delete" when they have succeeded, and "fenced" when a
+    loaded value is not kept, because its key was deleted or invalidated meanwhile. A store reports why an entry is gone
+    or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
     """
 
     cache: str

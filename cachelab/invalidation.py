@@ -3,13 +3,14 @@
 Problem: after a write every copy of the old value is wrong: in this cache, in the caches below it, and in the loads
     that are under way.
 Idea: deletes go down before up. A `delete` on the upper cache reaches every cache below it first. In the other order a
-    reader could miss above, find the old copy below, and fill the upper level with it again. At each level the loads
-    under way are fenced first, then the store forgets the key.
-Guarantee: when `delete` returns, this level and each level below that is the loader itself and has a `delete` have
-    forgotten the key. Otherwise it raises: silence would mean stale data.
-Not guaranteed: anything about levels of other processes. Those are told by a message, for which `invalidate` and
+    reader could miss above, find the old copy below, and fill the upper level with it again. At each level the fences
+    of the loads under way are broken first (see `cachelab.level`), then the store forgets the key.
+Guarantee: when `delete` returns, this cache has forgotten the key, and so has its loader, if that has a `delete` as a
+    cache has, and so on down. If one of them fails, it raises: silence would mean stale data.
+Not guaranteed: anything about a cache that is called inside a loader without a `delete`, such as a function around it;
+    about the caches above this one; or about other processes. Those are told by a message, for which `invalidate` and
     `invalidate_all` are here, or keep the old value until its TTL ends.
-Cost: one delete for each level.
+Cost: one delete for each level, one after the other.
 Source: "delete, do not set": Nishtala et al., NSDI'13, section 2.
 """
 
@@ -61,7 +62,7 @@ class Invalidation(Counters):
     async def invalidate(self, key: Any) -> None:
         """Forget what this process holds or loads of `key` at this level, after another process has written it.
 
-        A shared store is left alone, since the other process has deleted the key there, and so is the cache below.
+        A shared store is left alone: the other process has deleted the key there. The cache below is left alone, too.
         """
         self._forget_loads(key)
         if self._level.in_process:
