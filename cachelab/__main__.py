@@ -24,7 +24,7 @@ usage: python -m cachelab lab  [--here] [options of jupyter lab ...]    open the
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {"lab": ["lab", "test"], "test": ["test"]}
-"""The extra of pyproject.toml that a command installs, and after it those that contain this one."""
+"""For each command, the extra of pyproject.toml that it installs, and after it the extras that contain this one."""
 PROGRAM = {"lab": ["jupyterlab", "notebooks/00_start_here.ipynb"], "test": ["pytest"]}
 """The module that a command runs in the project's folder, with its first arguments."""
 
@@ -94,7 +94,8 @@ def install(python: Path, stamp: Path, extras: list[str]) -> None:
 def become(command: list[str]) -> int:
     """Hand the terminal over to `command`, run in the project's folder, and return its exit code.
 
-    Jupyter prefers the kernels beside this Python to those in the user's folder, which may belong to another Python.
+    The variable makes Jupyter prefer the kernels of this Python to those in the user's folder, which may belong to
+    another Python.
     """
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.chdir(ROOT)

@@ -44,7 +44,10 @@ class _Call:
         self.traceback: TracebackType | None = None
 
     def answer(self) -> Any:
-        """Return the value or raise the error. Each waiter raises it with the load's traceback, or that would grow."""
+        """Return the value or raise the error.
+
+        Each waiter raises it with the load's own traceback. Otherwise the traceback would grow with each waiter.
+        """
         if self.error is not None:
             raise self.error.with_traceback(self.traceback)
         return self.value

@@ -40,7 +40,7 @@ class Sketch:
         self._shift = 32 - bits  # its first bits are the other
 
     def note(self, digest: int, count: int) -> None:
-        """Note that the key's count is `count`, with everything the sketch knew of it included."""
+        """Raise the key's two counters to `count` where they are lower. `count` includes what the sketch knew of it."""
         counts = self._counts
         last = digest & self._mask
         if counts[last] < count:

@@ -84,7 +84,7 @@ class ReadBatcher:
         return waiter
 
     async def within_time_limit(self, command: Awaitable[T], share: float = 1.0) -> T:
-        """What a command of the client returns that is in no batch, such as a write.
+        """Await a command of the client that is in no batch, such as a write, and return its answer.
 
         It may take one time-out, or this share of one, for everything together; then it raises redis-py's TimeoutError.
         """

@@ -144,16 +144,18 @@ class RedisStore(Generic[V]):
         # was written after `called_at`, and lives for its `lifetime_s` from then on at least. The smaller of the two is
         # right in either case. Redis may round up by almost a millisecond.
         end = called_at + min((lifetime_ms - 1) / 1000, envelope.lifetime_s)
-        # An entry that never expires has an end after all if somebody has set a much shorter lifetime in Redis.
+        # An entry that never expires has an end after all if Redis reports less than half of `MAX_LIFETIME_S`, here in
+        # ms: another client has set a shorter lifetime.
         expires = inf if envelope.never_expires and lifetime_ms > 500 * MAX_LIFETIME_S else end
         fresh_until = end - envelope.stale_for_s if envelope.stale_for_s else expires
         refresh_from = end - envelope.refresh_window_s if envelope.refresh_window_s else fresh_until
         return Entry(envelope.value, expires, fresh_until, refresh_from, envelope.load_time_s)
 
     async def set(self, key: Hashable, entry: Entry[V]) -> None:
-        """Keep the entry for its remaining lifetime, rounded down to milliseconds; if none remains, `delete`.
+        """Keep the entry for its remaining lifetime, rounded down to milliseconds.
 
-        Raises what the client raises, and what msgspec raises for a value it cannot encode. Such a key is deleted too.
+        The key is deleted instead if no lifetime remains, if the entry is too large, or if its value cannot be encoded.
+        In the last case this raises what msgspec raises. It also raises what the client raises.
         """
         self._clock.check_loop()
         name = self.key(key)
