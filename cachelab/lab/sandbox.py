@@ -69,7 +69,7 @@ def _stop(thread: threading.Thread) -> None:
 
 def _learners_line(thread: threading.Thread) -> str:
     """The line of the learner's code that the thread runs now, or "" if it could not be found."""
-    for _ in range(100):  # a loop that awaits gives the event loop its turns: then none of its lines is running
+    for _ in range(100):  # code that awaits lets the event loop run now and then: at such a moment no line of it runs
         frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
         while frame is not None:
             if _is_learner_code(frame.f_code.co_filename):

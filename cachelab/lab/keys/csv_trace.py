@@ -29,7 +29,7 @@ def read_trace(
             it names no time zone
     `size`  the column with the size in bytes, a whole number
 
-    A record is one line. Between quotes a field may hold commas and doubled quotes, but no line breaks.
+    Between quotes a field may hold commas and doubled quotes, but no line breaks.
 
     Raises OSError if there is no such file, and ValueError if it has no such column or no line that can be read.
     """
@@ -38,8 +38,8 @@ def read_trace(
     sizes: list[int] | None = None if size is None else []
     known: dict[str, str] = {}
     with open_lines(path) as lines:
-        records = iter(lines)
-        number, header = next(records, (0, ""))
+        numbered_lines = iter(lines)
+        number, header = next(numbered_lines, (0, ""))
         if number != 1 and lines.malformed:
             raise _no_header(lines.name, lines.examples[0].text, lines.examples[0].reason)
         if number != 1:
@@ -49,7 +49,7 @@ def read_trace(
         key_at = _column_index(key, names, lines.name)
         time_at = 0 if time is None else _column_index(time, names, lines.name)
         size_at = 0 if size is None else _column_index(size, names, lines.name)
-        for number, line in records:
+        for number, line in numbered_lines:
             try:
                 fields = split(line)
                 if len(fields) != len(names):

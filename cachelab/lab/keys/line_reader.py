@@ -43,7 +43,7 @@ def open_lines(path: str | PathLike[str]) -> Iterator[LineReader]:
 
 
 class LineReader:
-    """Iterate over it for the number and the text of each line, and call `reject` for a line that is no record.
+    """Iterate over it for the number and the text of each line, and call `reject` for a line that you cannot read.
 
     Empty lines, very long lines, and lines with a NUL character are rejected already.
     """
@@ -58,7 +58,7 @@ class LineReader:
         self._damage = ""
 
     def reject(self, number: int, line: str, reason: str) -> None:
-        """Count a malformed line, and keep it if it is one of the first, or the one that is damaged."""
+        """Count a malformed line. Keep it if it is one of the first, or the one at which a gzip file is damaged."""
         self.malformed += 1
         if len(self.examples) < MAX_EXAMPLES or reason == self._damage:
             self.examples.append(Malformed(number, line[:MAX_SHOWN], reason))

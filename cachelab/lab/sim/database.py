@@ -8,7 +8,8 @@ Guarantee: there are never more than C queries in service. A read sees the row a
     write is visible when its service ends. A cancelled caller does not free its connection early: the query goes on.
 Not guaranteed: anything that a real query planner, disk or lock would do. Service times are constant.
 Cost: one SQLite statement and one timer for each query.
-Source: the rows are the article's UserProfile; the queue is the textbook's G/D/C.
+Source: the rows are the UserProfile of the article that the course tests (see the glossary in chapter 0);
+    the queue is the textbook's G/D/C.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Kind: TypeAlias = Literal["read", "write"]
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
-    """The article's model, with the number of the commit that wrote this row (0 for a row that was never updated)."""
+    """A user's row, as in the article, with the number of the commit that wrote it (0: it was never updated)."""
 
     id: int
     username: str
@@ -60,6 +61,8 @@ class SlowDatabase:
     """Users 1 to `users` in SQLite. It serves `connections` queries at a time, and each takes `service_s` seconds.
 
     `queries` holds every query whose service has begun, in that order. `service_s` may be changed during a scenario.
+
+    Raises ValueError if there is not at least 1 user and 1 connection, or if `service_s` is not above 0.
     """
 
     def __init__(self, *, users: int = 1_000, connections: int = 8, service_s: float = 0.05) -> None:
@@ -85,7 +88,7 @@ class SlowDatabase:
 
     @property
     def capacity(self) -> float:
-        """How many queries it can serve per second: C / s."""
+        """How many queries it can serve per second: `connections` / `service_s`."""
         return self.connections / self.service_s
 
     @property
@@ -166,6 +169,7 @@ class SlowDatabase:
         return answer
 
     def _row(self, user_id: int) -> tuple[Any, ...] | None:
+        """The user's row, or None if there is none. If SQLite raises, the connection is released first."""
         sql = "SELECT id, username, email, version FROM users WHERE id = ?"
         try:
             row: tuple[Any, ...] | None = self._sql.execute(sql, (user_id,)).fetchone()

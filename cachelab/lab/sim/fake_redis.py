@@ -50,6 +50,8 @@ class FakeRedis:
     that arrive are lost. `Slow` lengthens the round trip.
 
     `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
+
+    Raises ValueError for a fault unless 0 <= start < end.
     """
 
     def __init__(

@@ -49,7 +49,10 @@ class Slow:
 
 
 class Faulty:
-    """`load` with faults and the same interface, `delete` included. Which calls fail depends on `seed` alone."""
+    """`load` with faults and the same interface, `delete` included. Which calls fail depends on `seed` alone.
+
+    Raises ValueError for a fault unless 0 <= start < end, its `share` is from 0 to 1, and its `extra_s` is 0 or more.
+    """
 
     def __init__(self, load: Callable[[Any], Awaitable[Any]], *faults: Down | Failing | Slow, seed: int = 1) -> None:
         for fault in faults:

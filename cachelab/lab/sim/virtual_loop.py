@@ -160,7 +160,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         raise NotImplementedError("There are no threads in virtual time: call the function directly.")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Print an error that no caller receives to stderr.
+        """Print to stderr an error that no caller receives.
 
         An error that ends the simulation, such as KeyboardInterrupt, is raised from `run_slice` and is not printed.
         """

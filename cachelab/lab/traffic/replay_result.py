@@ -23,10 +23,11 @@ class Row(NamedTuple):
     `op`         "read" or "write"
     `cache`      the name of the cache that the request called; "" if no cache reported to `lab.listen`
     `outcome`    as that cache reported it; without a report, "hit" if the request made no query and raised no error,
-                 otherwise "miss"; "" for a write
+                 otherwise "miss"; "" for a write. "stale" means served after the end of its TTL
     `result`     "value", "absent" or "error"; `error` is the name of the error's type
     `version`    the commit number of the answer, None if it had none
-    `stale_s`    for how many seconds the answer had been out of date when it arrived
+    `stale_s`    for how many seconds the answer had been out of date when it arrived, whatever the outcome: a hit may
+                 be out of date, and a value past its TTL may be the latest
     """
 
     when: float
@@ -46,8 +47,9 @@ class Row(NamedTuple):
 class ReplayResult:
     """What happened in a replay: the `rows`, and the `queries` that the origin served meanwhile.
 
-    Ratios and percentiles are over reads. `seconds` is the length of the workload. `start` is when the replay began, in
-    seconds on the loop's clock. `capacity` is how many queries per second the origin can serve.
+    Ratios and percentiles are over reads, but `error_share` is over all requests. `seconds` is the length of the
+    workload. `start` is when the replay began, in seconds on the loop's clock. `capacity` is how many queries the
+    origin can serve per second.
     """
 
     rows: list[Row]
@@ -82,12 +84,12 @@ class ReplayResult:
 
     @property
     def error_share(self) -> float:
-        """The share of requests that ended in an error, 0 to 1."""
+        """The share of all requests, reads and writes, that ended in an error, 0 to 1."""
         return sum(row.result == "error" for row in self.rows) / len(self.rows)
 
     @property
     def stale_share(self) -> float:
-        """The share of reads whose answer was out of date when it arrived, 0 to 1."""
+        """The share of reads whose answer was out of date when it arrived, 0 to 1. For outcomes, see `share`."""
         return sum(row.stale_s > 0 for row in self.reads) / len(self.reads)
 
     @property
@@ -97,7 +99,7 @@ class ReplayResult:
 
     @property
     def mean_latency_s(self) -> float:
-        """The mean time from a request to its answer, in seconds."""
+        """The mean time from a read to its answer, in seconds."""
         return math.fsum(row.latency_s for row in self.reads) / len(self.reads)
 
     @cached_property
@@ -112,11 +114,11 @@ class ReplayResult:
 
     @property
     def origin_load(self) -> float:
-        """Read queries at the origin per second of the workload."""
+        """Read queries at the origin, without writes, per second of the workload."""
         return sum(query.kind == "read" for query in self.queries) / self.seconds
 
     def queries_per_second(self, bin_s: float = 1.0) -> list[float]:
-        """The rate of queries in each interval of `bin_s` seconds from the start on, counted by when they began."""
+        """The rate of queries, reads and writes, in each `bin_s` seconds from the start, counted by when they began."""
         counts = [0] * (1 + int(max((query.began - self.start for query in self.queries), default=0.0) / bin_s))
         for query in self.queries:
             counts[int((query.began - self.start) / bin_s)] += 1

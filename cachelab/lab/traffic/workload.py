@@ -42,6 +42,8 @@ class Workload:
     `write_rate`  writes per second, in addition to the reads and with the same popularity
     `nodes`       how many nodes there are; each request goes to one of them at random
     `seed`        another seed gives another sample of the same traffic
+
+    Raises ValueError for numbers that make no traffic.
     """
 
     rate: float
@@ -58,9 +60,11 @@ class Workload:
         if self.nodes < 1:
             raise ValueError(f"A workload needs at least one node, not {self.nodes}.")
         if not (self.rate >= 0 and self.write_rate >= 0 and 0 < self.rate + self.write_rate < math.inf):
-            raise ValueError("A workload needs a rate above 0 requests per second (rate=, write_rate=).")
+            raise ValueError("A workload needs a finite rate above 0 requests per second (rate=, write_rate=).")
         if not (0 < self.seconds < math.inf and self.zipf >= 0):
-            raise ValueError("A workload needs a length above 0 seconds (seconds=) and a skew of 0 or more (zipf=).")
+            raise ValueError(
+                "A workload needs a finite length above 0 seconds (seconds=) and a skew of 0 or more (zipf=)."
+            )
 
     def popularity(self) -> list[float]:
         """The probability of each key, the most popular first. The sum is 1."""

@@ -70,7 +70,7 @@ async def test_an_answer_that_raises_is_a_row(error: type[BaseException]) -> Non
 
 @in_virtual_time
 async def test_each_node_answers_its_own_requests() -> None:
-    """A list of caches is a fleet, whose first cache is node 0."""
+    """A list of caches has one for each node, and the first is node 0."""
     requested: list[tuple[int, int]] = []
 
     def node(number: int) -> Callable[[int], Awaitable[int]]:
