@@ -1,1 +1,1 @@
-"""Benchmarks: each runs alone (`python -m tests.bench.bench_hit`), compares in turns and prints ratios."""
+"""Benchmarks. Each runs alone (`python -m tests.bench.bench_hit`); its competitors take turns; it prints ratios."""

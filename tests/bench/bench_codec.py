@@ -1,8 +1,8 @@
 """What the envelope adds to the serializer: `Codec` beside bare msgspec, json and pickle, for values of several sizes.
 
-An envelope has a key, a checksum, a version and four durations, whatever it contains: about a constant, which for three
-short fields is several times the cost of the fields, and for larger values is little: there its two checksums, one
-each way, are most of what it adds. They are measured alone, too.
+Whatever it contains, an envelope has a key, a checksum, a version and four durations, whose cost is about a constant.
+For three short fields that is several times the cost of the fields. For larger values it is little, and most of what
+the envelope adds is its checksums, one each way. These are measured alone, too.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ def _rounds_of(step: Callable[[], Any], calls: int) -> Round:
 
 
 async def measure(profile: Profile, rounds: int = 15) -> dict[str, float]:
-    """Least processor seconds to encode and decode once, for each."""
+    """The least processor seconds that each needs to encode and decode once."""
     codec = Codec(Profile, version=1)
     encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Profile).decode
     packed = encode(profile)

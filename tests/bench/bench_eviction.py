@@ -1,8 +1,8 @@
 """How fast a trace is replayed: our policies beside libcachesim's LRU, and beside cachetools and theine.
 
-libcachesim is C and reads the trace from a file; it is the yardstick. Its hash table is given the size that suits this
-trace best; a table of its default size takes several times as long to fill. Times are of the processor, the least of
-several rounds: what other work does to the processor's caches only ever adds, and adds most to Python.
+libcachesim, which is written in C and reads the trace from a file, is the yardstick. Its hash table gets the size that
+suits this trace best, since a table of its default size takes several times as long to fill. The figures are processor
+times, and of several rounds the least: other work can only add to them, and it adds most to those of Python.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ REQUESTS, KEYS = 1_000_000, 100_000
 POLICIES: list[type[Policy[int]]] = [FIFO, LRU, LFU, SIEVE, S3FIFO, WTinyLFU]
 YARDSTICK, AT_DEFAULT = "libcachesim LRU", "libcachesim LRU, default table"
 PEERS = {"FIFO": "cachetools FIFO", "LRU": "cachetools LRU", "LFU": "cachetools LFU", "WTinyLFU": "theine W-TinyLFU"}
-"""Who has the same policy."""
+"""The peer that has the same policy."""
 TABLE_POWER = 18
 CURVE_SIZES = range(KEYS // 20, KEYS + 1, KEYS // 20)
 
@@ -86,7 +86,7 @@ def _has_theine() -> bool:
 
 
 async def measure(size: int, rounds: int = 5) -> dict[str, float]:
-    """Least processor seconds of a request for each; a peer that is not installed is named and left out."""
+    """The least processor seconds of a request for each. A peer that is not installed is named and left out."""
     keys = zipf_trace(REQUESTS, KEYS, 1.0)
     with tempfile.TemporaryDirectory() as folder:
         trace = write_trace(keys, Path(folder) / "trace")
@@ -108,7 +108,7 @@ async def measure(size: int, rounds: int = 5) -> dict[str, float]:
 
 
 def curve_seconds() -> float:
-    """Seconds that an LRU curve over 20 sizes takes."""
+    """The seconds that an LRU curve over 20 sizes takes."""
     keys = zipf_trace(REQUESTS, KEYS, 1.0)
     start = time.perf_counter()
     lru_curve(keys, CURVE_SIZES)
@@ -116,7 +116,7 @@ def curve_seconds() -> float:
 
 
 def main() -> None:
-    """Print the speed of each as a share of the yardstick's."""
+    """Print the speed of each as a share of the yardstick's speed."""
     for size in (KEYS // 10, KEYS // 100):
         least = asyncio.run(measure(size))
         print(f"{REQUESTS:,} requests by Zipf's law for {KEYS:,} keys, room for {size:,}: speed, yardstick = 1")
@@ -131,4 +131,4 @@ if __name__ == "__main__":
     except ModuleNotFoundError as error:
         if error.name != "libcachesim":
             raise
-        sys.exit("libcachesim, the yardstick, is not installed: the extra `test` brings it, on Linux on x86-64.")
+        sys.exit("libcachesim, the yardstick, is not installed. The extra `test` brings it, on Linux on x86-64.")

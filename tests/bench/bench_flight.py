@@ -19,7 +19,7 @@ CALLERS, TTL_S, BOUND = 1_000, 3_600, 100_000
 
 
 def _crowd(calls_of: Callable[[Load], Call], most: int = 1) -> Round:
-    """One round: the callers arrive, the load ends, the callers leave. A key is used once, and loaded `most` times."""
+    """One round: the callers call, the load ends, the callers return. Its key is new, loaded at most `most` times."""
     opened: list[asyncio.Future[int]] = []
     loads = key = 0
 
@@ -74,7 +74,7 @@ def _peers() -> dict[str, Callable[[Load], Call]]:
 
 
 async def measure(rounds: int = 41, *, peers: bool = True) -> dict[str, float]:
-    """Seconds per caller for each competitor, in turns: the least of the rounds."""
+    """Seconds per caller for each competitor: the least of the rounds, in which they take turns."""
     ways = {BARE: _crowd(lambda load: load, most=CALLERS), OURS: _crowd(_ours)}
     if peers:
         ways |= {name: _crowd(decorate) for name, decorate in _peers().items()}

@@ -57,7 +57,7 @@ def _peers() -> dict[str, Call]:
 
 
 async def measure(rounds: int = 61, calls: int = 2_000) -> dict[str, float]:
-    """Seconds of a hit for each competitor, and of an empty coroutine: the least of many rounds of about a millisecond.
+    """Seconds of a hit for each competitor, and of an empty coroutine: the least of many rounds of a millisecond or so.
 
     The least, since a busy neighbour takes a larger share from the shortest way, an empty coroutine.
     """

@@ -1,9 +1,9 @@
 """What reads from a real Redis cost: the processor time of a hit, the throughput of many callers, and of two levels.
 
-All talk to one private server over a unix socket. The raw rival is `redis.asyncio` GET on a client that `redis_client`
-builds: it waits for a free connection, of which there are as many as callers, and nothing is decoded. aiocache is given
-the same client, so that what is compared is what a library adds to it (on one without time-outs and without a pool that
-waits, such as it builds itself, a hit costs what ours does); cashews builds its own.
+All talk to one private server over a unix socket. The raw competitor is `redis.asyncio` GET on a client that
+`redis_client` builds. It has as many connections as there are callers, and decodes nothing. aiocache gets the same
+client, so that the comparison shows what a library adds to it. (On a client such as aiocache builds itself, without
+time-outs and without a pool that waits, a hit costs what ours does.) cashews builds its own client.
 """
 
 import asyncio
@@ -62,10 +62,10 @@ async def _load(key: int) -> Profile:
 
 
 class OneByOne(RedisStore[Any]):
-    """The store as it would be if reads did not travel together: a pipeline of PTTL and GET each."""
+    """The store as it would be if reads did not travel together: each is a pipeline of PTTL and GET."""
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
-        """As it was."""
+        """The entry or `MISS`, by a round trip of its own."""
         self._clock.check_loop()
         name, asked = self.key(key), self._clock()
         pipe = self._redis.pipeline(transaction=False)
@@ -77,7 +77,7 @@ class OneByOne(RedisStore[Any]):
 
 @asynccontextmanager
 async def _filled(connections: int) -> AsyncIterator[tuple[Redis, Path]]:
-    """A client, with so many connections, of a server that has all the profiles."""
+    """A client with so many connections, and the socket of its server, which has all the profiles."""
     with real_server() as (path, _):
         async with redis_client(f"unix://{path}", timeout_s=30.0, max_connections=connections) as redis:
             await asyncio.gather(*map(_cache(redis).get, range(1, KEYS + 1)))
@@ -89,7 +89,7 @@ def _cache(redis: Redis, store: type[RedisStore[Any]] = RedisStore) -> Cache[int
 
 
 def _rounds_of(read: Read, keys: Iterator[int], calls: int, callers: int, clock: Clock = time.perf_counter) -> Round:
-    """So many callers, each of whom reads the next key as soon as it has an answer."""
+    """So many callers, each of which reads the next key as soon as it has an answer."""
 
     async def one_round() -> float:
         remaining = islice(keys, calls)
@@ -106,7 +106,7 @@ def _rounds_of(read: Read, keys: Iterator[int], calls: int, callers: int, clock:
 
 
 async def _peers(path: Path, closing: AsyncExitStack) -> dict[str, Read]:
-    """The Redis back ends of aiocache and cashews, with pickles; who is not installed, or does not run, is left out."""
+    """The Redis back ends of aiocache and cashews, with pickles. One that is missing or does not run is left out."""
     peers: dict[str, Read] = {}
     for peer, set_up in zip(PEERS, (_aiocache, _cashews), strict=True):
         try:
@@ -143,7 +143,7 @@ async def _cashews(path: Path, closing: AsyncExitStack) -> Read:
 
 
 async def measure_hit(rounds: int = 201, calls: int = 50) -> dict[str, float]:
-    """Median seconds of this process's processor time for one hit, one caller at a time."""
+    """The median processor time of this process for one hit, in seconds, with one caller at a time."""
     async with _filled(connections=1) as (redis, path), AsyncExitStack() as closing:
         ways: dict[str, Read] = {RAW: lambda key: redis.get(f"profile:v1:{key}"), OURS: _cache(redis).get}
         ways |= {ONE_BY_ONE: _cache(redis, OneByOne).get} | await _peers(path, closing)
@@ -154,7 +154,7 @@ async def measure_hit(rounds: int = 201, calls: int = 50) -> dict[str, float]:
 
 
 async def measure_reads(callers: int, rounds: int = 31, calls: int = 1_000) -> dict[str, float]:
-    """The least seconds a read of Zipf traffic took, of so many callers together."""
+    """The least seconds that a read of Zipf traffic took when so many callers read together."""
     async with _filled(connections=callers) as (redis, _):
         ways: dict[str, Read] = {RAW: lambda key: redis.get(f"profile:v1:{key}"), OURS: _cache(redis).get}
         for name, store in ((STORE, RedisStore), (ONE_BY_ONE, OneByOne)):
@@ -165,7 +165,7 @@ async def measure_reads(callers: int, rounds: int = 31, calls: int = 1_000) -> d
 
 
 async def measure_levels(callers: int, rounds: int = 41, calls: int = 500) -> dict[str, float]:
-    """Median seconds a read of Zipf traffic: with a tenth of the keys in memory above Redis, and with Redis alone."""
+    """The median seconds of a read of Zipf traffic: with a tenth of the keys in memory above Redis, and without."""
     async with _filled(connections=callers) as (redis, _):
         above: Cache[int, Profile] = Cache(MemoryStore(KEYS // 10), _cache(redis), ttl=TTL_S, flight=Flight())
         ways = {TWO_LEVELS: above.get, ALONE: _cache(redis, OneByOne).get, SHARED: _cache(redis).get}

@@ -1,4 +1,4 @@
-"""How many requests of Zipf traffic through a `Cache` the lab simulates in a second of real time."""
+"""How many requests of Zipf traffic through a `Cache` in memory the lab plays in a second of real time."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -23,7 +23,7 @@ def measure(
     traffic: lab.Workload = TRAFFIC,
     rounds: int = 3,
 ) -> float:
-    """The best rate of so many runs, in requests per second of real time; making the workload is not counted."""
+    """The best rate of so many runs, in requests per second of real time. Making the workload is not counted."""
     requests = len(traffic.requests())
     best = float("inf")
     for _ in range(rounds):
@@ -34,7 +34,7 @@ def measure(
 
 
 def measure_workload(rounds: int = 3) -> float:
-    """The best time of so many to make the traffic, in seconds per request; each round has a seed of its own."""
+    """The shortest time to make the traffic, in seconds per request. Each round has a seed of its own."""
     best = float("inf")
     for seed in range(rounds):
         traffic = replace(TRAFFIC, seed=1_000 + seed)

@@ -1,5 +1,6 @@
-"""What a synchronous hit costs: `MemoryStore.peek`, with TTL, bound and each policy, and behind a lock with LRU, beside
-`lru_cache` and peers.
+"""What a synchronous hit costs beside `lru_cache` and the peers.
+
+It is measured for `MemoryStore.peek` with a TTL, a bound and each policy, and with LRU behind a lock.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ def _rounds_of(read: Callable[[int], Any], calls: int) -> Round:
 
 
 async def measure(rounds: int = 61, calls: int = 3_000) -> dict[str, float]:
-    """Median seconds of one hit for each competitor."""
+    """The median seconds of one hit for each competitor."""
     import cachetools
     import theine
 

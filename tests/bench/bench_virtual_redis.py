@@ -1,4 +1,4 @@
-"""How many requests through a `Cache` over Redis in virtual time the lab simulates in a second of real time."""
+"""How many requests through a `Cache` over a simulated Redis the lab plays in a second of real time."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ async def _scenario() -> lab.ReplayResult:
 
 
 def measure() -> float:
-    """Requests per second of real time, as `bench_simulation` measures them over memory."""
+    """Requests per second of real time, measured as `bench_simulation` measures them over memory."""
     return bench_simulation.measure(_scenario, TRAFFIC)
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from tests.bench import bench_codec
 from tests.bench.bench_codec import BARE, JSON, OURS, PICKLE, PROFILES
+from tests.bench.tiers import bound_in_tiers, bounds_in_tiers
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
+pytestmark = pytest.mark.xdist_group("bench")
 
 
 @pytest.fixture(scope="module")
@@ -16,18 +17,25 @@ def seconds() -> dict[str, dict[str, float]]:
     return {size: asyncio.run(bench_codec.measure(profile)) for size, profile in PROFILES.items()}
 
 
-@pytest.mark.parametrize(("size", "times"), [("tiny", 4.0), ("1 kB", 2.5), ("10 kB", 1.8), ("100 kB", 1.7)])
+@bounds_in_tiers("size", {"tiny": (5.0, 4.0), "1 kB": (3.0, 2.5), "10 kB": (2.2, 1.8), "100 kB": (2.1, 1.7)})
 def test_the_envelope_adds_a_constant_and_a_share(
-    seconds: dict[str, dict[str, float]], size: str, times: float
+    seconds: dict[str, dict[str, float]], size: str, bound: float
 ) -> None:
-    """Both ways, against the bare value through msgspec, which is the quickest there is."""
-    assert seconds[size][OURS] <= times * seconds[size][BARE]
+    """Both ways, against the bare value through msgspec, which nothing else beats: 3.1, 1.8, 1.4 and 1.3 times."""
+    assert seconds[size][OURS] <= bound * seconds[size][BARE]
 
 
-@pytest.mark.parametrize("peer", [JSON, PICKLE])
+@pytest.mark.long
 @pytest.mark.parametrize("size", PROFILES)
-def test_with_its_envelope_it_is_quicker_than_others_without(
-    seconds: dict[str, dict[str, float]], size: str, peer: str
+def test_with_its_envelope_it_is_quicker_than_json_without(seconds: dict[str, dict[str, float]], size: str) -> None:
+    """Checksum, key, version and times included, against the standard library's json of the bare value: 0.3 to 0.42."""
+    assert seconds[size][OURS] < seconds[size][JSON]
+
+
+@pytest.mark.parametrize("size", PROFILES)
+@bound_in_tiers(landing=1.2, soak=1.0)
+def test_with_its_envelope_it_is_quicker_than_pickle_without(
+    seconds: dict[str, dict[str, float]], size: str, bound: float
 ) -> None:
-    """Checksum, key, version and times included, against the standard library's serializers of the bare value."""
-    assert seconds[size][OURS] < seconds[size][peer]
+    """The same against pickle: 0.62 to 0.79."""
+    assert seconds[size][OURS] < bound * seconds[size][PICKLE]

@@ -6,8 +6,9 @@ import pytest
 
 from tests.bench import bench_redis
 from tests.bench.bench_redis import ALONE, OURS, PEERS, RAW, STORE, TWO_LEVELS
+from tests.bench.tiers import bound_in_tiers, bounds_in_tiers
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("bench")]
+pytestmark = pytest.mark.xdist_group("bench")
 
 
 @pytest.fixture(scope="module")
@@ -16,34 +17,36 @@ def hit() -> dict[str, float]:
     return asyncio.run(bench_redis.measure_hit())
 
 
-def test_a_hit_costs_little_more_than_a_get(hit: dict[str, float]) -> None:
-    """Key, two commands, checked and decoded bytes and the cache around them: at most 1.2 of a raw GET.
+@bound_in_tiers(landing=1.6, soak=1.2)
+def test_a_hit_costs_little_more_than_a_get(hit: dict[str, float], bound: float) -> None:
+    """Two commands, checked and decoded bytes and the cache around them, against a raw GET.
 
-    On an idle machine 1.0, and 1.06 without hiredis.
+    0.9 to 1.0 times, and 1.06 without hiredis.
     """
-    assert hit[OURS] <= 1.2 * hit[RAW]
+    assert hit[OURS] <= bound * hit[RAW]
 
 
 @pytest.mark.parametrize("peer", PEERS)
-def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str) -> None:
-    """Against the library's Redis back end with pickles, where it is installed and runs."""
+@bound_in_tiers(landing=1.25, soak=1.0)
+def test_a_hit_costs_less_than_a_peers(hit: dict[str, float], peer: str, bound: float) -> None:
+    """Against the library's Redis back end with pickles, where it is installed and runs: 0.6 to 0.8."""
     if peer not in hit:
         pytest.skip(f"{peer} is not installed, or does not run with this redis-py")
-    assert hit[OURS] < hit[peer]
+    assert hit[OURS] < bound * hit[peer]
 
 
-@pytest.mark.parametrize(("callers", "times"), [(10, 2.0), (100, 4.5)])
-def test_reads_that_travel_together_are_quick(callers: int, times: float) -> None:
-    """So many callers of the store read so many times what as many raw callers do; theirs is not even decoded.
+@bounds_in_tiers("callers", {10: (1.4, 2.0), 100: (2.8, 4.5)})
+def test_reads_that_travel_together_are_quick(callers: int, bound: float) -> None:
+    """How many times as many reads callers of the store have done as raw callers, who do not even decode theirs.
 
-    On idle machines 2.4 to 3.2 times and 5.3 to 8.3 times with hiredis, 2.1 to 2.6 and 4.2 to 5.5 without.
+    10 callers 2.4 to 5 times with hiredis and 2.1 to 2.6 without; 100 callers 5.3 to 8.7 times and 4.2 to 5.5.
     """
     cost = asyncio.run(bench_redis.measure_reads(callers))
-    assert cost[STORE] * times <= cost[RAW]
+    assert cost[STORE] * bound <= cost[RAW]
 
 
-@pytest.mark.parametrize(("callers", "times"), [(1, 2), (32, 6)])
-def test_memory_above_redis_is_quick(callers: int, times: int) -> None:
-    """With a tenth of the keys in memory, so many times the reads of Redis alone, with a round trip for each."""
+@bounds_in_tiers("callers", {1: (2.0, 3.0), 32: (5.0, 6.0)})
+def test_memory_above_redis_is_quick(callers: int, bound: float) -> None:
+    """With a tenth of the keys in memory, against Redis alone with a round trip for each read: 3.6 and 9 times."""
     cost = asyncio.run(bench_redis.measure_levels(callers))
-    assert cost[TWO_LEVELS] * times <= cost[ALONE]
+    assert cost[TWO_LEVELS] * bound <= cost[ALONE]
