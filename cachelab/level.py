@@ -7,15 +7,16 @@ Idea: every load runs inside a fence of its own. A delete breaks the fences that
     and a load whose fence is broken does not fill. If the fence breaks while the fill is on its way to a remote store,
     the fill is deleted again. Such a fill runs to its end even if its caller is cancelled, and the fence stands until
     then. From the delete to that end, reads of the key are misses: the store might show the old value. A caller whose
-    read of the store has failed is not made to wait for the store a second time: no fill of that key is sent while it
-    waits. A store with `claim` keeps track of deletes itself: it grants a lease, and the fill goes through the lease.
+    read of the store has failed should not wait for the store a second time: while it waits for a load, no fill of that
+    key is sent. (For a fill or a claim that was sent before, it does wait.) A store with `claim` keeps track of deletes
+    itself: it grants a lease, and the fill goes through the lease.
 Guarantee: through one `Cache`, no value that was loaded before a delete of its key stays in a store that answers, and
     no caller that asks after the delete is given it. Nothing is kept for keys that nobody loads.
 Not guaranteed: anything across caches and processes, where the delete of one breaks no fence of another (a lease
     reaches that far). A store without leases that fails in the middle of a fill, or while a late fill is deleted again,
     may keep the value until its TTL ends. A load that begins after the delete and still reads the old row, from a
     lagging replica or an old snapshot, is not noticed.
-Cost: an object and an entry in a table for each load. A hit pays nothing.
+Cost: an object and an entry in a table for each load, and a task for each fill of a remote store. A hit pays nothing.
 Source: the problem is the "stale set" of Nishtala et al., NSDI'13, section 3.2.1. Their cure is the lease; generation
     counters, of which a fence is a form, are older.
 """
@@ -40,14 +41,14 @@ class Fence(AbstractContextManager["Fence"]):
 
     `broken`   whether the key was deleted since the load began: then the loaded value must not be kept
     `lease`    the right to fill, where the store grants one; released at the end if it was not used
-    `sending`  the command to the store that runs behind this fence
+    `sending`  the command to the store that was sent behind this fence, if any; it is kept when it has ended
     """
 
     __slots__ = ("_key", "_level", "_parts", "_waiter", "broken", "lease", "sending")
 
     def __init__(self, level: Level, key: Hashable) -> None:
         self._level, self._key = level, key
-        self._parts = 0  # what has not ended: the load, and the command that it has sent
+        self._parts = 0  # how many have not ended, of the load and the command that it has sent
         self._waiter: asyncio.Future[None] | None = None
         self.broken = False
         self.lease: Lease[Any] | None = None
@@ -143,7 +144,7 @@ class Level:
         return MISS if entry is MISS or entry.expires <= self._clock() else entry  # it may expire on the way here
 
     async def without_fill(self, key: Hashable, load: Coroutine[Any, Any, T]) -> T:
-        """Await the load of a key that could not be read. Meanwhile no fill of it is sent: it would be waited for."""
+        """Await the load of a key that could not be read. Meanwhile no fill of it is sent: the caller would wait."""
         self._unreadable[key] = self._unreadable.get(key, 0) + 1
         try:
             return await load
