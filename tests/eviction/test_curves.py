@@ -6,7 +6,7 @@ from cachelab.eviction import LRU, count_hits, lru_curve, miss_ratio_curve
 from tests.support.fakes import PROPERTY
 
 
-def test_hit_ratio_and_miss_ratio_are_one_together() -> None:
+def test_hit_ratio_and_miss_ratio_add_up_to_one() -> None:
     """Of four requests one hits."""
     counted = count_hits(LRU(2), [1, 2, 1, 3])
     assert (counted.hit_ratio, counted.miss_ratio) == (0.25, 0.75)

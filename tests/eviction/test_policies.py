@@ -22,7 +22,7 @@ FIGURES: dict[str, tuple[Callable[[], list[int]], int, tuple[float, ...]]] = {
 
 @pytest.mark.parametrize("trace", FIGURES)
 def test_the_hit_ratios_are_known(trace: str) -> None:
-    """These are the figures that tell the policies apart."""
+    """Each policy has the hit ratio that is written here, to within .0005. The three traces tell them apart."""
     make, size, figures = FIGURES[trace]
     keys = make()
     measured = [count_hits(policy(size), keys).hit_ratio for policy in POLICIES]

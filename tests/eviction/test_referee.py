@@ -55,7 +55,7 @@ Written = Callable[[str, int], Path]
 @quick_traces
 @every_size
 @every_exact_policy
-def test_hits_are_the_referees(policy: type[Policy[Any]], size: int, trace: str, written: Written) -> None:
+def test_hits_are_those_of_libcachesim(policy: type[Policy[Any]], size: int, trace: str, written: Written) -> None:
     """On a shorter trace, for every policy whose rule leaves no choice."""
     assert_equal(policy, size, trace, QUICK_REQUESTS, written)
 
@@ -64,7 +64,7 @@ def test_hits_are_the_referees(policy: type[Policy[Any]], size: int, trace: str,
 @every_trace
 @every_size
 @every_exact_policy
-def test_hits_are_the_referees_on_the_whole_grid(
+def test_hits_are_those_of_libcachesim_on_the_whole_grid(
     policy: type[Policy[Any]], size: int, trace: str, written: Written
 ) -> None:
     """On all traces, at full length."""
@@ -73,15 +73,15 @@ def test_hits_are_the_referees_on_the_whole_grid(
 
 @quick_traces
 @every_size
-def test_opt_is_the_referees(size: int, trace: str, written: Written) -> None:
-    """The referee calls it Belady."""
+def test_opt_has_the_hits_of_libcachesims_belady(size: int, trace: str, written: Written) -> None:
+    """OPT is the policy that libcachesim calls Belady."""
     keys = keys_of(trace, QUICK_REQUESTS)
     assert count_hits(OPT(size, keys), keys).hits == referees_hits("OPT", size, trace, QUICK_REQUESTS, written)
 
 
 @pytest.mark.parametrize("trace", ["zipf 1.0", "scan-polluted"])
 @every_size
-def test_w_tinylfu_is_near_the_referees(size: int, trace: str, written: Written) -> None:
+def test_w_tinylfu_is_near_that_of_libcachesim(size: int, trace: str, written: Written) -> None:
     """On a shorter trace."""
     assert_near(size, trace, QUICK_REQUESTS, written)
 
@@ -89,7 +89,7 @@ def test_w_tinylfu_is_near_the_referees(size: int, trace: str, written: Written)
 @pytest.mark.long
 @every_trace
 @every_size
-def test_w_tinylfu_is_near_the_referees_on_the_whole_grid(size: int, trace: str, written: Written) -> None:
+def test_w_tinylfu_is_near_that_of_libcachesim_on_the_whole_grid(size: int, trace: str, written: Written) -> None:
     """On all traces, at full length."""
     assert_near(size, trace, REQUESTS, written)
 

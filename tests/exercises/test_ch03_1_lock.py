@@ -596,8 +596,8 @@ def test_an_answer_that_blocks_the_loop_gets_a_sentence(
     assert "Your code did not come back" in capsys.readouterr().out
 
 
-def test_the_verdicts_follow_the_mending(capsys: pytest.CaptureFixture[str]) -> None:
-    """The class of the exercise, mended step by step, is told of one mistake after the other."""
+def test_each_step_of_the_repair_gets_its_own_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    """The class of the exercise, repaired one mistake at a time, gets a new verdict each time, at last Correct."""
     said = []
     for answer in (ProfileCache, HeldAcrossMisses, NoneIsNothing, StaysLocked, NoLock):
         lab.check("3.1", answer)

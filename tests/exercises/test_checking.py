@@ -59,7 +59,7 @@ class Exits(Right):
 def test_a_check_ends_in_a_sentence_whatever_the_code_does(
     answer: Any, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An endless loop, a deadlock, a blocking call and an exit each end in a sentence with the line, and no noise."""
+    """An endless loop, a deadlock, a blocking call and an exit each get a sentence with the line; stderr is empty."""
     monkeypatch.setattr(checking, "run_sandboxed", partial(run_sandboxed, seconds=0.3))
     lab.check("1.2", answer)
     gc.collect()

@@ -1,4 +1,4 @@
-"""The sandbox for a learner's code: an endless loop is ended, and a blocked lock is left behind."""
+"""The sandbox for a learner's code: an endless loop is ended, and a thread that waits for a lock is left behind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_endless_loop_is_ended_not_left_behind(work: Callable[[], str]) -> No
     assert not [thread for thread in threading.enumerate() if thread not in before]
 
 
-def test_a_blocked_lock_is_left_behind() -> None:
-    """A lock that is never released cannot be ended from outside; the caller of the sandbox gets its answer anyway."""
+def test_a_thread_that_waits_for_a_lock_is_left_behind() -> None:
+    """A wait for a lock that is never released cannot be ended from outside. The sandbox raises all the same."""
     with pytest.raises(Exception, match=r"lock\.acquire"):
         run_sandboxed(_block_for_ever, seconds=0.2)

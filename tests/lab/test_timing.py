@@ -11,7 +11,7 @@ from cachelab import lab
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
 def test_plain_and_async_functions_are_measured(kind: str) -> None:
-    """A way is called with every key in every round and once before, and takes more than no time."""
+    """A way is called with every key in every round and once before, and its time is above 0."""
     called: list[int] = []
 
     async def call_later(key: int) -> None:

@@ -282,7 +282,7 @@ class TestCommands:
         assert spy.sent == ["set", "pipeline"]
 
     @in_virtual_time
-    async def test_many_come_back_in_order(self) -> None:
+    async def test_get_many_returns_the_entries_in_order(self) -> None:
         """Each key has its entry or MISS at its place. A key may be there twice, and the list may be empty."""
         store = store_on(fake_redis())
         for key in (1, 3):
@@ -611,7 +611,7 @@ class TestOutages:
     """A real server that is gone or hangs."""
 
     @pytest.mark.parametrize("outage", [signal.SIGSTOP, signal.SIGKILL] if sys.platform != "win32" else [])
-    def test_a_server_that_hangs_or_dies_costs_one_time_out(self, outage: signal.Signals) -> None:
+    def test_a_server_that_hangs_or_is_killed_costs_one_time_out(self, outage: signal.Signals) -> None:
         """A read fails after about the time-out. The cache counts that, serves the loaded value, and tries no fill."""
 
         async def main(path: Path, pid: int) -> None:
@@ -635,8 +635,8 @@ class TestOutages:
 class TestServers:
     """The servers of these tests."""
 
-    def test_a_server_dies_with_the_test_process(self) -> None:
-        """Even when the process is killed and cannot clean up."""
+    def test_a_server_ends_with_the_test_process(self) -> None:
+        """The server ends even when the process is killed and cannot clean up."""
         need_server()
         code = (
             "import os, signal; from tests.support.servers import real_server\n"

@@ -6,7 +6,7 @@ from tests.support.fakes import RemoteStore
 
 
 class TestRemoteStore(StoreContract):
-    """What other tests show with it, they show with a store."""
+    """The double does what a store must do, so what other tests show with it holds for stores."""
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> RemoteStore:
         return RemoteStore()

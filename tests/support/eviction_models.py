@@ -1,4 +1,4 @@
-"""The eviction policies once more, slow and obvious: each rule in plain lists, as one would play it with cards.
+"""The eviction policies once more, slow and obvious: each rule in plain lists.
 
 A list has its oldest (or least recently used) key at the front. The models share nothing with the package except the
 digest of a key for the sketch, which is a hash and has no obvious form.

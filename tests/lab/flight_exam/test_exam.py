@@ -80,7 +80,7 @@ def test_a_function_alone_can_be_examined() -> None:
 
 
 def test_hanging_has_a_verdict_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """To wait for ever is more than to fail, and the last step says who waits."""
+    """If callers wait for ever the verdict is "hangs" and not "fail", and the last step names these callers."""
     report = lab.exam(zoo.FollowersNeverGetErrors)
     assert report.results[1].verdict == "hangs"
     report.print_steps(2)

@@ -1,4 +1,4 @@
-"""The access log of a site that does not exist."""
+"""The access log that `make_access_log` makes: its lines, its requests, and that it is the same everywhere."""
 
 import gzip
 import hashlib
