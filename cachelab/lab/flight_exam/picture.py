@@ -29,13 +29,13 @@ def plot_steps(steps: Sequence[Step], item: str, verdict: str, why: str) -> Pict
     The bar of a caller that still waits, or of a load that still runs, reaches the right edge.
     """
     actors = sorted(dict.fromkeys(step.actor for step in steps), key=_group)
-    level = {actor: len(actors) - 1 - i for i, actor in enumerate(actors)}
+    y_of = {actor: len(actors) - 1 - i for i, actor in enumerate(actors)}
     figure, (ax,) = axes(1.5 + 0.46 * len(actors))
     ax.grid(False)
     right = len(steps) + 0.6
-    _draw_bars(ax, steps, level, right)
-    _draw_words(ax, steps, level)
-    ax.set_yticks(list(level.values()), list(level))
+    _draw_bars(ax, steps, y_of, right)
+    _draw_words(ax, steps, y_of)
+    ax.set_yticks(list(y_of.values()), list(y_of))
     ax.set_ylim(-0.6, len(actors) - 0.4)
     ax.set_xlim(0.4, right)
     ax.set_xticks(range(1, len(steps) + 1))
@@ -46,8 +46,8 @@ def plot_steps(steps: Sequence[Step], item: str, verdict: str, why: str) -> Pict
     return finish(figure, textwrap.fill(why, 88), f"{words}. {verdict[0].upper()}{verdict[1:]}: {why}")
 
 
-def _draw_bars(ax: Axes, steps: Sequence[Step], level: dict[str, int], right: float) -> None:
-    for actor, y in level.items():
+def _draw_bars(ax: Axes, steps: Sequence[Step], y_of: dict[str, int], right: float) -> None:
+    for actor, y in y_of.items():
         own = [(number, step.did) for number, step in enumerate(steps, 1) if step.actor == actor]
         (first, _), (last, did) = own[0], own[-1]
         left = first - 0.45
@@ -56,14 +56,14 @@ def _draw_bars(ax: Axes, steps: Sequence[Step], level: dict[str, int], right: fl
         ax.barh(y, end - left, left=left, height=0.72, color=colour, alpha=0.22, edgecolor=colour)
 
 
-def _draw_words(ax: Axes, steps: Sequence[Step], level: dict[str, int]) -> None:
+def _draw_words(ax: Axes, steps: Sequence[Step], y_of: dict[str, int]) -> None:
     size = 9 if len(steps) <= 10 else 7.5 if len(steps) <= 14 else 6.5
     for number, step in enumerate(steps, 1):
         harmed = "caller" in step.actor and step.did == "is cancelled"
         wrong = harmed or step.did.startswith(("waits for ever", "hold the key"))
         colour, weight = (COLOURS["miss"], "bold") if wrong else ("#222222", "normal")
         text = textwrap.fill(describe_step(step), 10)
-        place = (number, level[step.actor])
+        place = (number, y_of[step.actor])
         ax.annotate(text, place, ha="center", va="center", fontsize=size, color=colour, weight=weight)
 
 

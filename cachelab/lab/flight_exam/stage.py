@@ -62,7 +62,7 @@ class HeldLoads:
         self._lock = threading.RLock()
 
     def begin(self, released: asyncio.Event | threading.Event, version: int | None) -> int:
-        """Count a load that has read `version` and now waits for `released`; its number."""
+        """Count a load that has read `version` and now waits for `released`, and return its number."""
         with self._lock:
             self.begun += 1
             number = self.begun
@@ -130,7 +130,7 @@ class Stage:
 
     @staticmethod
     def run(scenario: Callable[[], Coroutine[Any, Any, str]]) -> str:
-        """Run a scenario that builds a stage of this kind and plays a script on it; what the script returns."""
+        """Run a scenario that builds a stage of this kind and plays a script on it. Return what the script returns."""
         raise NotImplementedError
 
     def get_with_one_retry(self, *args: Any) -> Any:
@@ -180,7 +180,10 @@ class Stage:
         self.record.add("origin", f"commits {self.version}")
 
     async def delete(self) -> None:
-        """Delete the key from the subject, as after a write. If that waits for the running load, end the load first."""
+        """Delete the key from the subject, as after a write. If that waits for the running load, end the load first.
+
+        Raises what the subject's `delete` raises, and `CallerHangs` if it never returns.
+        """
         self.record.next_phase()
         self.record.add("delete", "begins")
         self.waiting["delete"] = 1

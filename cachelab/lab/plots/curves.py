@@ -22,7 +22,7 @@ DOT_MARKERS = ["o", "s", "^", "D", "v"]
 
 
 def plot_load(results: Mapping[str, ReplayResult], title: str, *, bin_s: float = 1.0) -> Picture:
-    """Queries per second at the origin over time: a line for each result, and the capacity as the dark line."""
+    """Queries per second at the origin over time: a line for each result, and a dark dashed line at the capacity."""
     figure, (ax,) = axes()
     words, ends = [], []
     capacity = next((result.capacity for result in results.values() if result.capacity), None)
@@ -164,10 +164,10 @@ def plot_ladder(seconds: Mapping[str, float], title: str) -> Picture:
     figure, (ax,) = axes(1.2 + 0.3 * len(names))
     ax.grid(False)
     for i, name in enumerate(names):
-        times = seconds[name] / least
-        ax.plot([1, times], [-i, -i], color="#CCCCCC", linewidth=1.2)
-        ax.plot(times, -i, "o", color=PALETTE[0], markersize=7)
-        ax.annotate(f"{times:.3g} ×", (times, -i), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9.5)
+        ratio = seconds[name] / least
+        ax.plot([1, ratio], [-i, -i], color="#CCCCCC", linewidth=1.2)
+        ax.plot(ratio, -i, "o", color=PALETTE[0], markersize=7)
+        ax.annotate(f"{ratio:.3g} ×", (ratio, -i), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9.5)
     ax.set_yticks([-i for i in range(len(names))], names)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")

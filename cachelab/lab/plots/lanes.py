@@ -28,21 +28,21 @@ def plot_flow(result: ReplayResult, title: str, *, ttl_s: float | None = None) -
     With `ttl_s`, a pale band shows how long each answer may be served. Good for up to about 8 keys.
     """
     keys = list(dict.fromkeys(row.key for row in result.reads))
-    level = {key: len(keys) - i for i, key in enumerate(keys)}
+    y_of = {key: len(keys) - i for i, key in enumerate(keys)}
     end = max(row.when + row.latency_s for row in result.reads)
     figure, (ax,) = axes(1.5 + 0.42 * (len(keys) + 1))
     ax.grid(False)
     for key in keys:
-        ax.axhline(level[key], color="#E4E4E4", linewidth=0.8, zorder=0)
+        ax.axhline(y_of[key], color="#E4E4E4", linewidth=0.8, zorder=0)
     for row in result.reads:
         if row.outcome == "hit":
-            ax.plot(row.when, level[row.key], MARKERS["hit"], color=COLOURS["hit"], markersize=8, zorder=4)
+            ax.plot(row.when, y_of[row.key], MARKERS["hit"], color=COLOURS["hit"], markersize=8, zorder=4)
         else:
-            _draw_miss(ax, row, level[row.key], ttl_s, end)
+            _draw_miss(ax, row, y_of[row.key], ttl_s, end)
     for query in result.queries:
         began, seconds = query.began - result.start, query.ended - query.began
         ax.barh(0, seconds, left=began, height=0.5, color=COLOURS["origin"], zorder=3)
-    ax.set_yticks([*level.values(), 0], [*(f"user {key}" for key in level), "origin busy"])
+    ax.set_yticks([*y_of.values(), 0], [*(f"user {key}" for key in y_of), "origin busy"])
     ax.set_ylim(-0.6, len(keys) + 0.7)
     ax.set_xlim(-0.02 * end, end * 1.02)
     ax.set_xlabel("time (s)")

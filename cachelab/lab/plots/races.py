@@ -19,14 +19,14 @@ def plot_race(interleaving: Interleaving, title: str) -> Picture:
     actors, steps = list(dict.fromkeys(interleaving.order)), interleaving.steps
     figure, (ax,) = axes(1.2 + 0.5 * (len(actors) + 2))
     ax.grid(False)
-    level = {name: len(actors) + 1 - i for i, name in enumerate(actors)}
+    y_of = {name: len(actors) + 1 - i for i, name in enumerate(actors)}
     for number, step in enumerate(steps, 1):
-        y, colour = level[step.actor], PALETTE[actors.index(step.actor)]
+        y, colour = y_of[step.actor], PALETTE[actors.index(step.actor)]
         ax.barh(y, 0.94, left=number - 0.47, height=0.7, color=colour, alpha=0.2, edgecolor=colour)
         ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=9.5)
         _write_contents(ax, number, step.cached, step.origin)
     ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
-    ax.set_yticks([*level.values(), 1, 0], [*level, "in the cache", "at the origin"])
+    ax.set_yticks([*y_of.values(), 1, 0], [*y_of, "in the cache", "at the origin"])
     ax.set_ylim(-0.5, len(actors) + 1.6)
     ax.set_xlim(0.4, len(steps) + 0.6)
     ax.set_xticks(range(1, len(steps) + 1))

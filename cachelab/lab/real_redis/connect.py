@@ -15,7 +15,6 @@ import re
 import socket
 import time
 from itertools import count
-from types import TracebackType
 from typing import Any, Literal
 
 import fakeredis
@@ -50,7 +49,7 @@ class FoundRedis:
     """The Redis that `connect` found.
 
     `kind`     "server", "cluster", "private" or "fake"
-    `detail`   which program or server it is, and why it is not a better one; for people, and different on each machine
+    `detail`   sentences for people, different on each machine: which program or server it is, and why no better one
     `prefix`   the beginning of every key that a notebook may write, and so of the namespaces of its `RedisStore`s
     `url`      where it listens, without the password; None for fakeredis
     """
@@ -113,9 +112,7 @@ class FoundRedis:
     async def __aenter__(self) -> FoundRedis:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 

@@ -40,8 +40,8 @@ class PodFailed(RuntimeError):
 class Fleet:
     """What the pods did.
 
-    `rows`   for each pod: requests, the different keys among them, how many requests its memory and Redis answered,
-             loads, errors of Redis, and seconds
+    `rows`   a dict for each pod: its number as `pod`, how many `requests` it made for how many different `keys`, how
+             many of them its `memory` and how many `redis` answered, its `loads`, its `errors` of Redis, and `seconds`
     `keys`   how many different keys all pods together asked for
     """
 
@@ -75,8 +75,8 @@ async def pods(
     `load_time_s`   how many seconds a load takes
     `warm`          keep what the last call left in Redis; otherwise it is deleted first
 
-    Raises `RedisNotUsable` if processes cannot share this Redis (memory alone needs none), `PodFailed`, and ValueError
-    for a workload that has writes or no requests.
+    Raises `RedisNotUsable` if processes cannot share this Redis (memory alone needs none), `PodFailed` if a pod ends
+    before it has reported, and ValueError for another `cache`, or for a workload that has writes or no requests.
     """
     if cache not in ("memory", "redis", "both"):
         raise ValueError(f'cache must be "memory", "redis" or "both", not {cache!r}.')

@@ -44,7 +44,7 @@ class PrivateServer:
 
     def __init__(self, binary: Path, *options: str) -> None:
         self._binary = binary
-        self.folder = _private_folder()
+        self.folder = _make_folder()
         self.path = self.folder / "s"
         command = [str(binary), "--port", "0", "--unixsocket", str(self.path), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--dir", str(self.folder), *options]
@@ -97,7 +97,7 @@ class PrivateServer:
         self._end()
 
 
-def _private_folder() -> Path:
+def _make_folder() -> Path:
     folder = tempfile.mkdtemp(prefix="cachelab-")
     if len(os.fsencode(folder)) + 2 > LONGEST_PATH:
         Path(folder).rmdir()

@@ -13,7 +13,6 @@ on a schedule.
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
 from urllib.parse import urlsplit
 
 __all__ = ["FaultyProxy", "ProxyError"]
@@ -85,14 +84,13 @@ class FaultyProxy:
             self._server = await asyncio.start_server(self._accept, self.host, self.port)
         except OSError as error:
             raise ProxyError(
-                f"Port {self.port} is in use: leave the port out, and the proxy takes a free one."
+                f"The proxy cannot listen on port {self.port}, which may be in use: leave the port out, and it takes a "
+                "free one."
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
         tasks = list(self._connections)

@@ -28,7 +28,7 @@ def make_client(
 ) -> Any:
     """A `redis.asyncio` client that answers or raises within about `timeout_s` seconds and never retries.
 
-    With `via`, it connects to this proxy instead. An option in the URL (`?socket_timeout=1`) goes before all others.
+    With `via`, it connects to this proxy instead. An option in the URL (`?socket_timeout=1`) overrides all others.
     """
     settings: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
     settings |= {"retry": Retry(NoBackoff(), 0)} | options

@@ -131,7 +131,7 @@ def test_each_mistake_gets_a_sentence() -> None:
         with socket.socket() as busy:
             busy.bind(("127.0.0.1", 0))
             busy.listen()
-            with pytest.raises(ProxyError, match=r"Port \d+ is in use: leave the port out"):
+            with pytest.raises(ProxyError, match=r"cannot listen on port \d+, which may be in use: leave the port out"):
                 await FaultyProxy("redis://localhost:1", port=busy.getsockname()[1]).__aenter__()
         for target in (None, "", "localhost:6379", "rediss://localhost"):
             with pytest.raises(ProxyError, match="The proxy needs a target like redis://host:port"):
