@@ -11,7 +11,7 @@ __all__ = ["EXERCISE"]
 
 
 def _examine(cache_class: Any) -> str:
-    """The mended class, which has no `delete`, on the special cases and on random schedules."""
+    """The mended class, which has no `delete`, on the special cases and on random scripts."""
     return examine_ttl_cache(cache_class, deletes=False)
 
 

@@ -25,7 +25,8 @@ def _all_orders(writer: Callable[[World], Awaitable[object]], steps: int, *, war
     return race(actors, turns={"reader": 3, **dict.fromkeys(names, steps)}, warm=warm)
 
 
-def _stale(race: Race, words: str) -> Wrong:
+def _wrong_order(race: Race, words: str) -> Wrong:
+    """The verdict on a race in which orders end stale, with the first of them as the counter-example."""
     how_many = f"{len(race.stale)} of {len(race.interleavings)} orders end stale."
     return Wrong(f"{words} {how_many}", steps_table(race.stale[0]))
 
@@ -49,14 +50,14 @@ def _examine(writer: Any) -> str:
             words = (
                 "One writer may get away with it. With two, the writer that writes last need not be the last to fill."
             )
-            raise _stale(two_writers, words)
+            raise _wrong_order(two_writers, words)
     warm = _all_orders(writer, len(verbs), warm=True)
     if warm.stale and verbs.count("deletes") > 1:
         words = "The first delete makes the cache cold just before the write, and a cold cache is what the race needs."
-        raise _stale(warm, words)
+        raise _wrong_order(warm, words)
     if warm.stale:
         words = "A delete before the last write is undone: a reader can load and fill the old version in between."
-        raise _stale(warm, words)
+        raise _wrong_order(warm, words)
     cold = _all_orders(writer, len(verbs), warm=False)
     return (
         f"On a warm cache no order ends stale. On a cold one {len(cold.stale)} of {len(cold.interleavings)} do: that "

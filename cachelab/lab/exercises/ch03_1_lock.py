@@ -28,7 +28,7 @@ AT_ONCE_S = 0.001
 
 
 @dataclass
-class _Outcome:
+class _Played:
     """What the calls of a script came to.
 
     `answers` has three things for each call that was answered, by its number: the answer as text, the seconds that it
@@ -50,13 +50,13 @@ class _Outcome:
         return evidence_table(["when", "call", "answer", "after", "loads of this key"], rows, len(rows) - 1)
 
 
-def _play(make: Any, script: Sequence[Call]) -> _Outcome:
+def _play(make: Any, script: Sequence[Call]) -> _Played:
     """Make each call at its time, whether or not the calls before it have been answered."""
-    outcome = _Outcome(script)
+    played = _Played(script)
 
     async def load(key: int) -> str | None:
-        outcome.loads[key] += 1
-        number = outcome.loads[key]
+        played.loads[key] += 1
+        number = played.loads[key]
         await asyncio.sleep(LOAD_S)
         return origin_answer(key, number)
 
@@ -65,7 +65,7 @@ def _play(make: Any, script: Sequence[Call]) -> _Outcome:
         when, key = script[number]
         await asyncio.sleep(when - clock())
         answer = await _answer_text(lambda: cache.get(key))
-        outcome.answers[number] = answer, clock() - when, outcome.loads[key]
+        played.answers[number] = answer, clock() - when, played.loads[key]
 
     async def scenario() -> None:
         # A failed load whose error no code looks at is the subject of exercise 6.2: here it is not reported.
@@ -76,8 +76,8 @@ def _play(make: Any, script: Sequence[Call]) -> _Outcome:
     try:
         run(scenario)
     except Deadlock as deadlock:
-        outcome.deadlock = deadlock
-    return outcome
+        played.deadlock = deadlock
+    return played
 
 
 async def _answer_text(get: Callable[[], Any]) -> str:
@@ -108,108 +108,108 @@ def _origin_texts(key: int, loads: int) -> list[str]:
     return texts
 
 
-def _check_answers(outcome: _Outcome, never: str = "", wrong: str = "") -> None:
+def _check_answers(played: _Played, never: str = "", wrong: str = "") -> None:
     """Each call has been answered, and with something that the origin has answered for its key.
 
     `never` and `wrong` are the words for a call that is never answered, and for a wrong answer.
     """
-    for number, (_, key) in enumerate(outcome.script):
-        if number not in outcome.answers:
-            assert outcome.deadlock is not None
+    for number, (_, key) in enumerate(played.script):
+        if number not in played.answers:
+            assert played.deadlock is not None
             if not never:
-                raise outcome.deadlock
-            raise Wrong(never, outcome.table(range(number + 1)))
-        if outcome.answers[number][0] not in _origin_texts(key, outcome.loads[key]):
+                raise played.deadlock
+            raise Wrong(never, played.table(range(number + 1)))
+        if played.answers[number][0] not in _origin_texts(key, played.loads[key]):
             words = wrong or "get(key) has to return the value that load(key) returned for this key."
-            raise Wrong(words, outcome.table(range(number + 1)))
+            raise Wrong(words, played.table(range(number + 1)))
 
 
-def _is_hit(outcome: _Outcome, number: int) -> bool:
+def _is_hit(played: _Played, number: int) -> bool:
     """Whether this call was answered at once, from the first load of its key."""
-    key = outcome.script[number][1]
-    return outcome.answers[number][1] <= AT_ONCE_S and outcome.loads[key] == 1
+    key = played.script[number][1]
+    return played.answers[number][1] <= AT_ONCE_S and played.loads[key] == 1
 
 
 def _check_one_caller(make: Any) -> None:
     """One call at a time: a value that was loaded is found again."""
-    outcome = _play(make, [(0.0, ANA), (1.0, ANA)])
-    if not outcome.loads and outcome.answers.get(0, ("",))[0] == "None":
+    played = _play(make, [(0.0, ANA), (1.0, ANA)])
+    if not played.loads and played.answers.get(0, ("",))[0] == "None":
         raise NotYet("the class still has ... where the code should be.")
-    _check_answers(outcome)
-    if outcome.answers[0][2] > 1:
-        raise Wrong("One call loads its key twice.", outcome.table([0]))
-    if not _is_hit(outcome, 1):
+    _check_answers(played)
+    if played.answers[0][2] > 1:
+        raise Wrong("One call loads its key twice.", played.table([0]))
+    if not _is_hit(played, 1):
         words = "The same key is loaded again on each call: store the value, and look for it before you load."
-        raise Wrong(words, outcome.table([0, 1]))
-    outcome = _play(make, [(0.0, ANA), (1.0, BEN), (2.0, ANA)])
-    _check_answers(outcome)
-    if not _is_hit(outcome, 2):
-        raise Wrong("A value is lost when another key is loaded.", outcome.table([0, 1, 2]))
+        raise Wrong(words, played.table([0, 1]))
+    played = _play(make, [(0.0, ANA), (1.0, BEN), (2.0, ANA)])
+    _check_answers(played)
+    if not _is_hit(played, 2):
+        raise Wrong("A value is lost when another key is loaded.", played.table([0, 1, 2]))
 
 
 def _check_hits(make: Any) -> None:
     """While other keys are being loaded, the keys in the cache are answered at once."""
     warm_up = [(0.1 * number, key) for number, key in enumerate(CACHED)]
     misses = [(10.0, key) for key in MISSING]
-    outcome = _play(make, [*warm_up, *misses, *((10.01, key) for key in CACHED)])
-    _check_answers(outcome)
+    played = _play(make, [*warm_up, *misses, *((10.01, key) for key in CACHED)])
+    _check_answers(played)
     first_miss = len(warm_up)
-    for number in range(first_miss + len(misses), len(outcome.script)):
-        if outcome.loads[outcome.script[number][1]] > 1:
+    for number in range(first_miss + len(misses), len(played.script)):
+        if played.loads[played.script[number][1]] > 1:
             words = f"A value is lost: {len(CACHED)} keys were loaded, and one of them had to be loaded again."
-            raise Wrong(words, outcome.table([number - first_miss - len(misses), number]))
-        if not _is_hit(outcome, number):
+            raise Wrong(words, played.table([number - first_miss - len(misses), number]))
+        if not _is_hit(played, number):
             words = (
                 "A hit waits for a miss: its value is in the cache, and it is answered only when the load of another "
                 "key has ended. Hold no lock across `await self.load(key)`."
             )
-            raise Wrong(words, outcome.table([first_miss, number]))
+            raise Wrong(words, played.table([first_miss, number]))
 
 
 def _check_different_keys(make: Any) -> None:
     """Different keys load side by side, and each value is kept."""
     together = [(0.0, key) for key in CACHED[:CONNECTIONS]]
-    outcome = _play(make, [*together, *((2.0, key) for _, key in together)])
-    _check_answers(outcome)
-    slowest = max(range(CONNECTIONS), key=lambda number: outcome.answers[number][1])
-    if outcome.answers[slowest][1] > LOAD_S + AT_ONCE_S:
+    played = _play(make, [*together, *((2.0, key) for _, key in together)])
+    _check_answers(played)
+    slowest = max(range(CONNECTIONS), key=lambda number: played.answers[number][1])
+    if played.answers[slowest][1] > LOAD_S + AT_ONCE_S:
         words = (
             "Different keys wait for each other's loads, though the database serves eight queries at a time: a lock "
             "that is held across `await self.load(key)` lets only one of them in."
         )
-        raise Wrong(words, outcome.table(range(slowest + 1)))
+        raise Wrong(words, played.table(range(slowest + 1)))
     for number in range(CONNECTIONS, 2 * CONNECTIONS):
-        if not _is_hit(outcome, number):
+        if not _is_hit(played, number):
             words = (
                 "Loads that run at the same time lose each other's values: what you store after a load must not be a "
                 "copy of the dict from before it."
             )
-            raise Wrong(words, outcome.table([*range(CONNECTIONS), number]))
+            raise Wrong(words, played.table([*range(CONNECTIONS), number]))
 
 
 def _check_same_key(make: Any) -> None:
     """Two callers that miss the same key at the same time both get its value; both may load it."""
-    outcome = _play(make, [(0.0, ANA), (0.01, ANA), (1.0, ANA)])
+    played = _play(make, [(0.0, ANA), (0.01, ANA), (1.0, ANA)])
     _check_answers(
-        outcome,
+        played,
         never="A caller that comes while its key is being loaded is never answered.",
         wrong="A caller that comes while its key is being loaded does not get the value.",
     )
-    if outcome.answers[2][1] > AT_ONCE_S:
+    if played.answers[2][1] > AT_ONCE_S:
         words = "Two callers have loaded the key at the same time, and a later call has to load it again."
-        raise Wrong(words, outcome.table([0, 1, 2]))
+        raise Wrong(words, played.table([0, 1, 2]))
 
 
 def _check_none(make: Any) -> None:
     """None is a value."""
-    outcome = _play(make, [(0.0, NONE), (1.0, NONE)])
-    _check_answers(outcome)
-    if not _is_hit(outcome, 1):
+    played = _play(make, [(0.0, NONE), (1.0, NONE)])
+    _check_answers(played)
+    if not _is_hit(played, 1):
         words = (
             "The origin's answer for this key is None, and it is loaded again on each call: test whether the key is in "
             "the dict, and not whether its value is None."
         )
-        raise Wrong(words, outcome.table([0, 1]))
+        raise Wrong(words, played.table([0, 1]))
 
 
 def _check_errors(make: Any) -> None:
@@ -219,14 +219,14 @@ def _check_errors(make: Any) -> None:
         "`async with`, or a `finally`, releases it whether or not the load raises."
     )
     for script in ([(0.0, FAILS_ONCE), (1.0, FAILS_ONCE), (1.0, ANA)], [(0.0, FAILS_ONCE), (0.01, FAILS_ONCE)]):
-        outcome = _play(make, [*script, (2.0, FAILS_ONCE)])
-        _check_answers(outcome, never=locked, wrong="An error of the load must reach the caller as it is.")
-        if not outcome.answers[0][0].startswith("ConnectionError"):
-            raise Wrong("An error of the load must reach the caller as it is.", outcome.table([0]))
-        for number, (when, _) in enumerate(outcome.script):
-            if when >= 1.0 and outcome.answers[number][0].startswith("ConnectionError"):
+        played = _play(make, [*script, (2.0, FAILS_ONCE)])
+        _check_answers(played, never=locked, wrong="An error of the load must reach the caller as it is.")
+        if not played.answers[0][0].startswith("ConnectionError"):
+            raise Wrong("An error of the load must reach the caller as it is.", played.table([0]))
+        for number, (when, _) in enumerate(played.script):
+            if when >= 1.0 and played.answers[number][0].startswith("ConnectionError"):
                 words = "The error is kept: a call after the failed load has to load again."
-                raise Wrong(words, outcome.table(range(number + 1)))
+                raise Wrong(words, played.table(range(number + 1)))
 
 
 def _examine(make: Any) -> str:

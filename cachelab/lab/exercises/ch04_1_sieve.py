@@ -201,11 +201,11 @@ def _examine(make: Any) -> str:
         for number in range(len(TRACES))
         if played[number] != expected[number]
     }
-    trace = min(differs_at, key=lambda number: (differs_at[number], number))
-    bound, requests = TRACES[trace]
+    earliest = min(differs_at, key=lambda number: (differs_at[number], number))
+    bound, requests = TRACES[earliest]
     rows = [
-        [requests[step], played[trace][step], expected[trace][step], _sieve_queue(bound, requests[: step + 1])]
-        for step in range(differs_at[trace] + 1)
+        [requests[step], played[earliest][step], expected[earliest][step], _sieve_queue(bound, requests[: step + 1])]
+        for step in range(differs_at[earliest] + 1)
     ]
     header = [f"request ({bound} places)", "yours", "SIEVE", "SIEVE's queue after it, * mark, [ ] hand"]
     raise Wrong(words, evidence_table(header, rows, len(rows) - 1))

@@ -20,8 +20,8 @@ def _origin_load(policy: Any, entries: int) -> float:
     return REQUESTS_PER_S * count_hits(policy(entries), scan_trace(**TRACE)).miss_ratio
 
 
-def _enough(policy: Any, entries: int) -> int:
-    """A smaller size that also keeps the origin below its limit, found in steps of 3 %; `entries` if there is none."""
+def _smallest_enough(policy: Any, entries: int) -> int:
+    """The smallest size that keeps the origin below its limit: from `entries` down to half of it, in steps of 3 %."""
     enough = entries
     for smaller in range(entries - 1, entries // 2, -max(1, entries // 33)):
         if _origin_load(policy, smaller) <= MAX_LOAD:
@@ -64,7 +64,7 @@ def _examine(plan: Any) -> str:
             needed = next(size for size, ratio in enumerate(ratios, 1) if REQUESTS_PER_S * ratio <= MAX_LOAD)
             words += f" It would need {needed} entries."
         raise Wrong(f"{words} Change which entries are evicted, not how many there is room for.", evidence)
-    enough = _enough(policy, entries)
+    enough = _smallest_enough(policy, entries)
     spare = f"{enough} entries do it, too" if enough < entries else "and hardly an entry too many"
     return f"Origin {load:.1f}/s with {size_kb} kB: inside the target; {spare}."
 

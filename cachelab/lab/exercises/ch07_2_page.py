@@ -59,8 +59,8 @@ class _RemoteStore:
 
 
 @dataclass
-class _Run:
-    """A page: its answer, the calls on the store and on the origin, its time, and the lives of the stored entries."""
+class _Visit:
+    """One visit: the answer, the calls on the store and on the origin, the time, and the stored entries' lives."""
 
     answer: Any
     trips: Counter[str]
@@ -69,8 +69,8 @@ class _Run:
     lives_s: dict[int, float]
 
 
-async def _run_page(page: Any, *broken: str) -> _Run:
-    """One page, on a store that holds the keys `STORED`."""
+async def _visit(page: Any, *broken: str) -> _Visit:
+    """Ask for the page once, on a store that holds the keys `STORED`."""
     loop, store, loads = asyncio.get_running_loop(), _RemoteStore(broken), Counter[int]()
     await asyncio.sleep(1_000)  # so that 60 is no moment in the future
 
@@ -86,7 +86,7 @@ async def _run_page(page: Any, *broken: str) -> _Run:
     took_s = loop.time() - start
     held = {key: store.memory.find(key) for key in WANTED}
     lives_s = {key: entry.expires - loop.time() for key, entry in held.items() if entry is not MISS}
-    return _Run(answer, store.trips, loads, took_s, lives_s)
+    return _Visit(answer, store.trips, loads, took_s, lives_s)
 
 
 async def _is_stub(page: Any) -> bool:
@@ -110,16 +110,16 @@ def _check_answer(answer: Any) -> None:
         raise Wrong("The values must stand in the order of the keys.", evidence)
 
 
-def _check_work(page: _Run) -> None:
+def _check_work(visit: _Visit) -> None:
     """One trip for all keys, and one load for each that is missing, all at the same time."""
-    evidence = f"trips: {dict(page.trips)}; loads: {dict(page.loads)}; {page.took_s * 1000:.0f} ms"
-    if page.trips["get"] or page.trips["get_many"] != 1:
+    evidence = f"trips: {dict(visit.trips)}; loads: {dict(visit.loads)}; {visit.took_s * 1000:.0f} ms"
+    if visit.trips["get"] or visit.trips["get_many"] != 1:
         raise Wrong("Read all keys from the store in one round trip: get_many, once.", evidence)
-    if set(page.loads) != set(WANTED) - set(STORED):
+    if set(visit.loads) != set(WANTED) - set(STORED):
         raise Wrong("Load what is missing, and nothing else.", evidence)
-    if max(page.loads.values()) > 1:
+    if max(visit.loads.values()) > 1:
         raise Wrong("A key that is on the page twice is loaded once.", evidence)
-    if page.took_s > 0.15:
+    if visit.took_s > 0.15:
         raise Wrong("The loads wait for each other: let them run at the same time.", evidence)
 
 
@@ -141,7 +141,7 @@ def _check_stored(lives_s: dict[int, float]) -> None:
 def _check_store_down(page: Any, *broken: str) -> None:
     """The page is the same while these methods of the store raise."""
     try:
-        answer = run(_run_page, page, *broken).answer
+        answer = run(_visit, page, *broken).answer
     except exceptions.RedisError as error:
         words = (
             "A store that is down must not break the page, nor one that goes down halfway: the origin is there. "
@@ -156,7 +156,7 @@ def _examine(page: Any) -> str:
     """Run the page once on a store that works, and twice on one that does not."""
     if page is ... or (inspect.iscoroutinefunction(page) and run(_is_stub, page)):
         raise NotYet("write the body of page(store, load, keys).")
-    healthy = run(_run_page, page)
+    healthy = run(_visit, page)
     _check_answer(healthy.answer)
     _check_work(healthy)
     _check_stored(healthy.lives_s)
