@@ -57,8 +57,8 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
     `listen`        called with one `Record` for each `get`, and with a `Fact` for everything else
     `clock`         for tests; by default the running loop's. Give the store the same one.
 
-    A cache belongs to the event loop in which it first loads. `async with` ends its flight and its refreshes: see
-    `aclose`. A cache is itself a loader (calling it returns the `Entry`), so two levels are
+    A cache belongs to the event loop in which it first awaits its store. `async with` ends its flight and its
+    refreshes: see `aclose`. A cache is itself a loader (calling it returns the `Entry`), so two levels are
     `Cache(store, load=lower_cache, ttl=...)`. `delete`, `invalidate` and `invalidate_all` are in
     `cachelab.invalidation`, the counters in `cachelab.events`.
     """
@@ -176,6 +176,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         """Cancel the loads and refreshes in flight, tell their waiters, and wait until the last fill has ended.
 
         Without a flight only refreshes are cancelled: a load is part of the `get` that has started it, and goes on.
+        With one, a miss from then on raises RuntimeError. The store stays open.
         """
         await self._flight.aclose()
         await self._level.all_sent()

@@ -119,7 +119,7 @@ class Store(Protocol[V]):
     `peek(key)`         for a store in this process, without `await`: the entry if no refresh can be due yet, else
                         `MISS`. An error that it raises reaches the caller. None of the other verbs of such a store
                         ever waits.
-    `clear()`           without `await`; a store with `peek` has it: forget every entry
+    `clear()`           without `await`: forget every entry. `invalidate_all` needs it of a store with `peek`.
     `claim(key, seen)`  with `await`, for a store that several processes share. A cache calls it before it loads a key
                         for which it found `seen`: an `Entry`, or `MISS`. It returns a `Lease`, which is the right to
                         load and to fill, or the `Entry` that another process has just filled.
@@ -155,7 +155,10 @@ class Lease(Protocol[V_contra]):
 
 
 async def call_loader(load: Loader[Any, Any], key: Any) -> Entry[Any]:
-    """The answer of the loader as an `Entry`. Raises what the loader raises, and TypeError for what is no answer."""
+    """The answer of the loader as an `Entry`; a plain value becomes one that never expires.
+
+    Raises what the loader raises, and TypeError if `load` is not async or returns `MISS`.
+    """
     answer = load(key)
     if not inspect.isawaitable(answer):
         raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")

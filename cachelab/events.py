@@ -10,7 +10,7 @@ An *outcome* says how the cache answered, a *result* what it answered (modelled 
     outcome   hit        from the store, fresh
               stale      from the store, after its TTL, as `freshness` allows
               miss       this caller loaded the key
-              collapsed  this caller waited for a load that another caller had started
+              collapsed  this caller waited for a load that another had started, here or in another process
     result    value | absent | error (the load failed, or the caller was cancelled while it waited)
 
 Each `get` ends with exactly one `Record` (none if `peek` raises, as it does for a key that is not hashable). Everything
@@ -72,7 +72,9 @@ class Record(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """Something that happened inside a cache or a store. `error` is the exception of a "... error", else None.
+    """Something that happened inside a cache or a store, whose name is in `cache`.
+
+    `error` is the exception if the kind is "load error" or "store error", otherwise None.
 
     A cache reports its steps: "load" when one begins, "fill" and "delete" when they have succeeded, and "fenced" when a
     loaded value is not kept, because its key was deleted or invalidated meanwhile. A store reports why an entry is gone

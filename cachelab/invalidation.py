@@ -29,7 +29,7 @@ __all__ = ["Invalidation"]
 
 
 class Invalidation(Counters):
-    """The half of a `Cache` that forgets: over `store`, above `loader`, with the loads of `flight`."""
+    """The half of a `Cache` that forgets keys: in `store`, in `loader` below it, and among the loads of `flight`."""
 
     def __init__(
         self, store: Store[Any], loader: Any, flight: Flight, clock: LoopClock, name: str, listen: Listener | None
