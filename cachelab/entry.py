@@ -71,7 +71,7 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(slots=True)
 class Entry(Generic[V_co]):
-    """A value and the moments of its life, in seconds on this process's loop clock; `math.inf` means never.
+    """A value and the moments of its lifetime, in seconds on this process's loop clock; `math.inf` means never.
 
     `expires`       from this moment on the entry must not be served
     `fresh_until`   from this moment on it is stale: it may be served while the key is loaded again; default `expires`
@@ -79,7 +79,7 @@ class Entry(Generic[V_co]):
     `load_time_s`   how many seconds its load took
 
     Always refresh_from ≤ fresh_until ≤ expires: a later moment is brought forward. Moments mean nothing on another
-    machine, so a shared store keeps the remaining life and turns it back into moments when it reads.
+    machine, so a shared store keeps the remaining lifetime and turns it back into moments when it reads.
 
     Entries are shared: do not change one. A type checker enforces that. A frozen dataclass would enforce it at run time
     too, but takes four times as long to build.

@@ -60,13 +60,13 @@ class _RemoteStore:
 
 @dataclass
 class _Visit:
-    """One visit: the answer, the calls on the store and on the origin, the time, and the stored entries' lives."""
+    """One visit: its answer, the calls on store and origin, the time, and how long each stored entry will live."""
 
     answer: Any
     trips: Counter[str]
     loads: Counter[int]
     took_s: float
-    lives_s: dict[int, float]
+    lifetimes_s: dict[int, float]
 
 
 async def _visit(page: Any, *broken: str) -> _Visit:
@@ -85,8 +85,8 @@ async def _visit(page: Any, *broken: str) -> _Visit:
     answer = await page(store, load, list(WANTED))
     took_s = loop.time() - start
     held = {key: store.memory.find(key) for key in WANTED}
-    lives_s = {key: entry.expires - loop.time() for key, entry in held.items() if entry is not MISS}
-    return _Visit(answer, store.trips, loads, took_s, lives_s)
+    lifetimes_s = {key: entry.expires - loop.time() for key, entry in held.items() if entry is not MISS}
+    return _Visit(answer, store.trips, loads, took_s, lifetimes_s)
 
 
 async def _is_stub(page: Any) -> bool:
@@ -123,19 +123,19 @@ def _check_work(visit: _Visit) -> None:
         raise Wrong("The loads wait for each other: let them run at the same time.", evidence)
 
 
-def _check_stored(lives_s: dict[int, float]) -> None:
+def _check_stored(lifetimes_s: dict[int, float]) -> None:
     """The values that were loaded are stored for 60 s, and ABSENT is not."""
-    if not {5, 6, 9} <= set(lives_s):
+    if not {5, 6, 9} <= set(lifetimes_s):
         words = (
             "What was loaded must get into the store, for a while: Entry(value, expires) with a moment in the future."
         )
-        raise Wrong(words, f"after the page only these are there: {sorted(lives_s)}")
-    if ABSENT_KEY in lives_s:
+        raise Wrong(words, f"after the page only these are there: {sorted(lifetimes_s)}")
+    if ABSENT_KEY in lifetimes_s:
         words = "ABSENT is no value: kept for the TTL of a value, a new user would not be seen for that long."
         raise Wrong(words, f"the load of {ABSENT_KEY} returns ABSENT, and the store holds it")
-    if not all(59 < lives_s[key] < 61 for key in (5, 6, 9)):
+    if not all(59 < lifetimes_s[key] < 61 for key in (5, 6, 9)):
         words = "What was loaded is kept for 60 s: expires is the moment of its end, 60 s from now."
-        raise Wrong(words, f"a moment after the page, the entry of user 5 has {lives_s[5]:.1f} s left")
+        raise Wrong(words, f"a moment after the page, the entry of user 5 has {lifetimes_s[5]:.1f} s left")
 
 
 def _check_store_down(page: Any, *broken: str) -> None:
@@ -159,7 +159,7 @@ def _examine(page: Any) -> str:
     healthy = run(_visit, page)
     _check_answer(healthy.answer)
     _check_work(healthy)
-    _check_stored(healthy.lives_s)
+    _check_stored(healthy.lifetimes_s)
     _check_store_down(page, "get", "get_many", "set")
     _check_store_down(page, "set")
     return (
