@@ -44,28 +44,27 @@ class Fence(AbstractContextManager["Fence"]):
     `sending`  the command to the store that was sent behind this fence, if any; it is kept when it has ended
     """
 
-    __slots__ = ("_key", "_level", "_parts", "_waiter", "broken", "lease", "sending")
+    __slots__ = ("_key", "_level", "_waiter", "broken", "lease", "sending")
 
     def __init__(self, level: Level, key: Hashable) -> None:
         self._level, self._key = level, key
-        self._parts = 0  # how many have not ended, of the load and the command that it has sent
         self._waiter: asyncio.Future[None] | None = None
         self.broken = False
         self.lease: Lease[Any] | None = None
         self.sending: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Fence:
-        self._begin_part()
+        self._level.standing.setdefault(self._key, []).append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.lease is not None:
             self.send(self._level.release(self._key, self.lease))
-        self._end_part()
+        self._leave()
 
     def send(self, command: Coroutine[Any, Any, None]) -> None:
         """Run a command to its end behind this fence, even if the caller is cancelled."""
-        self._begin_part()
+        self.__enter__()  # a second time: the load and its command end in any order, and each leaves once
         self.sending = asyncio.ensure_future(command)  # kept here, since the loop holds its tasks only weakly
         self.sending.add_done_callback(self._sent)
 
@@ -82,25 +81,19 @@ class Fence(AbstractContextManager["Fence"]):
         self._wake()
 
     def _sent(self, _: object) -> None:
-        self._end_part()
+        self._leave()
         self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _begin_part(self) -> None:
-        if not self._parts:
-            self._level.standing.setdefault(self._key, []).append(self)
-        self._parts += 1
-
-    def _end_part(self) -> None:
-        self._parts -= 1
-        if not self._parts:
-            fences = self._level.standing[self._key]
-            fences.remove(self)
-            if not fences:
-                del self._level.standing[self._key]
+    def _leave(self) -> None:
+        standing = self._level.standing
+        fences = standing[self._key]
+        fences.remove(self)
+        if not fences:
+            del standing[self._key]
 
 
 class Level:
@@ -109,7 +102,7 @@ class Level:
     `peek`         the store's own, or one that never finds anything
     `in_process`   whether the store has a `peek`: then none of its verbs ever waits
     `grants`       whether the store grants leases
-    `standing`     the fences that stand now, by key
+    `standing`     the fences that stand now, by key: each once for its load, and once for the command it has sent
     `store_error`  is called with a key and each error of the store, `fact` with a key and "fill" for each fill
     """
 
@@ -173,14 +166,16 @@ class Level:
         fence.lease = answer
         return MISS
 
-    async def fill(self, key: Hashable, entry: Entry[Any], fence: Fence) -> None:
+    def fill(self, key: Hashable, entry: Entry[Any], fence: Fence) -> Coroutine[Any, Any, None]:
         """Keep the entry, unless the key was deleted meanwhile, or the store has just failed to answer for it."""
-        if self.in_process:
-            if not fence.broken:
-                await self._set(key, entry, fence)
-        elif key in self._unreadable:
+        if self.in_process and not fence.broken:
+            return self._set(key, entry, fence)
+        return self._send_fill(key, entry, fence)
+
+    async def _send_fill(self, key: Hashable, entry: Entry[Any], fence: Fence) -> None:
+        if self.in_process or key in self._unreadable:
             return
-        elif self.grants:  # without a lease nothing is filled; with one the store refuses the fill after a delete
+        if self.grants:  # without a lease nothing is filled; with one the store refuses the fill after a delete
             lease, fence.lease = fence.lease, None
             if lease is not None:
                 await fence.send_and_wait(self._set_by_lease(lease, key, entry, fence))

@@ -131,16 +131,22 @@ async def test_no_order_of_delete_end_and_cancellation_goes_wrong(
     assert (found, schedules) == ([], 900)
 
 
-@pytest.mark.parametrize("part", ["_begin_part", "break_it"])
+@pytest.mark.parametrize("part", ["__enter__", "break_it"])
 def test_without_one_of_a_fences_parts_some_order_goes_wrong(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: if a command does not keep its fence standing, or if no delete breaks the fence."""
-    begin = Fence._begin_part
+    enter = Fence.__enter__
 
-    def begin_once(self: Fence) -> None:
-        if self.sending is None and not self._parts:
-            begin(self)
+    def enter_once(self: Fence) -> Fence:
+        return self if self in self._level.standing.get(self._key, ()) else enter(self)
 
-    monkeypatch.setattr(Fence, part, begin_once if part == "_begin_part" else lambda self: None)
+    def leave_if_there(self: Fence) -> None:
+        if self in self._level.standing.get(self._key, ()):
+            leave(self)
+
+    leave = Fence._leave
+    monkeypatch.setattr(Fence, "_leave", leave_if_there)
+
+    monkeypatch.setattr(Fence, part, enter_once if part == "__enter__" else lambda self: None)
 
     @in_virtual_time
     async def some_schedule_goes_wrong() -> None:
