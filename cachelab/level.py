@@ -114,8 +114,8 @@ class Level:
         fact: Callable[[Hashable, Any], None],
     ) -> None:
         self.store: Any = store  # also for the verbs that not every store has
-        self.peek: Callable[[Any], Entry[Any] | Miss] = getattr(store, "peek", _nothing)
-        self.in_process = self.peek is not _nothing
+        self.peek: Callable[[Any], Entry[Any] | Miss] = getattr(store, "peek", _no_peek)
+        self.in_process = self.peek is not _no_peek
         self.grants = hasattr(store, "claim")
         self._clock, self._store_error, self._fact = clock, store_error, fact
         self.standing: dict[Hashable, list[Fence]] = {}
@@ -124,7 +124,7 @@ class Level:
     # The store
 
     async def read(self, key: Hashable) -> Entry[Any] | Miss | None:
-        """The live entry. `MISS` also if the store may show a value that a delete has overtaken. None if it fails."""
+        """The live entry. `MISS` also if the store may show a value that a delete overtook. None if the store fails."""
         self._clock.check_loop()
         fences = self.standing.get(key)  # as a rule none
         if fences is not None and any(fence.broken and fence.sending for fence in fences):
@@ -147,7 +147,7 @@ class Level:
                 del self._unreadable[key]
 
     async def claim(self, key: Hashable, seen: Entry[Any] | Miss, fence: Fence) -> Entry[Any] | Miss:
-        """Ask for the lease: `MISS` means load now, an entry that another process has just filled the key.
+        """Ask for the lease. `MISS` means: load now. An entry means: another process has just filled the key.
 
         `seen` is the entry that the load replaces. If the store fails, the load goes ahead and does not fill.
         """
@@ -248,6 +248,6 @@ class Level:
             await asyncio.wait(sending)
 
 
-def _nothing(_key: object) -> Miss:
+def _no_peek(_key: object) -> Miss:
     """The `peek` of a store in another place: without waiting it finds nothing."""
     return MISS
