@@ -164,7 +164,7 @@ async def call_loader(load: Loader[Any, Any], key: Any) -> Entry[Any]:
         raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")
     loaded = await answer
     if loaded is MISS:
-        raise TypeError("load returned MISS, which says nothing; return ABSENT for a key that isn't there.")
+        raise TypeError("load returned MISS, which only a store returns; return ABSENT for a key that isn't there.")
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
 

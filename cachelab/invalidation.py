@@ -79,7 +79,7 @@ class Invalidation(Counters):
             clear: Callable[[], None] | None = getattr(self._level.store, "clear", None)
             if clear is None:
                 name = type(self._level.store).__name__
-                raise TypeError(f"invalidate_all needs a store with clear(), which {name} has not.")
+                raise TypeError(f"invalidate_all needs a store with clear(), which {name} does not have.")
             clear()
 
     def _forget_loads(self, key: Hashable) -> None:

@@ -39,7 +39,7 @@ class OPT(Policy[K]):
     def hit(self, key: K) -> None:
         """Note when the key is needed next."""
         if self._now == len(self._future) or self._future[self._now] != key:
-            raise ValueError(f"request {self._now} for {key!r} is not what OPT was told of the future")
+            raise ValueError(f"Request {self._now} is for {key!r}, but OPT was given another sequence of requests.")
         self.resident[key] = when = self._next[self._now]
         heappush(self._heap, -when)
         self._now += 1

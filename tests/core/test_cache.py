@@ -208,7 +208,7 @@ async def load_miss(key: int) -> Any:
     ("load", "sentence"),
     [
         (load_without_async, "load must be an async function, but it returned str at once"),
-        (load_miss, "load returned MISS, which says nothing; return ABSENT"),
+        (load_miss, "load returned MISS, which only a store returns; return ABSENT"),
     ],
 )
 @in_virtual_time

@@ -1,4 +1,7 @@
-"""Fences: in every turn of the loop and in every order, a delete, a cancellation, and the end of a fill or a claim."""
+"""Fences: in every turn of the loop and in every order, a delete, a cancellation, and the end of a fill or a claim.
+
+Other tests of `cachelab.level`: test_fence (random schedules), test_claim (leases), test_hanging_store (time-outs).
+"""
 
 import asyncio
 import itertools

@@ -72,10 +72,10 @@ def test_a_key_that_was_removed_is_skipped() -> None:
 def test_another_future_is_refused() -> None:
     """A request that is not in OPT's future is an error, and so is one after the end of that future."""
     policy = OPT(2, [1, 2])
-    with pytest.raises(ValueError, match="request 0 for 2 is not what OPT was told"):
+    with pytest.raises(ValueError, match="Request 0 is for 2, but OPT was given another sequence"):
         policy.add(2)
     count_hits(policy, [1, 2])
-    with pytest.raises(ValueError, match="request 2 for 1"):
+    with pytest.raises(ValueError, match="Request 2 is for 1"):
         policy.hit(1)
 
 

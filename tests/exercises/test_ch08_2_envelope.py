@@ -123,7 +123,7 @@ ANSWERS: list[tuple[Any, str]] = [
     ((pack, unpack_that_raises), "and not an error"),
     ((lambda key, value: value, lambda key, data: data), "put the key inside"),
     ((lambda key, value: b"", lambda key, data: None), "What was packed must come back"),
-    ((lambda key, value: "text", lambda key, data: None), "pack makes bytes"),
+    ((lambda key, value: "text", lambda key, data: None), "pack has to return bytes"),
     ((lambda key, value: None, lambda key, data: None), "Nothing to check yet"),
     (..., "Nothing to check yet"),
 ]

@@ -12,12 +12,12 @@ import pytest
 from cachelab.cache import Cache
 from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry
-from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU
+from cachelab.eviction import LRU, Policy
 from cachelab.stores.locked import Locked
 from cachelab.stores.memory import MemoryStore
 from tests.support.contract import BoundedContract
+from tests.support.policy_contract import POLICIES
 
-POLICIES = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
 FOREVER = float("inf")
 
 

@@ -12,14 +12,14 @@ import pytest
 
 from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry
-from cachelab.eviction import FIFO, LFU, LRU, S3FIFO, SIEVE, Policy, WTinyLFU, count_hits
+from cachelab.eviction import SIEVE, Policy, WTinyLFU, count_hits
 from cachelab.lab.sim.simulation import run
 from cachelab.stores.memory import MemoryStore
 from tests.support.contract import BoundedContract, StoreContract
 from tests.support.fakes import in_virtual_time
+from tests.support.policy_contract import POLICIES
 
 FOREVER = math.inf
-POLICIES: list[Callable[[int], Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
 EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
 
 

@@ -50,7 +50,7 @@ def _examine(fails: Any) -> str:
     if missed:
         raise Wrong(MISSED[missed[0]], item_steps(report, missed[0]))
     if too_many:
-        words = f"It fails fewer: item {too_many[0]} is none of them."
+        words = f"It fails fewer items than you say: item {too_many[0]} passes."
         raise Wrong(words, "\n".join(line for line in str(report).splitlines() if line.startswith(f"{too_many[0]} ")))
     return "Four of the eight. Run lab.exam(LockPerKey) to see each of them happen."
 

@@ -41,7 +41,7 @@ def _check_round_trip(unpack: Any, packed: dict[str, Any]) -> None:
     for key, data in packed.items():
         shown = repr(key[:9])
         if not isinstance(data, bytes):
-            raise Wrong("pack makes bytes.", f"pack({shown}, …) → {data!r}")
+            raise Wrong("pack has to return bytes.", f"pack({shown}, …) → {data!r}")
         if _open(unpack, key, data, f"unpack({shown}, pack({shown}, …))") != VALUES[key]:
             words = "What was packed must come back, whatever the key: count the bytes of its UTF-8, not its letters."
             raise Wrong(words, f"unpack({shown}, pack({shown}, {VALUES[key][:15]!r})) does not give it back")
