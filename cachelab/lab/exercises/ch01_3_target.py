@@ -52,7 +52,7 @@ def _examine(plan: Any) -> str:
         words = "More memory than the budget. Past the keys that are read within one TTL it buys nothing."
         raise Wrong(words, evidence)
     if result.stale_share > MAX_STALE:
-        words = "Too long: the origin has little to do, but the users read old addresses. The TTL is the bound on staleness."
+        words = "Too long: the origin is idle, and the users read old addresses. The TTL is the bound on staleness."
         raise Wrong(words, evidence)
     if result.origin_load > MAX_LOAD and _run_site(ENDLESS_S, entries).origin_load > MAX_LOAD:
         words = "Too small: even with an endless TTL, entries are evicted before they are read again."
