@@ -8,8 +8,8 @@ Idea: three answers, which can be combined.
     early recomputation     shortly before the entry ends, each reader draws a random number U, and the longer a load
                             takes (δ), the earlier a reader may have it loaded again: now − δ·β·ln(U) ≥ expiry (XFetch)
     jitter                  each entry's TTL is ttl·(1 ± j), so that entries that were filled together expire apart
-Guarantee: no entry is served later than its own TTL, jitter and `stale_for` allow, nor later than the level below would
-    serve it. A stale entry is never stored as fresh. An absence is never served stale.
+Guarantee: no read of the cache is answered with an entry later than its own TTL, jitter and `stale_for` allow, nor
+    later than the level below would serve it. A stale entry is never stored as fresh. An absence is never served stale.
 Not guaranteed: that there is a reader in time: a key that is not read before its end is loaded while its reader waits.
     That only one reader's draw starts a load: without a flight, e^(1/β) readers load on average. That a failing origin
     is left alone: each stale read tries again, one at a time for each key where there is a flight.
