@@ -17,6 +17,14 @@ from cachelab.freshness import Freshness
 from tests.support.fakes import in_virtual_time, left_behind, now, other_tasks, tally
 from tests.support.schedules import SlowStore, VersionedOrigin, stored_value
 
+MANY_TIMES = pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param(3, marks=pytest.mark.long),
+        pytest.param(30, marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+    ],
+)
+"""How many thousand schedules, and ten thousand refreshes."""
 EVERY_STACK = pytest.mark.parametrize("stack", ["in process", "remote", "in process over remote"])
 
 
@@ -95,13 +103,12 @@ async def test_no_random_schedule_goes_wrong(stack: str) -> None:
     assert_nothing_went_wrong(await many_schedules(300, stack), 300)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(600)
+@MANY_TIMES
 @EVERY_STACK
 @in_virtual_time
-async def test_no_schedule_of_ten_thousand_goes_wrong(stack: str) -> None:
-    """The same, ten thousand times."""
-    assert_nothing_went_wrong(await many_schedules(10_000, stack), 10_000)
+async def test_no_schedule_of_many_thousand_goes_wrong(stack: str, times: int) -> None:
+    """The same, many times."""
+    assert_nothing_went_wrong(await many_schedules(1_000 * times, stack), 1_000 * times)
 
 
 async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
@@ -142,11 +149,11 @@ async def test_refreshes_leave_nothing_behind() -> None:
     assert await many_refreshes(2_000) == (0, [])
 
 
-@pytest.mark.long
+@MANY_TIMES
 @in_virtual_time
-async def test_a_hundred_thousand_refreshes_leave_nothing_behind() -> None:
-    """The same, a hundred thousand times."""
-    assert await many_refreshes(100_000) == (0, [])
+async def test_many_thousand_refreshes_leave_nothing_behind(times: int) -> None:
+    """The same, many times."""
+    assert await many_refreshes(10_000 * times) == (0, [])
 
 
 @pytest.mark.parametrize("part", ["cachelab.level.Level.break_fences", "cachelab.flight.Flight.forget"])

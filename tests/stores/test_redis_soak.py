@@ -25,12 +25,15 @@ from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support.fakes import now, other_tasks
 from tests.support.servers import need_server, running_server, wait_until_accepting
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 KEYS, READERS, ROUNDS = range(30), 12, 100
 TTL_S, TIMEOUT_S, LOAD_S = 1.0, 0.1, 0.005
-MAX_ADDED_S = 0.15
-"""How much later than the origin an answer may come."""
+LANDING, SOAK = (0.225, 0.6), (0.15, 0.2)
+"""How much later than the origin an answer may come, in seconds, and the share of requests that may be left out.
+
+On an idle machine the slowest answers came 0.10 to 0.12 seconds later, and no request was left out.
+"""
 FAULT_S = (0.12, 0.35)
 """How long a fault lasts."""
 SETTLED_S = 0.25
@@ -178,7 +181,7 @@ class Soak:
             extra += 1
         return extra
 
-    def too_slow(self) -> tuple[list[float], float]:
+    def too_slow(self, max_added_s: float) -> tuple[list[float], float]:
         """The delays that were too long, beyond the origin's own, and the share of requests that were left out."""
         judged, stalls = [], iter(sorted(self.stalls))
         stall = next(stalls, None)
@@ -188,10 +191,10 @@ class Soak:
             if stall is None or stall[0] > ended:
                 judged.append(ended - began - LOAD_S)
         self.seen["slowest, ms"] = round(1_000 * max(judged))
-        return [added for added in judged if added > MAX_ADDED_S], 1 - len(judged) / len(self.took)
+        return [added for added in judged if added > max_added_s], 1 - len(judged) / len(self.took)
 
 
-async def soak_a_cache(server: Server, seed: int) -> None:
+async def soak_a_cache(server: Server, seed: int, max_added_s: float, max_left_out: float) -> None:
     """Build the cache and its store behind a proxy, run all rounds, and check what was seen."""
     async with (
         FaultyProxy(f"unix://{server.path}") as proxy,
@@ -201,27 +204,33 @@ async def soak_a_cache(server: Server, seed: int) -> None:
         store = RedisStore(redis, tuple[int, int], namespace="soak", version=1)
         async with Cache(store, soak.load, ttl=TTL_S, flight=Flight()) as cache:
             extra = await soak.run(cache)
-    too_slow, left_out = soak.too_slow()
+    too_slow, left_out = soak.too_slow(max_added_s)
     gets = cache.hits + cache.misses + cache.collapsed + cache.stale
     # pytest shows this if the test fails
     print(dict(soak.seen), len(soak.took), len(soak.stalls), cache.hits, cache.misses, cache.collapsed, left_out)
     assert soak.wrong == []
     assert too_slow == []
-    assert left_out < 0.2
+    assert left_out < max_left_out
     assert 0 <= gets - len(soak.took) - extra <= READERS  # the get of a cancelled reader is counted too
     assert store.undecodable == 0
     assert other_tasks() == set()
     assert all(soak.seen[what] for what in [*FAULTS, "delete", "floor", "failed delete"])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_cache_survives_a_hundred_faults_of_redis(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "max_added_s", "max_left_out"),
+    [
+        pytest.param(1, *LANDING, marks=pytest.mark.long),
+        *(pytest.param(seed, *SOAK, marks=pytest.mark.soak) for seed in (1, 2, 3, 4)),
+    ],
+)
+def test_a_cache_survives_a_hundred_faults_of_redis(seed: int, max_added_s: float, max_left_out: float) -> None:
     """Every answer is right, none is much later than the origin's, the counters add up, and nothing is left over."""
     reported: list[dict[str, Any]] = []
 
     async def main(server: Server) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-        await soak_a_cache(server, seed)
+        await soak_a_cache(server, seed, max_added_s, max_left_out)
 
     with tempfile.TemporaryDirectory(prefix="soak") as folder, ExitStack() as stack:
         server = Server(folder)
