@@ -1,6 +1,6 @@
 """What every stored notebook must be, whatever it teaches.
 
-Nothing is run here: nbval compares the outputs, test_notebooks_solved.py tries the solutions. The gates read files.
+The gates read files and run nothing. nbval compares the outputs, and test_notebooks_solved.py tries the solutions.
 """
 
 import ast
@@ -39,7 +39,7 @@ MAX_CELLS = 42
 MAX_SHOWN_LINES = 30
 FIGURE_WITHIN = 6
 FIGURE_WITHIN_FIRST = 12
-"""Chapter 0 has to say first what all this is, so its first figure may come later."""
+"""Chapter 0 has to say first what the course is, so its first figure may come later."""
 FORBIDDEN_IMPORTS = {"urllib", "requests", "socket", "http", "httpx", "aiohttp"}
 HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
 MACHINE_PATH = re.compile(r"(?<![\w.])(?:/(?:home|Users|root|tmp|private|usr|opt|var|mnt|etc)/\w|[A-Z]:\\\w)")
@@ -53,7 +53,7 @@ every_notebook = pytest.mark.parametrize("path", paths(), ids=lambda path: path.
 
 
 def headings(cell: NotebookNode) -> list[tuple[int, str]]:
-    """The headings of a cell, each with its level; in a code cell a `#` begins a comment."""
+    """The headings of a cell, each with its level. A code cell has none: there a `#` begins a comment."""
     if cell.cell_type != "markdown":
         return []
     return [(len(marks), title) for marks, title in HEADING.findall(FENCE.sub("", cell.source))]
@@ -61,7 +61,7 @@ def headings(cell: NotebookNode) -> list[tuple[int, str]]:
 
 @every_notebook
 def test_outputs_are_stored_in_order(path: Path) -> None:
-    """The file holds the outputs of one run from the top, in the form in which tools/store_notebooks.py writes."""
+    """The file holds the outputs of one run from the top, in the form that tests/tools/store_notebooks.py writes."""
     notebook = load(path)
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
@@ -70,7 +70,7 @@ def test_outputs_are_stored_in_order(path: Path) -> None:
 
 @every_notebook
 def test_file_is_valid_and_small(path: Path) -> None:
-    """The file is a valid notebook of less than a megabyte with at least one figure."""
+    """The file is a valid notebook, smaller than a megabyte, with at least one figure."""
     notebook = load(path)
     nbformat.validate(notebook)
     assert path.stat().st_size < MAX_BYTES
@@ -79,7 +79,7 @@ def test_file_is_valid_and_small(path: Path) -> None:
 
 @every_notebook
 def test_only_announced_errors_are_stored(path: Path) -> None:
-    """An error among the outputs stands in a cell tagged raises-exception, and such a cell has one."""
+    """A cell has an error among its outputs if, and only if, it is tagged raises-exception."""
     for cell in code_cells(load(path)):
         raised = any(output.output_type == "error" for output in cell.outputs)
         assert raised == ("raises-exception" in tags(cell)), cell.source
@@ -87,7 +87,7 @@ def test_only_announced_errors_are_stored(path: Path) -> None:
 
 @every_notebook
 def test_outputs_are_the_same_everywhere(path: Path) -> None:
-    """No output holds an address, a warning, standard error or a URL, and nothing names a folder of some machine."""
+    """No output has an address, a warning, standard error or a URL, and nothing names a folder of some machine."""
     notebook = load(path)
     for cell in notebook.cells:
         for text in (cell.source, output_text(cell)):
@@ -103,13 +103,13 @@ def test_outputs_are_the_same_everywhere(path: Path) -> None:
 
 
 def text_forms(output: NotebookNode) -> list[str]:
-    """A display's data in all its forms but pictures."""
+    """The data of a display in all its forms except pictures."""
     return [data for kind, data in output.get("data", {}).items() if not kind.startswith("image/")]
 
 
 @every_notebook
 def test_nothing_is_fetched(path: Path) -> None:
-    """No cell imports what could open a connection."""
+    """No cell imports a module that could open a connection."""
     for cell in code_cells(load(path)):
         top_levels = {module.partition(".")[0] for module in imports(tree(cell)) if module != "urllib.parse"}
         assert not top_levels & FORBIDDEN_IMPORTS, cell.source
@@ -117,7 +117,7 @@ def test_nothing_is_fetched(path: Path) -> None:
 
 @every_notebook
 def test_bold_numbers_were_measured(path: Path) -> None:
-    """Each number in bold prose stands as a whole number in an output that nbval compares."""
+    """Each number in bold prose stands, as a number of its own, in an output that nbval compares."""
     notebook = load(path)
     compared = [output_text(cell) for cell in code_cells(notebook) if "nbval-ignore-output" not in tags(cell)]
     measured = set(numbers("\n".join(compared)))
@@ -128,7 +128,7 @@ def test_bold_numbers_were_measured(path: Path) -> None:
 
 @every_notebook
 def test_uncompared_cells_assert_their_claim(path: Path) -> None:
-    """Every cell is run by nbval, and one whose output is not compared contains an assert."""
+    """nbval runs every cell, and a cell whose output it does not compare contains an assert."""
     for cell in code_cells(load(path)):
         assert "nbval-skip" not in tags(cell), cell.source
         assert "NBVAL_" not in cell.source, "use a tag, which the other gates see"
@@ -138,7 +138,7 @@ def test_uncompared_cells_assert_their_claim(path: Path) -> None:
 
 @every_notebook
 def test_shown_code_is_shipped_code(path: Path) -> None:
-    """A function in a cell tagged shows:module:name is the package's own, and short enough to read."""
+    """A function in a cell tagged shows:module:name is the one in the package, and short enough to read."""
     for where, cell in tagged(load(path), "shows").items():
         ours = bare(shipped(where))
         lengths = [
@@ -152,7 +152,7 @@ def test_shown_code_is_shipped_code(path: Path) -> None:
 
 @every_notebook
 def test_headings_form_an_outline(path: Path) -> None:
-    """The first cell has the only top heading, and no heading skips a level."""
+    """The only top heading is in the first cell, and no heading skips a level."""
     notebook = load(path)
     levels = [level for cell in markdown_cells(notebook) for level, _ in headings(cell)]
     assert levels.count(1) == 1
@@ -163,7 +163,7 @@ def test_headings_form_an_outline(path: Path) -> None:
 
 @every_notebook
 def test_main_loop_is_short(path: Path) -> None:
-    """What comes before "Going further" fits in the cells that a chapter may have."""
+    """Before "Going further" a chapter has no more than a set number of cells."""
     notebook = load(path)
     further = [i for i, cell in enumerate(notebook.cells) if "Going further" in [title for _, title in headings(cell)]]
     assert (further or [len(notebook.cells)])[0] <= MAX_CELLS
@@ -171,7 +171,7 @@ def test_main_loop_is_short(path: Path) -> None:
 
 @every_notebook
 def test_first_figure_comes_early(path: Path) -> None:
-    """A reader sees a figure within the first cells."""
+    """A figure stands within the first cells."""
     within = FIGURE_WITHIN_FIRST if path.stem.startswith("00") else FIGURE_WITHIN
     assert any(pictures(cell) for cell in load(path).cells[:within])
 
@@ -186,7 +186,7 @@ def test_figures_have_a_text_twin(path: Path) -> None:
 
 @every_notebook
 def test_exercises_have_a_check_and_a_solution(path: Path) -> None:
-    """Each exercise is followed by a check of its own and, one click away, by a solution of one Python block."""
+    """Each exercise is followed by its check and, one click away, by a solution in one Python block."""
     notebook = load(path)
     exercises, checks, solutions = (tagged(notebook, kind) for kind in ("exercise", "check", "solution"))
     assert list(exercises) == list(checks) == list(solutions)
@@ -201,7 +201,7 @@ def test_exercises_have_a_check_and_a_solution(path: Path) -> None:
 
 @every_notebook
 def test_links_lead_somewhere(path: Path) -> None:
-    """A link to a file, such as the previous and the next chapter, leads to one that exists."""
+    """A link to a file, such as the next chapter, leads to one that exists."""
     for cell in markdown_cells(load(path)):
         for target in local_links(cell.source):
             assert (NOTEBOOKS / target).is_file(), target

@@ -1,4 +1,4 @@
-"""Find, read, take apart and run the course's notebooks: the helpers that tests and tools share."""
+"""Find, read, take apart and run the notebooks of the course: the helpers that tests and tools share."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 CELL_TIMEOUT = 60
-"""Seconds that one cell may take; nbval gets the same limit in pyproject.toml."""
+"""How many seconds one cell may take. nbval gets the same limit in pyproject.toml."""
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3}(?!\d))*(?:\.\d+)?")
 FENCE = re.compile(r"^ *```.*?^ *``` *$", re.MULTILINE | re.DOTALL)
@@ -27,7 +27,7 @@ def paths() -> list[Path]:
 
 
 def load(path: Path) -> NotebookNode:
-    """The stored notebook, in format 4, every source and output text as one string."""
+    """The stored notebook, in format 4, with each source and each text of an output as one string."""
     notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     return notebook
 
@@ -38,7 +38,7 @@ def tags(cell: NotebookNode) -> list[str]:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The code cells that hold code: the kernel does not count empty ones."""
+    """The code cells that are not empty; the kernel does not count empty ones."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
@@ -48,7 +48,7 @@ def markdown_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def tagged(notebook: NotebookNode, kind: str) -> dict[str, NotebookNode]:
-    """The cells tagged `kind:NAME`, by NAME, in order; a name given twice is an error."""
+    """The cells tagged `kind:NAME`, by NAME and in order. It is an error if a name is given twice."""
     found: dict[str, NotebookNode] = {}
     for cell in notebook.cells:
         for tag in tags(cell):
@@ -60,18 +60,18 @@ def tagged(notebook: NotebookNode, kind: str) -> dict[str, NotebookNode]:
 
 
 def tree(cell: NotebookNode) -> ast.Module:
-    """The syntax tree of a code cell, which has to be Python throughout: no magics."""
+    """The syntax tree of a code cell, which must be plain Python, without magics."""
     parsed: ast.Module = ast.parse(cell.source)
     return parsed
 
 
 def pictures(cell: NotebookNode) -> list[str]:
-    """The PNG pictures among a cell's outputs, each in base64."""
+    """The PNG pictures among the outputs of a cell, each in base64."""
     return [output.data["image/png"] for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
 
 
 def output_text(cell: NotebookNode) -> str:
-    """What a cell's outputs say in plain text, one after the other: streams and the text/plain of displays."""
+    """The outputs of a cell as plain text, one after the other: streams, and the text/plain of displays."""
     said = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", [])]
     return "\n".join(said)
 
@@ -84,7 +84,7 @@ def without_code(markdown: str) -> str:
 def numbers(text: str) -> list[str]:
     """The whole numbers and decimals in a text, without thousands separators.
 
-    A sign, a percent sign or a unit beside a number is no part of it; digits inside a word (p99, L2) are no number.
+    A sign, a percent sign or a unit beside a number is no part of it, and digits inside a word (p99, L2) are no number.
     """
     return [token.replace(",", "") for token in NUMBER.findall(text)]
 
@@ -95,21 +95,21 @@ def bold_numbers(markdown: str) -> list[str]:
 
 
 def local_links(markdown: str) -> list[str]:
-    """The targets of the links and pictures that name a file, without what follows a `#`."""
+    """The files that links and pictures lead to, without what follows a `#`."""
     return LOCAL_LINK.findall(without_code(markdown))
 
 
 def solution(cell: NotebookNode) -> str:
-    """The code of a solution cell: its only Python block."""
+    """The code of a solution cell, which is its only Python block."""
     blocks = PYTHON_BLOCK.findall(cell.source)
     assert len(blocks) == 1, f"a solution holds exactly one Python block, this one {len(blocks)}:\n{cell.source}"
     return str(blocks[0]).rstrip()
 
 
 def run(notebook: NotebookNode, folder: Path) -> None:
-    """Run every cell top to bottom in a fresh kernel started in `folder`; outputs land in `notebook`.
+    """Run every cell, from the top, in a fresh kernel that starts in `folder`. The outputs go into `notebook`.
 
-    Raises `nbclient.exceptions.CellExecutionError` at the first cell that raises without the tag raises-exception,
+    Raises `nbclient.exceptions.CellExecutionError` at the first cell that raises without the tag raises-exception, and
     `CellTimeoutError` at the first that takes longer than `CELL_TIMEOUT`.
     """
     NotebookClient(

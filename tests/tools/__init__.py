@@ -1,1 +1,1 @@
-"""Tools for authors; the quick tests use none of them."""
+"""Tools for authors."""

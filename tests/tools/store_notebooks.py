@@ -2,8 +2,8 @@
 
 python -m tests.tools.store_notebooks [NOTEBOOK ...]      default: every notebook of the course
 
-Each runs top to bottom in a fresh kernel. Run it again and the file stays the same byte for byte, unless an output
-changed. A notebook that fails is left as it was.
+Each notebook runs from the top in a fresh kernel. When it runs again, the file stays the same to the last byte, unless
+an output has changed. A notebook in which a cell fails is left as it was.
 """
 
 import sys
@@ -34,15 +34,15 @@ def normalise(notebook: NotebookNode) -> None:
 
 
 def stored_form(notebook: NotebookNode) -> str:
-    """The text of the file in which an executed notebook is stored. Changes the notebook: see `normalise`."""
+    """The text of the file in which an executed notebook is stored. This changes the notebook: see `normalise`."""
     normalise(notebook)
     return f"{nbformat.writes(notebook)}\n"
 
 
 def normalised_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """The outputs without widget models, whose ids are random, and with neighbouring streams of one name joined.
+    """The outputs without widget models, whose ids are random. Neighbouring streams of one name are joined.
 
-    Of an error the last line stays: the frames above it name files of this machine, and nbval does not compare them.
+    Of an error, only the last line stays: the frames above it name files of this machine, and nbval ignores them.
     """
     kept: list[NotebookNode] = []
     for output in outputs:
@@ -60,12 +60,12 @@ def normalised_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def last_begun(notebook: NotebookNode) -> int:
-    """The index of the cell that the kernel was running when it stopped: the last one with a number."""
+    """The index of the cell that was running when the kernel stopped, which is the last cell with a number."""
     return max((i for i, cell in enumerate(notebook.cells) if cell.get("execution_count") is not None), default=0)
 
 
 def store(path: Path) -> bool:
-    """Run one notebook, store it in place and print a line about it; False if a cell failed."""
+    """Run one notebook, store it in place and print a line about it. False if a cell failed."""
     notebook = load(path)
     for cell in code_cells(notebook):
         cell.execution_count, cell.outputs = None, []
@@ -84,7 +84,7 @@ def store(path: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Store the notebooks named, or all of them; 1 if any failed."""
+    """Store the notebooks that are named, or all of them. Returns 1 if any failed, otherwise 0."""
     chosen = [Path(argument).resolve() for argument in arguments] or paths()
     failed = [path for path in chosen if not store(path)]
     return 1 if failed else 0
