@@ -128,6 +128,6 @@ async def test_a_store_in_this_process_without_clear_is_an_error() -> None:
     cache = make_flight_cache(Origin(), store)
     waiting = start_gets(cache)[0]
     await asyncio.sleep(0.5)
-    with pytest.raises(TypeError, match=r"needs a store with clear\(\), which StoreWithoutClear has not"):
+    with pytest.raises(TypeError, match=r"needs a store with clear\(\), which StoreWithoutClear does not have"):
         await cache.invalidate_all()
     assert (await waiting, store.entries) == ("value", {})
