@@ -27,6 +27,7 @@ def test_untouched_exercises_are_not_solved(path: Path) -> None:
     assert_checks_say(load(path), "Nothing to check yet", "Not yet.")
 
 
+@pytest.mark.long
 @with_exercises
 def test_solutions_are_correct(path: Path) -> None:
     """With the solutions in place the whole notebook runs, and each check says Correct."""
