@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from math import inf
+from random import Random
 from typing import Any
 
 import pytest
@@ -22,9 +23,17 @@ class Table:
         self.entries[key] = Entry("value", expires)
         self.heap.add(key, expires)
 
-    def _expire(self, key: Hashable) -> None:
+    def remove(self, key: Hashable) -> None:
         del self.entries[key]
+        self.heap.discard(key)
+
+    def _expire(self, key: Hashable) -> None:
+        self.remove(key)
         self.expired.append(key)
+
+    def items(self) -> int:
+        """How many moments are kept, in order or not."""
+        return len(self.heap._heap) + len(self.heap._notes)
 
 
 @pytest.mark.parametrize(("limit", "expired"), [(0, []), (1, ["b"]), (2, ["b", "a"]), (9, ["b", "a"])])
@@ -51,9 +60,11 @@ def test_a_key_that_was_removed_is_skipped() -> None:
     """Its moment passes, and nothing happens."""
     table = Table()
     table.put("a", 1.0)
-    del table.entries["a"]
+    table.put("b", 2.0)
+    table.heap.purge(1, now=0.5)
+    table.remove("a")
     table.heap.purge(1, now=5.0)
-    assert table.expired == []
+    assert table.expired == ["b"]
 
 
 def test_keys_are_never_compared() -> None:
@@ -66,17 +77,72 @@ def test_keys_are_never_compared() -> None:
 
 
 def test_the_heap_drops_the_items_of_removed_entries() -> None:
-    """A purge drops them once there are more than a hundred items and two for each entry."""
+    """It does so once there are more than a hundred items and two for each entry that is left."""
     table = Table()
+    table.put("soon", 1.0)
     for key in range(101):
         table.put(key, 9.0)
+    table.heap.purge(1, now=1.0)
     for key in range(1, 101):
-        del table.entries[key]
-    table.heap.purge(1, now=0.0)
+        table.remove(key)
     assert len(table.heap._heap) == 101
-    del table.entries[0]
-    table.heap.purge(1, now=0.0)
-    assert len(table.heap._heap) == 0
+    table.remove(0)
+    assert table.items() == 0
+
+
+@pytest.mark.parametrize("expires", [[9.0], [9.0, 8.0], [9.0, inf]], ids=str)
+def test_a_key_that_is_written_again_and_again_has_few_items(expires: list[float]) -> None:
+    """With equal moments, with moments that alternate, and while other entries come and expire between."""
+    table = Table()
+    for number in range(14_000):
+        table.put("the key", expires[number % len(expires)])
+        table.put("short", number / 14_000)
+        table.heap.purge(2, now=number / 14_000)
+        assert table.items() <= 4 * len(table.entries) + 100
+
+
+def test_a_purge_that_begins_anew_expires_what_is_due() -> None:
+    """Most items of the heap are left behind; the entry whose moment has come goes in this very purge."""
+    table = Table()
+    for number in range(400):
+        table.put("other", 9.0)
+        table.put("short", 1.0)
+        table.heap.purge(1, now=1.0)
+        assert table.expired == ["short"] * (number + 1)
+
+
+def test_no_purge_is_due_before_the_first_moment() -> None:
+    """`due` is never later than the first moment of an entry, so a store may skip the purge until then."""
+    table, chance, now = Table(), Random("due"), 0.0
+    for _ in range(5_000):
+        now += chance.random() / 10
+        key = chance.randrange(20)
+        table.put(key, now + chance.choice([0.5, 5.0, inf]))
+        if chance.random() < 0.2:
+            table.remove(key)
+        assert table.heap.due <= min((entry.expires for entry in table.entries.values()), default=inf)
+        if table.heap.due <= now:
+            table.heap.purge(2, now)
+
+
+def test_a_write_costs_few_steps_on_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is written, no more than five moments for each write are noted or put into the heap."""
+    steps = 0
+    note = ExpiryHeap.add
+
+    def counted(heap: ExpiryHeap, key: Hashable, expires: float) -> None:
+        nonlocal steps
+        steps += 1
+        note(heap, key, expires)
+
+    monkeypatch.setattr(ExpiryHeap, "add", counted)
+    chance = Random("steps")
+    for keys in (1, 30, 1_000):
+        table, steps = Table(), 0
+        for number in range(20_000):
+            table.put(chance.randrange(keys), number + chance.choice([1, 10, 10_000, 10_000]))
+            table.heap.purge(2, number)
+        assert steps + table.heap._sorted <= 5 * 20_000
 
 
 def test_clear_forgets_every_moment() -> None:

@@ -4,15 +4,17 @@ import asyncio
 import gc
 import math
 import sys
+import time
 from collections.abc import Callable, Hashable
 from random import Random
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry
-from cachelab.eviction import SIEVE, Policy, WTinyLFU, count_hits
+from cachelab.eviction import LRU, SIEVE, Policy, WTinyLFU, count_hits
 from cachelab.lab.sim.simulation import run
 from cachelab.stores.memory import MemoryStore
 from tests.support.contract import BoundedContract, StoreContract
@@ -154,7 +156,8 @@ async def test_clear_empties_the_bytes_and_the_policy(policy: Callable[[int], Po
     for key in range(10):
         await store.set(key, Entry(bytes(key), 5.0))
     store.clear()
-    assert (len(store), store.bytes, len(store._policy), store._sizes, store._expiries._heap) == (0, 0, 0, {}, [])
+    assert (len(store), store.bytes, len(store._policy), store._sizes) == (0, 0, 0, {})
+    assert (store._expiries._heap, store._expiries._notes) == ([], {})
     assert (store.evicted, store.expired, heard) == (0, 0, [])
     await store.set(1, Entry(bytes(100), FOREVER))
     assert (len(store), store.bytes) == (1, 100)
@@ -207,8 +210,8 @@ async def test_memory_stays_bounded(policy: Callable[[int], Policy[Any]]) -> Non
     for key in range(20_000):
         await store.set(key, Entry(key, 1e9 + key))
         await store.set(key, Entry(key, 2e9 + key))
-    assert (len(store), len(store._policy), len(store._sizes)) == (100, 100, 100)
-    assert len(store._expiries._heap) <= 400
+    assert (len(store), len(store._policy), len(store._sizes)) == (100, 100, 0)
+    assert len(store._expiries._heap) + len(store._expiries._notes) <= 500
 
 
 @in_virtual_time
@@ -272,6 +275,254 @@ def test_a_listener_that_raises_does_not_disturb_the_store(caplog: pytest.LogCap
     assert "The listener of store raised" in caplog.text
 
 
+def consistent(store: MemoryStore[Any]) -> bool:
+    """Whether the tables have the same keys, the bytes are the sum of the sizes, and the bounds hold."""
+    keys = set(store._entries)
+    sized = store._size_of is None or set(store._sizes) == keys
+    within = len(keys) <= store._max_entries and store.bytes <= store._max_bytes
+    return sized and within and set(store._policy.resident) == keys and store.bytes == sum(store._sizes.values())
+
+
+@EVERY_POLICY
+def test_a_listener_may_call_the_store(policy: Callable[[int], Policy[Any]]) -> None:
+    """It puts, removes and reads at random, from inside of its own calls too, and finds the store consistent."""
+    chance, now, depth = Random("listener"), 0.0, 0
+
+    def step() -> None:
+        key = chance.randrange(30)
+        match chance.randrange(5):
+            case 0:
+                store.remove(key)
+            case 1:
+                store.peek(key)
+            case 2 if chance.random() < 0.02:
+                store.clear()
+            case _:
+                store.put(key, Entry(bytes(chance.randrange(70)), now + chance.choice([1.0, 9.0, FOREVER])))
+
+    def listen(event: object) -> None:
+        nonlocal depth
+        assert consistent(store)
+        if depth < 3:
+            depth += 1
+            step()
+            depth -= 1
+        heard.append(event)
+
+    heard: list[object] = []
+    store: MemoryStore[bytes] = MemoryStore(
+        10, policy=policy, max_bytes=300, size_of=len, listen=listen, clock=lambda: now
+    )
+    for _ in range(5_000):
+        now += chance.random() / 5
+        step()
+        assert consistent(store)
+    assert len(heard) == store.evicted + store.expired + store.refused
+
+
+def test_a_listener_hears_of_a_write_when_it_is_complete() -> None:
+    """The new entry is there, and the one that made room is not."""
+    seen: list[tuple[list[Hashable], int]] = []
+    store: MemoryStore[bytes] = MemoryStore(
+        1, max_bytes=9, size_of=len, listen=lambda _: seen.append((list(store._entries), store.bytes))
+    )
+    for key in (1, 2):
+        store.put(key, Entry(bytes(key), FOREVER))
+    assert seen == [([2], 2)]
+
+
+def test_size_of_may_call_the_store() -> None:
+    """It is called before anything changes."""
+
+    def size_of(value: bytes) -> int:
+        if len(value) == 5:
+            store.put("inner", Entry(b"123", FOREVER))
+            store.remove(1)
+        return len(value)
+
+    store: MemoryStore[bytes] = MemoryStore(2, max_bytes=10, size_of=size_of)
+    for key in (1, 2, 1, 3):
+        store.put(key, Entry(bytes(5), FOREVER))
+        assert consistent(store)
+    assert store.bytes <= 10
+
+
+class Calling(LRU[Hashable]):
+    """A policy that calls the store it serves, or raises, in the middle of a change."""
+
+    call: Callable[[], object] = staticmethod(lambda: None)
+
+    def add(self, key: Hashable) -> None:
+        """As LRU, and then the call."""
+        super().add(key)
+        self.call()
+
+    def evict(self) -> Hashable:
+        """As LRU, and then the call."""
+        key = super().evict()
+        self.call()
+        return key
+
+    def remove(self, key: Hashable) -> None:
+        """As LRU, and then the call."""
+        super().remove(key)
+        self.call()
+
+
+@pytest.mark.parametrize("verb", ["put", "remove", "clear"])
+def test_a_policy_that_writes_in_the_middle_of_a_change_is_refused(verb: str) -> None:
+    """RuntimeError says so, and the store stays consistent and works on."""
+    policy = Calling(2)
+    store: MemoryStore[bytes] = MemoryStore(2, policy=lambda bound: policy, max_bytes=20, size_of=len)
+    calls = {"put": lambda: store.put(9, Entry(b"9", FOREVER)), "remove": lambda: store.remove(2), "clear": store.clear}
+    for key in (1, 2):
+        store.put(key, Entry(bytes(5), FOREVER))
+    policy.call = calls[verb]
+    steps: list[Callable[[], object]] = [lambda: store.put(3, Entry(bytes(5), FOREVER)), lambda: store.remove(2)]
+    for step in steps:
+        with pytest.raises(RuntimeError, match="a policy must not call the store it serves"):
+            step()
+        assert consistent(store)
+        policy.call = lambda: None
+        for key in (1, 2, 3):
+            store.put(key, Entry(bytes(5), FOREVER))
+        assert (len(store), store.bytes) == (2, 10)
+        policy.call = calls[verb]
+
+
+@pytest.mark.parametrize("error", [ValueError("policy"), KeyboardInterrupt()], ids=repr)
+def test_a_policy_that_raises_leaves_a_consistent_store(error: BaseException) -> None:
+    """Its error reaches the caller. What it had half done is forgotten."""
+    policy = Calling(2)
+    store: MemoryStore[bytes] = MemoryStore(2, policy=lambda bound: policy, max_bytes=20, size_of=len)
+
+    def fail() -> None:
+        policy.call = lambda: None
+        raise error
+
+    for key in range(20):
+        policy.call = fail if key % 3 == 2 else lambda: None
+        if key % 3 == 2:
+            with pytest.raises(type(error)):
+                store.put(key, Entry(bytes(5), FOREVER))
+        else:
+            store.put(key, Entry(bytes(5), FOREVER))
+        assert consistent(store)
+
+
+class Loud(bytes):
+    """A value whose size can't be told."""
+
+
+def measured(value: bytes) -> Any:
+    """The length; or what is no size, for a value that names it."""
+    if isinstance(value, Loud):
+        raise LookupError("no size")
+    return {b"negative": -5, b"nan": math.nan, b"float": 3.5, b"text": "5", b"none": None, b"bool": True}.get(
+        value, len(value)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "sentence"),
+    [
+        (Loud(b"x"), LookupError, "no size"),
+        (b"negative", ValueError, "size_of must return 0 bytes or more, not -5."),
+        (b"nan", TypeError, "size_of must return a whole number of bytes, not nan."),
+        (b"float", TypeError, "size_of must return a whole number of bytes, not 3.5."),
+        (b"text", TypeError, "size_of must return a whole number of bytes, not '5'."),
+        (b"none", TypeError, "size_of must return a whole number of bytes, not None."),
+        (b"bool", TypeError, "size_of must return a whole number of bytes, not True."),
+    ],
+)
+def test_a_size_that_is_none_raises_and_changes_nothing(value: bytes, error: type[Exception], sentence: str) -> None:
+    """In one sentence, in the caller's face. The old value stays, and expired entries too."""
+    now = 0.0
+    store: MemoryStore[bytes] = MemoryStore(3, max_bytes=10, size_of=measured, clock=lambda: now)
+    store.put(1, Entry(b"old", FOREVER))
+    store.put(2, Entry(b"expired", 1.0))
+    before, now = dict(store._entries), 2.0
+    for key in (1, 3):
+        with pytest.raises(error) as raised:
+            store.put(key, Entry(value, FOREVER))
+        assert raised.value.args == (sentence,)
+        assert (store._entries, store.bytes, store.expired, consistent(store)) == (before, 10, 0, True)
+
+
+def test_a_size_may_be_a_whole_number_of_another_type() -> None:
+    """Such as one of numpy's. The bytes are counted as a plain int."""
+
+    class Number:
+        def __index__(self) -> int:
+            return 4
+
+    def size_of(value: bytes) -> Any:
+        return Number()
+
+    store: MemoryStore[bytes] = MemoryStore(3, max_bytes=10, size_of=size_of)
+    store.put(1, Entry(b"", FOREVER))
+    assert (type(store.bytes), store.bytes) == (int, 4)
+
+
+@pytest.mark.parametrize("max_bytes", [math.nan, math.inf, -1, 0, True, 1e6, "100"])
+def test_a_bound_in_bytes_is_a_whole_number(max_bytes: Any) -> None:
+    """Anything else is refused when the store is built."""
+    with pytest.raises(ValueError, match="max_bytes must be a whole number of at least 1, not"):
+        MemoryStore(10, max_bytes=max_bytes, size_of=len)
+
+
+def test_a_key_that_is_not_hashable_raises_and_changes_nothing() -> None:
+    """Every verb raises TypeError; expired entries stay as they are."""
+    now = 0.0
+    store: MemoryStore[int] = MemoryStore(3, clock=lambda: now)
+    store.put(1, Entry(1, 1.0))
+    now = 2.0
+    bad: Any = [1]
+    verbs: list[Callable[[], object]] = [lambda: store.put(bad, Entry(1, FOREVER)), lambda: store.remove(bad)]
+    verbs += [lambda: store.peek(bad), lambda: store.find(bad)]
+    for verb in verbs:
+        with pytest.raises(TypeError, match="unhashable type: 'list'"):
+            verb()
+    assert (len(store), store.expired, consistent(store)) == (1, 0, True)
+
+
+class Value:
+    """Can be referred to weakly."""
+
+
+@EVERY_POLICY
+def test_a_dropped_store_frees_its_values_at_once(policy: Callable[[int], Policy[Any]]) -> None:
+    """Without the garbage collector, after entries have been put, read, evicted, expired and removed."""
+    gc.disable()
+    try:
+        store: MemoryStore[Value] = MemoryStore(3, policy=policy)
+        values = [Value() for _ in range(5)]
+        kept = [ref(value) for value in values]
+        for key, value in enumerate(values):
+            store.put(key, Entry(value, time.monotonic() + (-1.0 if key == 0 else 99.0)))
+            store.peek(key)
+        del value, values
+        assert sum(value() is not None for value in kept) == 3
+        gone = ref(store)
+        del store
+        assert gone() is None
+        assert [value() for value in kept] == [None] * 5
+    finally:
+        gc.enable()
+
+
+def test_peek_alone_still_answers() -> None:
+    """A function `peek` that outlives its store finds what is there, and nothing that has expired."""
+    now = 0.0
+    store: MemoryStore[int] = MemoryStore(3, clock=lambda: now)
+    store.put(1, Entry(1, 1.0))
+    peek = store.peek
+    del store
+    assert peek(1) == Entry(1, 1.0)
+    now = 1.0
+    assert peek(1) is MISS
+
+
 @pytest.mark.long
 @EVERY_POLICY
 def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int], Policy[Any]]) -> None:
@@ -284,7 +535,7 @@ def test_memory_comes_back_after_a_million_distinct_keys(policy: Callable[[int],
         store.put(key, Entry(key, now + 60.0))
         if key in (10_000, 1_000_000):
             gc.collect()
-            tables = (store._entries, store._sizes, store._expiries._heap, store._policy.resident)
+            tables = (store._entries, store._expiries._notes, store._expiries._heap, store._policy.resident)
             sizes.append((sys.getallocatedblocks(), sum(map(sys.getsizeof, tables))))
     (blocks, bytes_), (blocks_after, bytes_after) = sizes
     assert len(store) == len(store._policy) == 1_000
