@@ -170,7 +170,7 @@ async def call_loader(load: Loader[Any, Any], key: Any) -> Entry[Any]:
 
 def checked_max_entries(max_entries: int) -> int:
     """`max_entries`, if it is a whole number of at least 1; else ValueError."""
-    if not isinstance(max_entries, int) or max_entries < 1:
+    if not isinstance(max_entries, int) or isinstance(max_entries, bool) or max_entries < 1:
         raise ValueError(f"max_entries must be a whole number of at least 1, not {max_entries!r}.")
     return max_entries
 

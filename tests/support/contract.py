@@ -186,7 +186,7 @@ class StoreContract:
 class BoundedContract(StoreContract):
     """For a store in this process: a bound, eviction of the least recently used entry, `peek` and `clear`."""
 
-    @pytest.mark.parametrize("max_entries", [0, -1, 2.5])
+    @pytest.mark.parametrize("max_entries", [0, -1, 2.5, True])
     def test_a_bound_must_be_a_whole_number_of_at_least_one(self, max_entries: Any) -> None:
         """A bound that makes no sense is refused when the store is built."""
         with pytest.raises(ValueError, match="max_entries must be a whole number of at least 1"):
