@@ -12,4 +12,5 @@ The rest are parts of these:
     redis_key           how a key becomes a name in Redis
     codec               how an entry becomes bytes, and whether bytes are an entry
     read_batcher        how reads at the same time share a round trip
+    redis_requests      how long a request may take, and what then becomes of its connection
 """

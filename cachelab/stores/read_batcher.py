@@ -8,38 +8,34 @@ Idea: a batch, which is open until it is sent. The first caller opens it. Every 
 Guarantee: a key is read from Redis after its caller has called, so a caller sees every write that was acknowledged
     before its call. Cancelling one caller harms no other. Each caller gets one answer or one error. No caller waits
     longer than one `socket_timeout` of the client, which covers everything: waiting for a free connection, connecting,
-    and the answers. A connection on which answers are left unread is closed.
-Not guaranteed: that anything is tried again. That the refusal of one key spares the others: an MGET that Redis refuses
-    is the error of every caller in that batch, and they get the same error object, so do not change it. Room for large
-    values: the values of a hundred keys must arrive within that one time-out. A whole time-out for each caller: one
-    that joins late has what is left of the batch's. If the client has no time-out, a batch ends when Redis answers. (On
-    Python 3.11 a loop that was blocked may add another time-out.) On a cluster, where the client's pipeline finds the
-    nodes, each value is read with a GET of its own, and time-outs and retries are the client's.
-Cost: a task and one time-out for each batch, a future and a turn of the loop for each caller. Some of that is saved
-    where a connection is free: it is taken without the pool's queue (so redis-py's metrics of waiting do not show it).
+    and the answers. A batch whose callers have all had their error goes on with its connection, as a request does (see
+    `cachelab.stores.redis_requests`). A connection on which answers are left unread is closed. All of this is so
+    whether tasks start in the next turn of the loop or, as eager ones do, at once.
+Not guaranteed: that the refusal of one key spares the others: an MGET that Redis refuses is the error of every caller
+    in that batch, and they get the same error object, so do not change it. Room for large values: the values of a
+    hundred keys must arrive within that one time-out. A whole time-out for each caller: one that joins late has what is
+    left of the batch's. If the client has no time-out, a batch ends when Redis answers. On a cluster, where the
+    client's pipeline finds the nodes, each value is read with a GET of its own, and time-outs and retries are the
+    client's.
+Cost: a task and one time-out for each batch, a future and a turn of the loop for each caller.
 Source: DataLoader, https://github.com/graphql/dataloader; RESP, https://redis.io/docs/latest/develop/reference/protocol-spec.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from redis.exceptions import (
-    ClusterCrossSlotError,
-    ConnectionError as RedisConnectionError,
-    ResponseError,
-    TimeoutError as RedisTimeoutError,
-)
+from redis.exceptions import ClusterCrossSlotError, ConnectionError as RedisConnectionError, ResponseError
+
+from cachelab.stores.redis_requests import RedisRequests, set_error
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
 __all__ = ["Answer", "MAX_KEYS", "ReadBatcher"]
-
-T = TypeVar("T")
 
 MAX_KEYS = 100  # in a batch: more would save little, and the first answer waits for the last one
 
@@ -55,13 +51,11 @@ class ReadBatcher:
     A batcher is true, even when it has no batches.
     """
 
-    def __init__(self, redis: Redis | RedisCluster) -> None:
+    def __init__(self, redis: Redis | RedisCluster, requests: RedisRequests) -> None:
         self._open_batch: _Batch | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks only weakly
-        self._redis = redis
-        self._pool: Any = getattr(redis, "connection_pool", None)  # a cluster has a pool for each node
+        self._redis, self._requests = redis, requests
         self._uses_mget = True
-        self._limit_s = None if self._pool is None else self._pool.make_connection().socket_timeout
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -83,62 +77,31 @@ class ReadBatcher:
             task.add_done_callback(partial(self._end, batch))
         return waiter
 
-    async def within_time_limit(self, command: Awaitable[T], share: float = 1.0) -> T:
-        """Await a command of the client that is in no batch, such as a write, and return its answer.
-
-        It may take one time-out, or this share of one, for everything together; then it raises redis-py's TimeoutError.
-        """
-        limit_s = None if self._limit_s is None else share * self._limit_s
-        try:
-            async with asyncio.timeout(limit_s):
-                return await command
-        except TimeoutError:
-            raise _timeout_error(limit_s) from None
-
     def _close(self, batch: _Batch) -> None:
         if self._open_batch is batch:
             self._open_batch = None  # the next caller opens another
 
     async def _send(self, batch: _Batch) -> None:
+        if asyncio.current_task() not in self._tasks:  # an eager task begins inside `read`, and others are to join it
+            await asyncio.sleep(0)
         try:
-            _deliver(batch, await (self._by_pipeline(batch) if self._pool is None else self._by_connection(batch)))
+            if self._requests.is_for_cluster:
+                answers = await self._by_pipeline(batch)
+            else:
+                answers = await self._requests.request(
+                    partial(self._by_connection, batch), partial(bool, batch), partial(self._fail, batch)
+                )
+            _deliver(batch, answers)
         except Exception as error:
-            self._close(batch)  # the error may have come before the batch was closed
-            _deliver(batch, [error] * len(batch))
+            self._fail(batch, error)
 
-    async def _by_connection(self, batch: _Batch) -> Sequence[Answer | Exception]:
-        connection: Any = None
-        try:
-            async with asyncio.timeout(self._limit_s) as limit:
-                connection = await self._connection()
-                own_limit_s = connection.socket_timeout
-                connection.socket_timeout = None  # one limit for the batch is cheaper than one for each step
-                if limit.expired():  # on Python 3.11 the step before may have lost the signal
-                    raise TimeoutError
-                self._close(batch)
-                return await self._exchange(connection, list(batch))
-        except BaseException as error:
-            if connection is not None:
-                await connection.disconnect(nowait=True)  # or its next user would read the rest of these answers
-            if isinstance(error, TimeoutError):
-                raise _timeout_error(self._limit_s) from None
-            raise
-        finally:
-            if connection is not None:
-                connection.socket_timeout = own_limit_s
-                await self._pool.release(connection)
+    def _fail(self, batch: _Batch, error: Exception) -> None:
+        self._close(batch)  # the error may have come before the batch was closed
+        _deliver(batch, [error] * len(batch))
 
-    async def _connection(self) -> Any:
-        pool = self._pool
-        if getattr(pool, "_in_maintenance", True) or not pool.can_get_connection():
-            return await pool.get_connection()
-        connection = pool.get_available_connection()  # without the queue, which is a seventh of a lone read's cost
-        try:
-            await pool.ensure_connection(connection)
-        except BaseException:
-            await pool.release(connection)
-            raise
-        return connection
+    async def _by_connection(self, batch: _Batch, connection: Any) -> Sequence[Answer | Exception]:
+        self._close(batch)
+        return await self._exchange(connection, list(batch))
 
     async def _exchange(self, connection: Any, names: list[str]) -> Sequence[Answer | Exception]:
         by_mget = self._uses_mget and len(names) > 1  # its one reply costs less than a reply to each GET
@@ -195,16 +158,12 @@ def _answer(lifetime: Any, value: Any) -> Answer | Exception:
 
 
 def _deliver(batch: _Batch, answers: Sequence[Answer | Exception]) -> None:
-    for waiters, answer in zip(batch.values(), answers, strict=True):
+    for waiters, answer in zip(batch.values(), answers, strict=False):  # no waiters are left after a time-out
         for waiter in waiters:
             if waiter.done():  # its caller was cancelled
                 continue
             if isinstance(answer, Exception):
-                waiter.set_exception(answer)
+                set_error(waiter, answer)
             else:
                 waiter.set_result(answer)
     batch.clear()  # the traceback of an error holds the batch: a reference cycle
-
-
-def _timeout_error(limit_s: float | None) -> RedisTimeoutError:
-    return RedisTimeoutError(f"Redis gave no answer within {limit_s} seconds.")

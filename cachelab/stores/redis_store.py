@@ -10,7 +10,8 @@ Guarantee: every key begins with `namespace:vN:` and has a lifetime in Redis; di
     was sent, and a value that was written between PTTL and MGET lives no longer than it was written to live. Bytes that
     are no entry are a miss, counted in `undecodable`. A list or a hash in place of an entry is a miss, not counted. A
     call takes no longer than one `socket_timeout` of the client (`get_many`: one for each hundred keys), and a `set`
-    that writes no longer than half of one. So a read and a fill add one and a half to a request at most.
+    that writes no longer than half of one. So a read and a fill add one and a half to a request at most. A connection
+    that Redis closed while it was idle costs a new connection and no error.
 Not guaranteed: that Redis keeps anything. That a lifetime is exact: it begins when the SET arrives, so it is longer by
     the time that the SET was on its way. A write may arrive late, even after it has failed or was cancelled. Errors of
     the client reach the caller; a `Cache` counts them. On a cluster each step of a command has a whole time-out.
@@ -34,6 +35,7 @@ from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.stores.codec import Codec, Undecodable
 from cachelab.stores.read_batcher import MAX_KEYS, Answer, ReadBatcher
 from cachelab.stores.redis_key import escaped
+from cachelab.stores.redis_requests import RedisRequests
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -102,8 +104,8 @@ class RedisStore(Generic[V]):
             raise ValueError("The client must return bytes: build it without decode_responses.")
         self.name = name
         self.undecodable = self.refused = 0
-        self._redis = redis
-        self._batcher = ReadBatcher(redis)
+        self._redis, self._requests = redis, RedisRequests(redis)
+        self._batcher = ReadBatcher(redis, self._requests)
         self._prefix = f"{namespace}:v{version}:"
         self._codec = Codec(value_type, version=version, max_bytes=max_bytes)
         self._listen = listen
@@ -168,7 +170,7 @@ class RedisStore(Generic[V]):
             await self.delete(key)
             return
         data, lifetime_ms = packed
-        await self._batcher.within_time_limit(self._redis.set(name, data, px=lifetime_ms), FILL_TIMEOUT_SHARE)
+        await self._requests.command("SET", name, data, "PX", lifetime_ms, share=FILL_TIMEOUT_SHARE)
 
     def _packed(self, key: Hashable, name: str, entry: Entry[V]) -> tuple[bytes, int] | None:
         """What is sent for an entry: its bytes and its remaining lifetime in ms. None for one that cannot be kept.
@@ -197,7 +199,7 @@ class RedisStore(Generic[V]):
     async def delete(self, key: Hashable) -> None:
         """Forget the key. Nothing happens if it is not there. Raises what the client raises."""
         self._clock.check_loop()
-        await self._batcher.within_time_limit(self._redis.delete(self.key(key)))
+        await self._requests.command("DEL", self.key(key))
 
     def key(self, key: Hashable) -> str:
         """The key's name in Redis: 42 is `namespace:vN:42`, ("eu", 42) is `namespace:vN:'eu':42`."""
@@ -213,7 +215,10 @@ def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50)
 
     It tries nothing again: a retry only doubles the wait, and the origin can answer. Callers wait for a free
     connection; with redis-py's default pool they fail at once. A `RedisStore` waits `timeout_s` seconds for a
-    connection, for connecting and for the answer together; the client by itself waits so long for each. For a cluster,
+    connection, for connecting and for the answer together; the client by itself waits so long for each. So the round
+    trip to Redis must be shorter than `timeout_s`, with room for its worst: then reads and deletes are answered in
+    time, except the first, which fail while their connection is made. A fill is waited for half as long: if the round
+    trip is longer than half of `timeout_s`, each fill counts as a store error, although it arrives. For a cluster,
     which must still follow keys that have moved, use RedisCluster
     `.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))`.
     """

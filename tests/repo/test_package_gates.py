@@ -24,8 +24,9 @@ eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3
 eviction
 flight freshness level thread_flight
 invalidation
-stores.cachetools_store stores.codec stores.expiry_heap stores.in_process stores.read_batcher stores.redis_key
-stores.memory stores.redis_store
+stores.cachetools_store stores.codec stores.expiry_heap stores.in_process stores.redis_key stores.redis_requests
+stores.memory stores.read_batcher
+stores.redis_store
 stores.locked
 cache
 cachelab
