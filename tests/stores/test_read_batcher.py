@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import gc
+import os
 import re
 import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -175,27 +177,83 @@ class TestBatches:
         await values(store.get(0), client_of(store).get("x"))
         latency_s = 0.09
         older = asyncio.create_task(store.get(0))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         latency_s = 0.02
         await store.delete(0)
         assert not older.done()
         assert await store.get(0) is MISS
         await older
 
-    @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-    def test_eager_tasks_are_answered(self) -> None:
-        """Each batch is sent before a second reader can join it; apart from that nothing changes."""
+    @in_virtual_time
+    async def test_a_batch_that_begins_at_once_takes_others(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As under `asyncio.eager_task_factory` of Python 3.12, where a new task runs inside the call that makes it."""
+        server = FakeRedis()
+        store = await filled(server, 40)
+        loop = asyncio.get_running_loop()
+        create = loop.create_task
 
-        async def main() -> None:
-            loop: Any = asyncio.get_running_loop()
-            loop.set_task_factory(vars(asyncio)["eager_task_factory"])
-            store = store_on(fake_redis())
-            await store.set(1, Entry(1, FOREVER))
-            assert await values(store.get(0), store.get(1)) == [MISS, 1]
-            assert await store.get(1) == Entry(1, FOREVER)
+        def create_eagerly(coroutine: Any) -> Any:
+            try:
+                first = coroutine.send(None)  # in the task of the caller, which is not the batch's either
+            except StopIteration:
+                return create(asyncio.sleep(0))
+            assert first is None  # it gave way to others
+            return create(coroutine)
 
-        asyncio.run(main())
+        monkeypatch.setattr(loop, "create_task", create_eagerly)
+        waiters = [store._batcher.read(store.key(key)) for key in range(40)]
+        monkeypatch.undo()
+        assert len(await asyncio.gather(*waiters)) == 40
+        assert server.packets == 1
+
+    @pytest.mark.long
+    def test_eager_tasks_share_a_batch(self) -> None:
+        """Forty readers, each in an eager task, send one packet. A Python that has eager tasks is looked for."""
+        packages = [str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))]
+        for python in [sys.executable, *filter(None, map(which, ["python3.12", "python3.13", "python3.14"])), *pyenv()]:
+            script = [python, "-c", EAGER_READERS]
+            ran = subprocess.run(script, env={"PYTHONPATH": os.pathsep.join(packages)}, capture_output=True, text=True)
+            if "eager_task_factory" not in ran.stderr and "pyenv: " not in ran.stderr:
+                assert (ran.stdout.strip(), ran.stderr) == ("[40]", "")
+                return
+        pytest.skip("no Python 3.12 or later was found, and older ones have no eager tasks")
+
+
+EAGER_READERS = """
+import asyncio
+asyncio.eager_task_factory
+from redis.asyncio import Redis
+from cachelab.stores.read_batcher import ReadBatcher
+from cachelab.stores.redis_requests import RedisRequests
+
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    redis = Redis()
+    requests, sent = RedisRequests(redis), []
+    batcher = ReadBatcher(redis, requests)
+
+    async def request(exchange, *others):
+        return await exchange(None)
+
+    async def exchange(connection, names):
+        sent.append(len(names))
+        return [(1, None)] * len(names)
+
+    async def read(name):
+        return await batcher.read(name)
+
+    requests.request, batcher._exchange = request, exchange
+    await asyncio.gather(*map(read, map(str, range(40))))
+    print(sent)
+
+asyncio.run(main())
+"""
+
+
+def pyenv() -> list[str]:
+    """The Pythons that pyenv has installed, if it is there."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return [str(python) for python in sorted(root.glob("versions/3.*/bin/python"))]
 
 
 class TestCancelled:
