@@ -2,38 +2,65 @@
 
 Problem: a name in Redis is a string. If the parts of a key are just joined, 42 and "42" have the same name, and so have
     ("a:b", "c") and ("a", "b:c").
-Idea: a number is written as its digits, a string in quotes, and a tuple as its parts with a colon between them. In
-    strings and bytes, every character that has a meaning here is escaped, as in a URL.
-Guarantee: different keys have different names; keys that are equal have the same one. A name has no spaces, no braces
-    and no characters that Redis takes for a pattern.
-Not guaranteed: keys of other types: they are refused with a TypeError. That a name is short: each escaped byte takes
-    three characters.
+Idea: a number is written as its digits, a UUID as usual, a string in quotes, and a tuple as its parts with a colon
+    between them. In strings and bytes, every character that has a meaning here is escaped, as in a URL. A member of an
+    enum that is a str or an int, and any other subclass, has the name of the plain key that it is equal to.
+Guarantee: different keys have different names; keys that are equal (`==` and `hash`) have the same one. A name has no
+    spaces, no braces and no characters that Redis takes for a pattern.
+Not guaranteed: keys of other types: they are refused with a TypeError, and so is an int that Python does not write down
+    because it has thousands of digits. That a name is short: each escaped byte takes three characters.
 Cost: one pass over the key.
 Source: percent-encoding, RFC 3986.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
-__all__ = ["escaped"]
+__all__ = ["escaped", "plain"]
+
+_PLAIN: dict[type, Callable[[Any], Hashable]] = {  # the methods of the type itself, which a subclass may override
+    int: int.__index__,
+    str: str.__str__,
+    bytes: lambda key: bytes.__getitem__(key, slice(None)),
+    tuple: lambda key: tuple(tuple.__iter__(key)),
+    UUID: lambda key: UUID(int=key.int),
+    type(None): lambda key: key,
+}
 
 
 def escaped(key: Hashable) -> str:
     """The key as text. Keys that are equal have the same text; keys that differ never do. Strings stand in quotes.
 
-    A key is an int, a str, bytes, None, or a tuple of keys. Raises TypeError for anything else.
+    A key is an int, a str, bytes, a UUID, None, or a tuple of keys. Raises TypeError for anything else.
     """
-    if isinstance(key, int):
-        return str(int(key))  # True is 1, as in a dict
+    key = plain(key)
     if isinstance(key, str):
         return f"'{quote(key, safe='', errors='surrogatepass')}'"
     if isinstance(key, bytes):
         return f"b'{quote(key, safe='')}'"
-    if key is None:
-        return "None"
     if isinstance(key, tuple):
         parts = [f"({escaped(part)})" if isinstance(part, tuple) else escaped(part) for part in key]
         return ":".join(parts) + ":" * (len(parts) < 2)
-    raise TypeError(f"A key is an int, a str, bytes, None or a tuple of these, not {type(key).__name__}.")
+    try:
+        return str(key)  # an int, a UUID or None
+    except ValueError:
+        raise TypeError("An int with thousands of digits is no key.") from None
+
+
+def plain(key: Hashable) -> Hashable:
+    """The key without its subclass: 1 for True, "" for a member of an enum of strings whose value is "".
+
+    Raises TypeError for a type that is no key, and for a subclass that makes other keys equal than its base does.
+    """
+    if type(key) in _PLAIN:
+        return key
+    for base, made_plain in _PLAIN.items():
+        if isinstance(key, base):
+            value = made_plain(key)
+            if key == value and hash(key) == hash(value):
+                return value
+    raise TypeError(f"A key is an int, a str, bytes, a UUID, None or a tuple of these, not {type(key).__name__}.")
