@@ -7,8 +7,8 @@ Idea: MessagePack, decoded to a declared type. In front of it stand a format mar
     which is missing if the key is known to be absent. Size, marker and checksum are checked first. Bytes that fail any
     check are refused as `Undecodable`.
 Guarantee: `decode` returns what `encode` was given, of the declared type, for this key and version, or it raises
-    `Undecodable`. It runs no code that the bytes name, and decodes no more than `max_bytes`. ABSENT is not None, and
-    None is a value if the declared type allows it.
+    `Undecodable`. It runs no code that the bytes name, and decodes no more than `max_bytes`. No stored value is in the
+    text or in the traceback of an `Undecodable`. ABSENT is not None, and None is a value if the declared type allows it.
 Not guaranteed: anything against a writer with bad intent: the checksum finds accidents, not forgery. That a value is of
     the declared type when it is encoded: if it is not, it is refused when it is read, or comes back as that type (a
     tuple as a list, a subclass as its base, a Decimal as a str).
@@ -109,8 +109,9 @@ class Codec:
             raise Undecodable("The checksum differs: the bytes are damaged.")
         try:
             envelope = self._unpack(body)
-        except Exception as error:  # of msgspec or of the type's own checks; RecursionError if nested too deep
-            raise Undecodable(f"The bytes are no entry of this type in version {self.version}: {error}") from error
+        except Exception as error:  # of msgspec or of the type's own checks; its text may quote the value
+            what = type(error).__name__
+            raise Undecodable(f"The bytes are no entry of this type in version {self.version}: {what}.") from None
         self._check(envelope, key)
         return envelope
 

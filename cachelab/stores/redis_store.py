@@ -221,17 +221,25 @@ def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50)
     trip is longer than half of `timeout_s`, each fill counts as a store error, although it arrives. For a cluster,
     which must still follow keys that have moved, use RedisCluster
     `.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))`.
+
+    Raises ValueError for a malformed URL, without quoting it.
     """
     from redis.asyncio import BlockingConnectionPool, Redis  # not at the top, so that `import cachelab` stays quick
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-    )
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:  # its text may quote the password
+        raise ValueError(
+            "This is no URL of a Redis: write it like redis://user:password@host:6379, and in a password write '#' as "
+            "%23, '/' as %2F, '?' as %3F, '@' as %40 and '[' as %5B."
+        ) from None
     return Redis.from_pool(pool)

@@ -4,7 +4,9 @@ import dataclasses
 import math
 import random
 import zlib
-from typing import Any
+from datetime import datetime
+from traceback import format_exception
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -238,8 +240,40 @@ def test_a_types_own_check_that_raises_is_a_refusal() -> None:
                 raise RuntimeError("odd")
 
     assert through(Codec(dict, version=1), {"n": 2}, Codec(Even, version=1)) == Even(2)
-    with pytest.raises(Undecodable, match="odd"):
+    with pytest.raises(Undecodable, match=r"in version 1: RuntimeError\.$"):
         through(Codec(dict, version=1), {"n": 3}, Codec(Even, version=1))
+
+
+class Tagged(msgspec.Struct, forbid_unknown_fields=True, tag="user"):
+    """A type whose bytes can be wrong in ways that msgspec quotes."""
+
+    color: Literal["red"]
+    seen: datetime
+
+    def __post_init__(self) -> None:
+        if self.seen.year < 2000:
+            raise ValueError(f"{self.seen} is a secret")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "secret"},
+        {"type": "user", "color": "secret"},
+        {"type": "user", "secret": 1},
+        {"type": "user", "color": "red", "seen": "secret"},
+        {"type": "user", "color": "red", "seen": "1999-01-01"},
+        "secret",
+    ],
+    ids=str,
+)
+def test_no_stored_value_is_in_the_error(value: Any) -> None:
+    """Neither in its text nor in its traceback, which a log keeps."""
+    with pytest.raises(Undecodable) as raised:
+        through(Codec(Any, version=1), value, Codec(Tagged, version=1))
+    shown = "".join(format_exception(raised.value))
+    assert "no entry of this type in version 1: " in shown
+    assert all(secret not in shown for secret in ("secret", "1999"))
 
 
 @pytest.mark.parametrize("version", ["2", 1.5, True, None])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -322,6 +323,16 @@ class TestCommands:
         """It would fail on the first entry, so it is refused when the store is built."""
         with pytest.raises(ValueError, match="must return bytes"):
             store_on(Redis(decode_responses=True))
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://user:secret#s@h", "redis://user:secret/s@h", "redis://user:secret[s@h", "h:1"]
+)
+def test_a_malformed_url_is_not_quoted(url: str) -> None:
+    """A password that ends the URL too early is neither in the error nor in its traceback."""
+    with pytest.raises(ValueError, match="This is no URL of a Redis") as raised:
+        redis_client(url)
+    assert "secret" not in "".join(format_exception(raised.value))
 
 
 class TestBadBytes:

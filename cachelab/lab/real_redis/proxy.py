@@ -33,14 +33,17 @@ class FaultyProxy:
     host = "127.0.0.1"
 
     def __init__(self, target: str | None, port: int = 0) -> None:
-        parts = urlsplit(target or "")
-        self._path = parts.path if parts.scheme == "unix" else None
-        self._address = (parts.hostname, parts.port or 6379)
-        if not (self._path or (parts.scheme == "redis" and parts.hostname)):
+        try:
+            parts = urlsplit(target or "")
+            self._path = parts.path if parts.scheme == "unix" else None
+            self._address = (parts.hostname, parts.port or 6379)
+            if not (self._path or (parts.scheme == "redis" and parts.hostname)):
+                raise ValueError("no address")
+        except ValueError:  # its text may quote a password
             raise ProxyError(
                 "The proxy needs a target like redis://host:port or unix:///path. (fakeredis has no address: use "
                 "lab.FakeRedis, which has faults on a schedule.)"
-            )
+            ) from None
         self.port = port
         self.accepted = 0
         self._server: asyncio.Server | None = None

@@ -78,11 +78,14 @@ def address_of(url: str) -> str:
         address = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
         if not (parts.path if parts.scheme == "unix" else parts.hostname):
             raise ValueError("no address")
-    except ValueError as error:
+        if parts.netloc and "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("the password has ended too early")
+    except ValueError:  # its text may quote the password
         example = "redis://localhost:6379, rediss://user:password@host:6380 or unix:///run/redis.sock"
         raise RedisNotUsable(
-            f"{URL_VARIABLE} is not a URL of a Redis: write it like {example}, or unset it."
-        ) from error
+            f"{URL_VARIABLE} is not a URL of a Redis: write it like {example}, or unset it. In a password, write "
+            "'#' as %23, '/' as %2F, '?' as %3F, '@' as %40 and '[' as %5B."
+        ) from None
     return address
 
 

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -133,9 +134,17 @@ def test_each_mistake_gets_a_sentence() -> None:
             busy.listen()
             with pytest.raises(ProxyError, match=r"cannot listen on port \d+, which may be in use: leave the port out"):
                 await FaultyProxy("redis://localhost:1", port=busy.getsockname()[1]).__aenter__()
-        for target in (None, "", "localhost:6379", "rediss://localhost"):
-            with pytest.raises(ProxyError, match="The proxy needs a target like redis://host:port"):
+        for target in (
+            None,
+            "",
+            "localhost:6379",
+            "rediss://localhost",
+            "redis://u:secret#s@h",
+            "redis://u:secret[s@h",
+        ):
+            with pytest.raises(ProxyError, match="The proxy needs a target like redis://host:port") as raised:
                 FaultyProxy(target)
+            assert "secret" not in "".join(format_exception(raised.value))
         with pytest.raises(RedisNotUsable, match="The proxy cannot stand before a cluster or an encrypted server"):
             make_client("rediss://localhost", 0.1, via=FaultyProxy("redis://localhost"))
 
