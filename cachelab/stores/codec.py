@@ -8,7 +8,7 @@ Idea: MessagePack, decoded to a declared type. In front of it stand a format mar
     check are refused as `Undecodable`.
 Guarantee: `decode` returns what `encode` was given, of the declared type, for this key and version, or it raises
     `Undecodable`. It runs no code that the bytes name, and decodes no more than `max_bytes`. No stored value is in the
-    text or in the traceback of an `Undecodable`. ABSENT is not None, and None is a value if the declared type allows it.
+    text or the traceback of an `Undecodable`. ABSENT is not None, and None is a value if the declared type allows it.
 Not guaranteed: anything against a writer with bad intent: the checksum finds accidents, not forgery. That a value is of
     the declared type when it is encoded: if it is not, it is refused when it is read, or comes back as that type (a
     tuple as a list, a subclass as its base, a Decimal as a str).
@@ -92,10 +92,13 @@ class Codec:
     ) -> bytes:
         """The envelope of a value or of `ABSENT`; the other arguments are as in `Envelope`.
 
-        Raises what msgspec raises for a value it cannot encode: TypeError, OverflowError and others.
+        Raises TypeError for a value that msgspec cannot encode.
         """
         fields = (self.version, key, lifetime_s, stale_for_s, refresh_window_s, load_time_s, never_expires)
-        body = self._pack(fields if value is ABSENT else (*fields, value))
+        try:
+            body = self._pack(fields if value is ABSENT else (*fields, value))
+        except Exception as error:  # TypeError, OverflowError, RecursionError and others
+            raise TypeError(f"A value of type {type(value).__name__} cannot be encoded: it is not kept.") from error
         return MARKER + zlib.crc32(body).to_bytes(4, "big") + body
 
     def decode(self, key: str, data: bytes) -> Envelope[Any]:

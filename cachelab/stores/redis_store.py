@@ -12,6 +12,8 @@ Guarantee: every key begins with `namespace:vN:` and has a lifetime in Redis; di
     call takes no longer than one `socket_timeout` of the client (`get_many`: one for each hundred keys), and a `set`
     that writes no longer than half of one. So a read and a fill add one and a half to a request at most. A connection
     that Redis closed while it was idle costs a new connection and no error.
+    A key or a value of a type that the store cannot take is a TypeError, raised before anything of it is sent; what the
+    client and the network raise is a RedisError or an OSError.
 Not guaranteed: that Redis keeps anything. That a lifetime is exact: it begins when the SET arrives, so it is longer by
     the time that the SET was on its way. A write may arrive late, even after it has failed or was cancelled. Errors of
     the client reach the caller; a `Cache` counts them. On a cluster each step of a command has a whole time-out.
@@ -121,7 +123,10 @@ class RedisStore(Generic[V]):
         return self._entry(key, name, called_at, await self._batcher.read(name))
 
     async def get_many(self, keys: Sequence[Hashable]) -> list[Entry[V] | Miss]:
-        """As `get` for each key, in the order of the keys. Each hundred takes a round trip, one after the other."""
+        """As `get` for each key, in the order of the keys. Each hundred takes a round trip, one after the other.
+
+        If one of the keys has no name in Redis, none is read.
+        """
         self._clock.check_loop()
         names = [self.key(key) for key in keys]
         entries: list[Entry[V] | Miss] = []
@@ -157,14 +162,18 @@ class RedisStore(Generic[V]):
         """Keep the entry for its remaining lifetime, rounded down to milliseconds.
 
         The key is deleted instead if no lifetime remains, if the entry is too large, or if its value cannot be encoded.
-        In the last case this raises what msgspec raises. It also raises what the client raises.
+        In the last case this raises TypeError, also if the delete fails. It also raises what the client raises, and
+        TypeError for a key of a type that has no name in Redis.
         """
         self._clock.check_loop()
         name = self.key(key)
         try:
             packed = self._packed(key, name, entry)
-        except Exception:
-            await self.delete(key)  # the old value must not stay in its place
+        except TypeError as error:
+            try:
+                await self.delete(key)  # the old value must not stay in its place
+            except Exception as failure:
+                raise error from failure
             raise
         if packed is None:
             await self.delete(key)
@@ -175,7 +184,7 @@ class RedisStore(Generic[V]):
     def _packed(self, key: Hashable, name: str, entry: Entry[V]) -> tuple[bytes, int] | None:
         """What is sent for an entry: its bytes and its remaining lifetime in ms. None for one that cannot be kept.
 
-        Raises what msgspec raises for a value it cannot encode.
+        Raises TypeError for a value that cannot be encoded.
         """
         now = self._clock()
         end = min(entry.expires, now + MAX_LIFETIME_S)
@@ -197,7 +206,10 @@ class RedisStore(Generic[V]):
         return data, lifetime_ms
 
     async def delete(self, key: Hashable) -> None:
-        """Forget the key. Nothing happens if it is not there. Raises what the client raises."""
+        """Forget the key. Nothing happens if it is not there.
+
+        Raises what the client raises, and TypeError for a key of a type that has no name in Redis.
+        """
         self._clock.check_loop()
         await self._requests.command("DEL", self.key(key))
 

@@ -66,6 +66,14 @@ def moments(entry: Entry[Any]) -> tuple[float, float, float]:
     return entry.expires, entry.fresh_until, entry.refresh_from
 
 
+def nested(levels: int) -> list[Any]:
+    """Lists in lists."""
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 class Spy:
     """A client around a client. It records each round trip, and can do something in the middle of a read.
 
