@@ -10,12 +10,12 @@ Guarantee: a caller is told that it failed at the latest when the time-out has p
     free. A connection that Redis closed while it was idle costs a new connection and one new try. Nothing is tried
     again after a time-out, nor on a connection that is new.
 Not guaranteed: that a request which failed was not carried out. That the first requests to a Redis that is far succeed:
-    they fail until their connection is made, which takes three or four round trips. One of these must not take longer
-    than the time-out, or no connection is ever made. On a cluster, all of this is the business of its client.
+    they fail until their connection is made, which takes three or four round trips. If one of these takes longer than
+    the time-out, no connection is ever made. On a cluster, all of this is the business of its client.
 Cost: a timer for each request, and a task for each command. Where a connection is free, it is taken without the pool's
     queue (so redis-py's metrics of waiting do not show it), and a command is not in redis-py's metrics of commands.
-Source: "a timeout is not a cancellation" is the rule of connection pools such as HikariCP's, where connecting is the
-    work of the pool and not of the caller, https://github.com/brettwooldridge/HikariCP.
+Source: pools of database connections such as HikariCP, where a thread of the pool connects and the caller only waits,
+    https://github.com/brettwooldridge/HikariCP.
 """
 
 from __future__ import annotations
