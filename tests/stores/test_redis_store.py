@@ -14,6 +14,7 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 from hypothesis import given, strategies as st
@@ -26,13 +27,15 @@ from cachelab.entry import ABSENT, MISS, Entry
 from cachelab.events import Fact, InvalidationFailed
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
+from cachelab.lab.sim.fake_redis import FakeRedis
+from cachelab.lab.sim.faults import Down
 from cachelab.lab.sim.simulation import run
 from cachelab.stores.codec import Undecodable
 from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support import servers
 from tests.support.cluster import node_with_all_slots
 from tests.support.contract import StoreContract
-from tests.support.fakes import PROPERTY, Heard, Origin, facts, in_virtual_time, now, tally
+from tests.support.fakes import PROPERTY, Heard, Origin, facts, in_virtual_time, now, tally, until
 from tests.support.notebooks import ROOT
 from tests.support.servers import (
     PlainValue,
@@ -331,6 +334,51 @@ class TestCommands:
         """It would fail on the first entry, so it is refused when the store is built."""
         with pytest.raises(ValueError, match="must return bytes"):
             store_on(Redis(decode_responses=True))
+
+
+@dataclasses.dataclass
+class NoKey:
+    """A key of a type that has no name, and that cannot even be hashed."""
+
+    id: int
+
+
+NOT_ENCODABLE = [object(), 2**64, "\udc80", {1: object()}, nested(5_000)]
+
+
+class TestProgrammingErrors:
+    """A key or a value of a wrong type is no outage: it raises in the caller's face."""
+
+    @pytest.mark.parametrize("key", [np.int64(1), 1.5, NoKey(1), ("eu", 1.5)], ids=repr)
+    @in_virtual_time
+    async def test_a_key_without_a_name_is_refused_by_every_verb(self, key: Any) -> None:
+        """With one sentence, and before anything is sent."""
+        spy = Spy(fake_redis())
+        store = store_on(spy)
+        for call in (store.get(key), store.get_many([1, key]), store.set(key, Entry(1, FOREVER)), store.delete(key)):
+            with pytest.raises(TypeError, match=r"^A key is an int, a str, [^.]*, not \w+\.$"):
+                await call
+        assert spy.sent == []
+
+    @pytest.mark.parametrize("value", NOT_ENCODABLE, ids=lambda value: type(value).__name__)
+    @in_virtual_time
+    async def test_a_value_that_cannot_be_encoded_is_refused(self, value: Any) -> None:
+        """A sentence names its type, and the old value is gone."""
+        store = store_on(fake_redis())
+        await store.set(1, Entry("old", FOREVER))
+        sentence = f"^A value of type {type(value).__name__} cannot be encoded: it is not kept\\.$"
+        with pytest.raises(TypeError, match=sentence):
+            await store.set(1, Entry(value, FOREVER))
+        assert await store.get(1) is MISS
+
+    @in_virtual_time
+    async def test_it_is_a_type_error_even_if_redis_is_down(self) -> None:
+        """Otherwise it would count as an outage, and nobody would look for the mistake."""
+        store = store_on(FakeRedis(Down(10, 20)).client())
+        await until(10)
+        with pytest.raises(TypeError, match="A value of type object") as raised:
+            await store.set(1, Entry(object(), FOREVER))
+        assert isinstance(raised.value.__cause__, RedisError)
 
 
 @pytest.mark.parametrize(
