@@ -11,12 +11,12 @@ Guarantee: every key begins with `namespace:vN:` and has a lifetime in Redis; di
     are no entry are a miss, counted in `undecodable`. A list or a hash in place of an entry is a miss, not counted. A
     call takes no longer than one `socket_timeout` of the client (`get_many`: one for each hundred keys), and a `set`
     that writes no longer than half of one. So a read and a fill add one and a half to a request at most. A connection
-    that Redis closed while it was idle costs a new connection and no error.
-    A key or a value of a type that the store cannot take is a TypeError, raised before anything of it is sent; what the
-    client and the network raise is a RedisError or an OSError.
+    that Redis closed while it was idle costs a new connection and no error. A key or a value of a type that the store
+    cannot take is a TypeError, raised before it is sent; no error of the network is one.
 Not guaranteed: that Redis keeps anything. That a lifetime is exact: it begins when the SET arrives, so it is longer by
     the time that the SET was on its way. A write may arrive late, even after it has failed or was cancelled. Errors of
-    the client reach the caller; a `Cache` counts them. On a cluster each step of a command has a whole time-out.
+    the client reach the caller; a `Cache` counts them. On a cluster each step of a command has a whole time-out, and a
+    connection that was closed while it was idle fails a write or a delete.
 Cost: a round trip of one command for each write. All reads in a batch take one round trip together, of a PTTL for each
     and one MGET. A single reader takes the processor time of a bare GET of redis-py; ten at once read at twice the rate
     of as many bare GETs, a hundred at five times (with hiredis, the parser in C; without it at four to five times).

@@ -652,6 +652,7 @@ def test_all_of_this_holds_without_hiredis() -> None:
     )
     tests = [
         "tests/stores/test_read_batcher.py",
+        "tests/stores/test_redis_requests.py",
         "tests/stores/test_redis_store.py",
         "tests/lab/real_redis/test_proxy.py",
         "tests/lab/sim/test_fake_redis.py",
