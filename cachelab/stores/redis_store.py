@@ -177,9 +177,9 @@ class RedisStore(Generic[V]):
             raise
         if packed is None:
             await self.delete(key)
-            return
-        data, lifetime_ms = packed
-        await self._requests.command("SET", name, data, "PX", lifetime_ms, share=FILL_TIMEOUT_SHARE)
+        else:
+            data, lifetime_ms = packed
+            await self._requests.command("SET", name, data, "PX", lifetime_ms, share=FILL_TIMEOUT_SHARE)
 
     def _packed(self, key: Hashable, name: str, entry: Entry[V]) -> tuple[bytes, int] | None:
         """What is sent for an entry: its bytes and its remaining lifetime in ms. None for one that cannot be kept.
