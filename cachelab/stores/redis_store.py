@@ -170,11 +170,9 @@ class RedisStore(Generic[V]):
         try:
             packed = self._packed(key, name, entry)
         except TypeError as error:
-            try:
-                await self.delete(key)  # the old value must not stay in its place
-            except Exception as failure:
-                raise error from failure
-            raise
+            # the old value must not stay in its place
+            (failure,) = await asyncio.gather(self.delete(key), return_exceptions=True)
+            raise error from failure or error.__cause__
         if packed is None:
             await self.delete(key)
         else:
