@@ -6,6 +6,10 @@
 Build it inside the scenario. A command takes effect half a round trip after it was sent, even if its caller has given
 up by then. The reply takes the other half. Connecting takes one round trip more. Keys expire on the virtual clock.
 
+When an outage begins, every open connection breaks, also an idle one. Half a round trip later its client can know: a
+subscriber gets redis-py's ConnectionError, and redis-py replaces an idle connection when it is next used. The keys are
+there again after the outage. A subscription is not: redis-py subscribes again when its connection is used again.
+
 Not simulated: commands that block on the server (BLPOP, XREAD BLOCK) raise NotImplementedError. TIME, streams and the
 TTLs of single hash fields read the real clock inside fakeredis.
 """
@@ -17,6 +21,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -46,8 +51,8 @@ class FakeRedis:
     `latency_s` is the round trip in seconds, or a function that draws one. `timeout_s` is how long a client waits for
     a reply, and for a free connection; None means for ever. Clients retry nothing.
 
-    The faults follow the loop's clock. While the server is `Down`, connections break. While it is `Hanging`, packets
-    that arrive are lost. `Slow` lengthens the round trip.
+    The faults follow the loop's clock. When the server goes `Down`, open connections break, and until the end it
+    refuses new ones. While it is `Hanging`, packets that arrive are lost. `Slow` lengthens the round trip.
 
     `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
 
@@ -66,8 +71,13 @@ class FakeRedis:
         self.packets = self.connections = 0
         self._faults = faults
         self._latency_s, self._timeout_s = latency_s, timeout_s
-        self._now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        self._now = loop.time
         self._server = virtual_server(self._now)
+        self._links: dict[_Link, None] = {}  # the open connections, the oldest first
+        for fault in faults:
+            if isinstance(fault, Down) and fault.start >= loop.time():
+                loop.call_at(fault.start, self._break_connections)
 
     def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
         """A `redis.asyncio` client for one node. `options`, such as `decode_responses=True`, go to its connections."""
@@ -99,17 +109,22 @@ class FakeRedis:
         """Whether the server answers nothing now."""
         return any(isinstance(fault, Hanging) for fault in self._active())
 
+    def _break_connections(self) -> None:
+        links, self._links = self._links, {}
+        for link in links:
+            link.break_it()
+
     def _active(self) -> Iterator[Down | Hanging | Slow]:
         return (fault for fault in self._faults if fault.start <= self._now() < fault.end)
 
 
 class _Connection(FakeAsyncRedisConnection):
-    """A connection on which each direction takes time. Within a direction, packets arrive in the order of sending."""
+    """A connection on which each direction takes time."""
 
     def __init__(self, *, network: FakeRedis, **options: Any) -> None:
         super().__init__(**options)
         self._network = network
-        self._in_handshake = False
+        self._link: _Link | None = None
 
     async def _connect(self) -> None:
         async with asyncio.timeout(self.socket_connect_timeout):
@@ -120,24 +135,32 @@ class _Connection(FakeAsyncRedisConnection):
             if self._network.is_down():
                 raise RedisConnectionError("Connection refused.")
             await super()._connect()
-        self._network.connections += 1
-        _add_latency(self, self._network)
+        self._link = _Link(self._network, self._sock)
+        writer: Any = self._writer
+        writer.writelines = self._link.write
 
     async def on_connect_check_health(self, *args: Any, **options: Any) -> None:
         """Do the handshake. It takes no time of its own: it is part of the connection's round trip."""
-        self._in_handshake = True
+        link = self._link
+        assert link is not None
+        link.takes_time = False
         try:
             await super().on_connect_check_health(*args, **options)
         finally:
-            self._in_handshake = False
+            link.takes_time = True
 
     async def read_response(self, *args: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ASYNC109, as redis-py has it
-        """The next reply. After `timeout`, or else the socket's own, disconnect and raise redis-py's TimeoutError."""
+        """The next reply, or None if none comes within `timeout`: then the connection stays, as a subscription must.
+
+        Without `timeout`, after the socket's own, disconnect and raise redis-py's TimeoutError.
+        """
         limit = self.socket_timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
                 reply = await super().read_response(*args, **options)
         except TimeoutError as error:
+            if timeout is not None:
+                return None
             await self.disconnect(nowait=True)
             raise RedisTimeoutError("Timeout reading from the server") from error
         if isinstance(reply, _ConnectionLost):
@@ -145,36 +168,64 @@ class _Connection(FakeAsyncRedisConnection):
             raise RedisConnectionError("Connection closed by server.")
         return reply
 
+    async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
+        """Close the connection. What was sent before still arrives."""
+        link, self._link = self._link, None
+        await super().disconnect(nowait, *args, **options)
+        if link is not None:
+            link.hang_up()
+
 
 class _ConnectionLost:
     """Stands in the place of a reply when the connection has broken."""
 
 
-def _add_latency(connection: Any, network: FakeRedis) -> None:
-    """Make both directions of a new connection take time, by wrapping its socket and its writer."""
-    loop, sock, receive = asyncio.get_running_loop(), connection._sock, connection._sock.put_response
-    last_arrival = {"request": 0.0, "reply": 0.0}
+class _Link:
+    """The way between one connection and the server. In each direction, packets arrive in the order of sending.
 
-    def send(direction: str, arrive: Callable[..., None], *content: Any) -> None:
-        if connection._in_handshake:
-            arrive(*content)
+    `takes_time`   whether packets take time; those of the handshake do not
+    """
+
+    def __init__(self, network: FakeRedis, sock: Any) -> None:
+        self._network, self._sock, self._receive = network, sock, sock.put_response
+        self._loop = asyncio.get_running_loop()
+        self._last_arrival = {"request": 0.0, "reply": 0.0}
+        self._is_broken = False
+        self.takes_time = True
+        network.connections += 1
+        network._links[self] = None
+        sock.put_response = partial(self._send, "reply", self._receive)
+
+    def write(self, data: Iterable[Any]) -> None:
+        """Send a packet to the server."""
+        self._send("request", self._reach_server, list(data))
+
+    def break_it(self) -> None:
+        """The server is gone: it gets no more packets from here, and forgets what this client subscribed to."""
+        self._is_broken = True
+        with self._network._server.lock:
+            self._sock._cleanup(self._network._server)
+        self._send("reply", self._receive, _ConnectionLost())
+
+    def hang_up(self) -> None:
+        """The client has closed the connection: the server forgets it when it has got the last packet."""
+        self._network._links.pop(self, None)
+        self._loop.call_at(max(self._last_arrival["request"], self._loop.time()), self._sock.close)
+
+    def _send(self, direction: str, arrive: Callable[..., None], content: Any) -> None:
+        if not self.takes_time:
+            arrive(content)
         else:
-            last_arrival[direction] = max(last_arrival[direction], loop.time() + network.half_trip())
-            loop.call_at(last_arrival[direction], arrive, *content)
+            arrival = max(self._last_arrival[direction], self._loop.time() + self._network.half_trip())
+            self._last_arrival[direction] = arrival
+            self._loop.call_at(arrival, arrive, content)
 
-    def reach_server(data: list[Any]) -> None:
-        if network.is_down():
-            send("reply", receive, _ConnectionLost())
-        elif not network.is_hanging():
-            network.packets += not connection._in_handshake
-            for part in data:
-                sock.sendall(part)
-
-    def writelines(data: Iterable[Any]) -> None:
-        send("request", reach_server, list(data))
-
-    sock.put_response = lambda reply: send("reply", receive, reply)
-    connection._writer.writelines = writelines
+    def _reach_server(self, data: list[Any]) -> None:
+        if self._is_broken or self._network.is_hanging():
+            return
+        self._network.packets += self.takes_time
+        for part in data:
+            self._sock.sendall(part)
 
 
 def virtual_server(clock: Callable[[], float]) -> FakeServer:

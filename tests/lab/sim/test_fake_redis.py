@@ -1,15 +1,22 @@
 """FakeRedis, the Redis of simulations: its clock is virtual, its latency exact, and its faults follow a schedule."""
 
 import asyncio
+import os
+import signal
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError, RedisError
 
 from cachelab import lab
 from cachelab.lab.sim.fake_redis import FakeRedis, Hanging
 from tests.support.fakes import in_virtual_time, now, until
+from tests.support.servers import real_server
 
 
 async def run_command(client: Any, *command: object) -> tuple[Any, float]:
@@ -50,11 +57,11 @@ async def test_keys_expire_on_the_virtual_clock() -> None:
 
 @in_virtual_time
 async def test_faults_follow_the_schedule() -> None:
-    """Down raises at once, Hanging costs the time-out, Slow makes a round trip longer, and each ends at its time."""
+    """Down breaks or refuses a connection, Hanging costs the time-out, Slow makes a round trip longer. Each ends."""
     redis = FakeRedis(lab.Down(10, 20), Hanging(30, 40), lab.Slow(50, 60, extra_s=0.05), latency_s=0.002)
     client = redis.client()
     await client.set("k", "v")
-    at = {10: ("ConnectionError", 0.002), 15: ("ConnectionError", 0.002), 20: (b"v", 0.004), 29: (b"v", 0.002)}
+    at = {10: ("ConnectionError", 0.001), 15: ("ConnectionError", 0.002), 20: (b"v", 0.004), 29: (b"v", 0.002)}
     at |= {30: ("TimeoutError", 0.1), 35: ("TimeoutError", 0.1), 40: (b"v", 0.004), 50: (b"v", 0.052)}
     at |= {60: (b"v", 0.002)}
     seen = {}
@@ -102,6 +109,118 @@ async def test_a_message_reaches_every_subscriber() -> None:
         assert message is not None
         assert message["data"] == b"42"
         await node.aclose()  # type: ignore[no-untyped-call]
+
+
+async def subscriber(redis: FakeRedis) -> Any:
+    """A subscription to "changes" that the server has confirmed."""
+    subscription = redis.client().pubsub(ignore_subscribe_messages=True)
+    await subscription.subscribe("changes")
+    assert await subscription.get_message(timeout=1) is None
+    return subscription
+
+
+@pytest.mark.parametrize("timeout_s", [None, 100.0])
+@in_virtual_time
+async def test_an_outage_breaks_the_connection_of_a_subscriber(timeout_s: float | None) -> None:
+    """It waits for a message, and learns of the outage half a round trip after that has begun."""
+    redis = FakeRedis(lab.Down(10, 20), latency_s=0.002)
+    subscription = await subscriber(redis)
+    with pytest.raises(RedisConnectionError):
+        await subscription.get_message(timeout=timeout_s)
+    assert 10.001 <= now() < 10.01  # redis-py tries to connect again
+    await subscription.aclose()
+
+
+@in_virtual_time
+async def test_after_an_outage_a_subscriber_subscribes_again() -> None:
+    """It missed what was published in between; redis-py subscribes again, and the next message comes."""
+    redis = FakeRedis(lab.Down(10, 20))
+    subscription, publisher = await subscriber(redis), redis.client()
+    with pytest.raises(RedisConnectionError):
+        await subscription.get_message(timeout=None)
+    await until(20)
+    assert await publisher.publish("changes", "missed") == 0
+    assert await subscription.get_message(timeout=1) is None
+    assert await publisher.publish("changes", "42") == 1
+    assert (await subscription.get_message(timeout=1))["data"] == b"42"
+    await subscription.aclose()
+
+
+@pytest.mark.parametrize("second", [15, 25])
+@in_virtual_time
+async def test_an_outage_breaks_idle_connections(second: float) -> None:
+    """They are replaced when they are next used: during the outage the server refuses, afterwards it accepts."""
+    redis = FakeRedis(lab.Down(10, 20), latency_s=0.002)
+    client = redis.client()
+    await asyncio.gather(*(client.ping() for _ in range(3)))
+    assert redis.connections == 3
+    await until(second)
+    answers = await asyncio.gather(*(run_command(client, "PING") for _ in range(3)))
+    expected = [("ConnectionError", 0.002)] * 3 if second < 20 else [(True, 0.004)] * 3
+    assert (answers, redis.connections) == (expected, 3 if second < 20 else 6)
+
+
+@in_virtual_time
+async def test_an_outage_shorter_than_the_way_there_loses_what_was_sent() -> None:
+    """A packet that arrives after the outage, on a connection from before it, is lost. A reply on its way arrives."""
+    redis = FakeRedis(lab.Down(10, 10.001), latency_s=0.01)
+    clients = [redis.client(), redis.client()]
+    for client in clients:
+        await client.ping()
+    answers = []
+    for client, second in zip(clients, (9.993, 9.997), strict=True):  # these packets arrive at 9.998 and 10.002
+        await until(second)
+        answers.append(asyncio.create_task(run_command(client, "SET", second, "1")))
+    assert await asyncio.gather(*answers) == [(True, 0.01), ("ConnectionError", 0.008)]
+    assert await clients[0].mget("9.993", "9.997") == [b"1", None]
+
+
+@in_virtual_time
+async def test_a_quiet_subscription_stays() -> None:
+    """As with redis-py on a network, None says that no message came in time, and the connection is as it was."""
+    redis = FakeRedis(latency_s=0.002, timeout_s=0.1)
+    subscription, connections = await subscriber(redis), redis.connections
+    began = now()
+    assert [await subscription.get_message(timeout=second) for second in (0, 0.5, 2.5)] == [None] * 3
+    assert now() - began == pytest.approx(3.0)
+    await redis.client().publish("changes", "42")
+    assert (await subscription.get_message(timeout=1))["data"] == b"42"
+    assert redis.connections == connections + 1  # the publisher's
+    await subscription.aclose()
+
+
+@in_virtual_time
+async def test_a_subscriber_that_has_gone_is_no_longer_counted() -> None:
+    """Redis answers a PUBLISH with the number of those who get the message, whatever the garbage collector has done."""
+    redis = FakeRedis()
+    subscription, publisher = await subscriber(redis), redis.client()
+    assert await publisher.publish("changes", "1") == 1
+    await subscription.aclose()
+    assert await publisher.publish("changes", "2") == 0
+
+
+@pytest.mark.parametrize("fault", ["quiet", "dead"])
+def test_a_real_server_does_the_same(fault: str) -> None:
+    """No message within the time-out: None. The server is killed: ConnectionError."""
+
+    async def scenario(path: Path, pid: int) -> None:
+        client = Redis(unix_socket_path=str(path), socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
+        subscription = client.pubsub(ignore_subscribe_messages=True)
+        await subscription.subscribe("changes")
+        assert await subscription.get_message(timeout=1) is None
+        if fault == "quiet":
+            assert await subscription.get_message(timeout=0.2) is None
+            assert await client.publish("changes", "42") == 1
+            assert (await subscription.get_message(timeout=1))["data"] == b"42"
+        else:
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(RedisConnectionError):
+                await subscription.get_message(timeout=5)
+        await subscription.aclose()  # type: ignore[no-untyped-call]
+        await client.aclose()
+
+    with real_server() as (path, pid):
+        asyncio.run(scenario(path, pid))
 
 
 def test_the_same_seed_gives_the_same_events() -> None:
