@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,81 @@ async def test_a_write_gives_its_commit_number_and_is_read_back() -> None:
     db = SlowDatabase(users=3)
     commits = [await db.update_user(2, "new@example.com"), await db.update_user(1)]
     assert (commits, await db.fetch_user(2)) == ([1, 2], UserProfile(2, "user_2", "new@example.com", commit=1))
+
+
+@pytest.mark.parametrize("user", [0, 4, -1, 2**70])
+@in_virtual_time
+async def test_an_update_of_a_user_that_does_not_exist_commits_nothing(user: int) -> None:
+    """It takes its time and returns 0. No row is there afterwards, and no answer counts as out of date."""
+    db = SlowDatabase(users=3, service_s=1.0)
+    assert (await db.update_user(user), now()) == (0, 1.0)
+    assert (await db.fetch_user(user), db.stale_s(user, 0, 9.0)) == (ABSENT, 0.0)
+
+
+@in_virtual_time
+async def test_a_number_that_a_write_did_not_use_is_left_out() -> None:
+    """Commit numbers rise, with a gap for each write that changed nothing."""
+    db = SlowDatabase(users=3)
+    commits = [await db.update_user(user) for user in (1, 4, 2)]
+    with pytest.raises(ValueError, match="already"):
+        await db.add_user(3)
+    assert [*commits, await db.update_user(3)] == [1, 0, 3, 5]
+
+
+@in_virtual_time
+async def test_an_empty_address_is_an_address() -> None:
+    """Only without one does the database write one of its own."""
+    db = SlowDatabase(users=1)
+    await db.update_user(1, "")
+    assert await db.fetch_user(1) == UserProfile(1, "user_1", "", commit=1)
+
+
+@pytest.mark.parametrize(("email", "stored"), [(None, "user_7@example.com"), ("ana@example.com", "ana@example.com")])
+@in_virtual_time
+async def test_an_added_user_is_a_row(email: str | None, stored: str) -> None:
+    """It has the number of its commit, and can be updated like any other."""
+    db = SlowDatabase(users=3)
+    assert await db.add_user(7, email) == 1
+    assert await db.fetch_user(7) == UserProfile(7, "user_7", stored, commit=1)
+    assert await db.update_user(7) == 2
+
+
+@in_virtual_time
+async def test_an_added_user_is_visible_when_the_service_ends() -> None:
+    """A read whose service begins before that finds nothing, and its answer is out of date from then on."""
+    db = SlowDatabase(users=1, connections=2, service_s=1.0)
+    writer = asyncio.create_task(db.add_user(2))
+    await asyncio.sleep(0.5)
+    assert (await db.fetch_user(2), await writer) == (ABSENT, 1)
+    assert [query.kind for query in db.queries] == ["write", "read"]
+    assert (db.stale_s(2, 0, 3.0), db.stale_s(2, 1, 3.0)) == (2.0, 0.0)
+
+
+@in_virtual_time
+async def test_a_user_that_exists_is_not_added_again() -> None:
+    """The error says so when the service ends, and the row stays as it was."""
+    db = SlowDatabase(users=3, service_s=1.0)
+    with pytest.raises(ValueError, match="There is a user 3 already; update_user changes a user"):
+        await db.add_user(3, "new@example.com")
+    assert (now(), db.stale_s(3, 0, 9.0)) == (1.0, 0.0)
+    assert await db.fetch_user(3) == UserProfile(3, "user_3", "user_3@example.com")
+
+
+@pytest.mark.parametrize(
+    ("user", "error", "words"),
+    [
+        (None, TypeError, "A user's id is an int, not None"),
+        ("7", TypeError, "A user's id is an int, not '7'"),
+        (2**70, ValueError, "at most 64 bits"),
+    ],
+)
+@in_virtual_time
+async def test_an_id_that_no_row_can_have_is_not_added(user: Any, error: type[Exception], words: str) -> None:
+    """The error is a sentence, and the only connection is free afterwards."""
+    db = SlowDatabase(users=1, connections=1)
+    with pytest.raises(error, match=words):
+        await db.add_user(user)
+    assert isinstance(await db.fetch_user(1), UserProfile)
 
 
 @in_virtual_time
@@ -131,6 +207,21 @@ async def test_waiting_counts_the_queries_without_a_connection() -> None:
 
 
 @in_virtual_time
+async def test_waiting_is_counted_and_not_searched() -> None:
+    """With 20,000 in the queue it takes no longer than with one: a monitor may ask it at every request."""
+    db = SlowDatabase(connections=1, service_s=1.0)
+    callers = [asyncio.create_task(db.fetch_user(1)) for _ in range(20_001)]
+    await asyncio.sleep(0.5)
+    began = time.perf_counter()
+    assert [db.waiting for _ in range(1_000)] == [20_000] * 1_000
+    assert time.perf_counter() - began < 0.5  # a search of the queue takes a thousand times as long
+    for caller in callers:
+        caller.cancel()
+    await asyncio.sleep(0.1)
+    assert db.waiting == 0
+
+
+@in_virtual_time
 async def test_a_caller_that_is_cancelled_in_the_queue_costs_nothing() -> None:
     """The caller behind it is served as if it had never been there, and there was no query for it."""
     db = SlowDatabase(connections=1, service_s=1.0)
@@ -174,7 +265,7 @@ async def test_a_caller_that_is_cancelled_as_it_gets_a_connection_passes_it_on()
         1.0, callers[1].cancel
     )  # after the connection is handed over, before the task runs
     await callers[2]
-    assert (callers[1].cancelled(), now()) == (True, 2.0)
+    assert (callers[1].cancelled(), now(), db.waiting) == (True, 2.0, 0)
 
 
 @pytest.mark.parametrize("user", [2**70, "one", None, 1.5])
@@ -192,6 +283,7 @@ async def test_a_write_that_fails_raises() -> None:
     db = SlowDatabase(users=1, connections=1)
     with pytest.raises(Exception, match="type"):
         await db.update_user(1, object())  # type: ignore[arg-type]
+    assert db.stale_s(1, 0, 9.0) == 0.0  # nothing has committed
 
 
 @in_virtual_time
