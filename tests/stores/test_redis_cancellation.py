@@ -1,4 +1,7 @@
-"""Ten thousand callers that are cancelled at any moment: no other caller gets an answer that was not meant for it."""
+"""Callers that are cancelled at any moment: no other caller gets an answer that was not meant for it.
+
+There are a hundred thousand of them in the soak tier.
+"""
 
 import asyncio
 import gc
@@ -16,6 +19,7 @@ from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support.fakes import now, other_tasks
 from tests.support.servers import real_server
+from tests.support.tiers import tiers
 
 KEYS = range(40)
 AT_ONCE = 20
@@ -115,7 +119,7 @@ async def has_unread(connection: Any) -> bool:
     return bool(await (getattr(connection, "can_read", None) or connection.can_read_destructive)())
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", tiers(100_000, quick=400, soak_timeout_s=1_800))
 def test_cancelled_callers_affect_no_other_answer(count: int) -> None:
     """No wrong answer, no answer left unread on a connection, no error, no task, and the client works on."""
     with real_server() as (path, _):
