@@ -51,10 +51,13 @@ class Slow:
 class Faulty:
     """`load` with faults and the same interface, `delete` included. Which calls fail depends on `seed` alone.
 
-    Raises ValueError for a fault unless 0 <= start < end, its `share` is from 0 to 1, and its `extra_s` is 0 or more.
+    A delete is passed on and meets no fault. Raises TypeError if `load` cannot be called, and ValueError for a fault
+    unless 0 <= start < end, its `share` is from 0 to 1, and its `extra_s` is 0 or more.
     """
 
     def __init__(self, load: Callable[[Any], Awaitable[Any]], *faults: Down | Failing | Slow, seed: int = 1) -> None:
+        if not callable(load):
+            raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
         for fault in faults:
             if not 0 <= fault.start < fault.end:
                 raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
