@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 from fakeredis import FakeServer
@@ -163,9 +163,9 @@ class _Connection(FakeAsyncRedisConnection):
                 return None
             await self.disconnect(nowait=True)
             raise RedisTimeoutError("Timeout reading from the server") from error
-        if isinstance(reply, _ConnectionLost):
+        if isinstance(reply, _Broken):
             await self.disconnect(nowait=True)
-            raise RedisConnectionError("Connection closed by server.")
+            raise reply.error
         return reply
 
     async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
@@ -176,8 +176,11 @@ class _Connection(FakeAsyncRedisConnection):
             link.hang_up()
 
 
-class _ConnectionLost:
+@dataclass(frozen=True)
+class _Broken:
     """Stands in the place of a reply when the connection has broken."""
+
+    error: Exception
 
 
 class _Link:
@@ -195,6 +198,7 @@ class _Link:
         network.connections += 1
         network._links[self] = None
         sock.put_response = partial(self._send, "reply", self._receive)
+        sock._blocking = _refuse_to_block
 
     def write(self, data: Iterable[Any]) -> None:
         """Send a packet to the server."""
@@ -205,7 +209,7 @@ class _Link:
         self._is_broken = True
         with self._network._server.lock:
             self._sock._cleanup(self._network._server)
-        self._send("reply", self._receive, _ConnectionLost())
+        self._send("reply", self._receive, _Broken(RedisConnectionError("Connection closed by server.")))
 
     def hang_up(self) -> None:
         """The client has closed the connection: the server forgets it when it has got the last packet."""
@@ -224,8 +228,15 @@ class _Link:
         if self._is_broken or self._network.is_hanging():
             return
         self._network.packets += self.takes_time
-        for part in data:
-            self._sock.sendall(part)
+        try:
+            for part in data:
+                self._sock.sendall(part)
+        except NotImplementedError as error:
+            self._send("reply", self._receive, _Broken(error))
+
+
+def _refuse_to_block(*_: object, **__: object) -> NoReturn:
+    raise NotImplementedError("lab.FakeRedis has no commands that block on the server, such as BLPOP.")
 
 
 def virtual_server(clock: Callable[[], float]) -> FakeServer:

@@ -86,6 +86,40 @@ async def test_a_cancelled_command_is_still_executed() -> None:
 
 
 @in_virtual_time
+async def test_a_pipeline_is_one_packet() -> None:
+    """Its commands travel together, in one round trip."""
+    redis = FakeRedis(latency_s=0.002)
+    client = redis.client()
+    await client.ping()
+    began = now()
+    pipeline = client.pipeline()
+    pipeline.set("k", "v")
+    pipeline.get("k")
+    assert await pipeline.execute() == [True, b"v"]
+    assert (redis.packets, round(now() - began, 6)) == (2, 0.002)
+
+
+@in_virtual_time
+async def test_without_a_time_out_a_client_waits_for_ever() -> None:
+    """The reply of a server that is a thousand seconds away comes."""
+    client = FakeRedis(lab.Slow(10, 20, 1_000.0), timeout_s=None).client()
+    await client.ping()
+    await until(10)
+    assert await run_command(client, "PING") == (True, 500.001)  # on its way back the packet is no longer slowed
+
+
+@pytest.mark.parametrize("command", [("BLPOP", "queue", 1), ("XREAD", "BLOCK", 1_000, "STREAMS", "events", "$")])
+@in_virtual_time
+async def test_a_command_that_blocks_on_the_server_is_refused(command: tuple[Any, ...]) -> None:
+    """The caller is told so when the command has come back, and the client works on."""
+    client = FakeRedis(latency_s=0.002).client()
+    with pytest.raises(NotImplementedError, match="no commands that block"):
+        await client.execute_command(*command)  # type: ignore[no-untyped-call]
+    assert now() == 0.004
+    assert await client.ping()
+
+
+@in_virtual_time
 async def test_callers_wait_for_a_free_connection() -> None:
     """When every connection is in use, a caller waits for one, and gets an error after the time-out."""
     client = FakeRedis(latency_s=0.04, timeout_s=0.1).client(max_connections=1)
