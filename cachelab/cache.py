@@ -17,6 +17,7 @@ Source: the Azure and AWS pattern pages call the pattern cache-aside; Nishtala e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -24,7 +25,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from cachelab.clock import Clock, LoopClock
 from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, call_loader, checked_ttls
-from cachelab.events import Listener, Outcome
+from cachelab.events import Listener, LoadAbandoned, Outcome
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
 from cachelab.invalidation import Invalidation
@@ -57,8 +58,8 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
     `listen`        called with one `Record` for each `get`, and with a `Fact` for everything else
     `clock`         for tests; by default the running loop's. Give the store the same one.
 
-    A cache belongs to the event loop in which it first awaits its store. `async with` ends its flight and its
-    refreshes: see `aclose`. A cache is itself a loader (calling it returns the `Entry`), so two levels are
+    A cache belongs to the event loop in which it first awaits its store. `async with` ends all its loads: see
+    `aclose`. A cache is itself a loader (calling it returns the `Entry`), so two levels are
     `Cache(store, load=lower_cache, ttl=...)`. `delete`, `invalidate` and `invalidate_all` are in
     `cachelab.invalidation`, the counters in `cachelab.events`.
     """
@@ -164,7 +165,8 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
 
     async def _load(self, key: K) -> Entry[Any]:
         self.loads += 1
-        self._fact(key, "load")
+        if self._listen is not None:
+            self._fact(key, "load")
         try:
             return await call_loader(self._loader, key)
         except Exception as error:
@@ -173,10 +175,10 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
             raise
 
     async def aclose(self) -> None:
-        """Cancel the loads and refreshes in flight, tell their waiters, and wait until the last fill has ended.
+        """Cancel the loads and refreshes under way, and wait until they and the last fill have ended.
 
-        Without a flight only refreshes are cancelled: a load is part of the `get` that has started it, and goes on.
-        With one, a miss from then on raises RuntimeError. The store stays open.
+        Each `get` that waits for one of these loads raises `LoadAbandoned`. From then on a hit is a hit, since the
+        store stays open, and a miss raises RuntimeError.
         """
         await self._flight.aclose()
         await self._level.all_sent()
@@ -188,8 +190,38 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
 class _Unshared(Flight):
     """Stands in for a flight where there is none: each caller loads by itself. Refreshes run here, each in a task."""
 
-    def do(self, key: Any, load: Callable[[Any], Awaitable[Any]]) -> Any:
-        return load(key)
+    def __init__(self) -> None:
+        super().__init__()
+        self._callers: dict[object, asyncio.Task[Any] | None] = {}  # of each load: its caller; None: `aclose` ended it
+        self._all_ended = asyncio.Event()
+
+    async def do(self, key: Any, load: Callable[[Any], Awaitable[Any]]) -> Any:
+        if self._closed:
+            raise RuntimeError("This cache is closed: it starts no more loads.")
+        caller: Any = asyncio.current_task()
+        this, others = object(), caller.cancelling()
+        self._callers[this] = caller
+        try:
+            return await load(key)
+        except asyncio.CancelledError as error:
+            if self._callers[this] is None and caller.cancelling() <= others + 1:  # nobody else cancelled the caller
+                raise LoadAbandoned(f"The load of {key!r} was cancelled before it had an answer.") from error
+            raise
+        finally:
+            if self._callers.pop(this) is None:
+                caller.uncancel()
+                if not self._callers:
+                    self._all_ended.set()
 
     def start(self, key: Any, load: Callable[[Any], Awaitable[Any]]) -> None:
         super().start(object(), lambda _: load(key))  # a key of its own for each, so that none is shared
+
+    async def aclose(self) -> None:
+        self._closed = True
+        for load, caller in self._callers.items():
+            if caller is not None:
+                self._callers[load] = None
+                caller.cancel()  # the load runs in its caller's task
+        await super().aclose()
+        if self._callers:
+            await self._all_ended.wait()

@@ -15,6 +15,7 @@ import enum
 import inspect
 import math
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = [
@@ -160,7 +161,7 @@ async def call_loader(load: Loader[Any, Any], key: Any) -> Entry[Any]:
     Raises what the loader raises, and TypeError if `load` is not async or returns `MISS`.
     """
     answer = load(key)
-    if not inspect.isawaitable(answer):
+    if type(answer) is not CoroutineType and not inspect.isawaitable(answer):  # most loaders save the call
         raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")
     loaded = await answer
     if loaded is MISS:

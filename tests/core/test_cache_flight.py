@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cachelab import ABSENT, MISS, Entry, LoadAbandoned
-from tests.support.caches import EVERY_STORE_WITH_LATENCY, NewStore, make_cache, make_flight_cache, start_gets
+from tests.support.caches import EVERY_STORE_WITH_LATENCY, SHARED, NewStore, make_cache, make_flight_cache, start_gets
 from tests.support.fakes import (
     Heard,
     Origin,
@@ -18,6 +18,7 @@ from tests.support.fakes import (
     facts,
     in_virtual_time,
     left_behind,
+    now,
     other_tasks,
     records,
     tally,
@@ -199,25 +200,29 @@ async def test_a_load_runs_in_a_copy_of_its_first_callers_context() -> None:
 # Closing the cache
 
 
+@SHARED
 @pytest.mark.parametrize("gate", ["load", "fill, not sent", "fill, sent"])
 @pytest.mark.parametrize("make_store", [GatedStore, GatedLocalStore])
 @in_virtual_time
-async def test_when_the_cache_closes_its_waiters_get_an_error(make_store: type[GatedStore], gate: str) -> None:
-    """Each waiter gets LoadAbandoned, and no task is left."""
-    gated = GatedCache(make_store, gate, shared=True)
+async def test_when_the_cache_closes_its_waiters_get_an_error(
+    make_store: type[GatedStore], gate: str, shared: bool
+) -> None:
+    """Each waiter gets LoadAbandoned, and no task is left. Without a flight a load has one waiter."""
+    gated, count = GatedCache(make_store, gate, shared=shared), 3 if shared else 1
     async with gated.cache:
-        callers = start_gets(gated.cache, 3)
+        callers = start_gets(gated.cache, count)
         await gated.gate.reached.wait()
         asyncio.get_running_loop().call_later(5.0, gated.gate.opened.set)
     raised = await asyncio.gather(*callers, return_exceptions=True)
-    assert ([type(each) for each in raised], other_tasks()) == ([LoadAbandoned] * 3, set())
+    assert ([type(each) for each in raised], other_tasks()) == ([LoadAbandoned] * count, set())
     assert left_behind(gated.cache) == 0
 
 
+@SHARED
 @in_virtual_time
-async def test_closing_waits_for_a_fill_that_was_sent() -> None:
+async def test_closing_waits_for_a_fill_that_was_sent(shared: bool) -> None:
     """A fill that was sent to a remote store cannot be called back: the cache has closed when it has the reply."""
-    gated = GatedCache(GatedStore, "fill, sent", shared=True)
+    gated = GatedCache(GatedStore, "fill, sent", shared=shared)
     caller = start_gets(gated.cache)[0]
     await gated.gate.reached.wait()
     closing = asyncio.create_task(gated.cache.aclose())
@@ -255,10 +260,96 @@ async def test_without_a_flight_closing_waits_for_every_fill() -> None:
     assert (list(store.entries), left_behind(cache), other_tasks()) == ([1, 2], 0, set())
 
 
+@SHARED
 @in_virtual_time
-async def test_a_closed_cache_serves_what_it_has_and_loads_no_more() -> None:
+async def test_nothing_is_filled_after_the_cache_has_closed(shared: bool) -> None:
+    """Its load has ended when the block ends: it was cancelled, or it refused and was waited for."""
+    store, ended = RemoteStore(), list[float]()
+
+    async def load(key: int) -> str:
+        try:
+            await asyncio.sleep(10.0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(key)
+            if key == 2:
+                return "refused"
+            raise
+        finally:
+            ended.append(now())
+        return "value"
+
+    async with make_cache(load, store, shared=shared) as cache:
+        callers = start_gets(cache, key=1) + start_gets(cache, key=2)
+        await asyncio.sleep(0.5)
+    assert (ended, now(), list(store.entries)) == ([1.5, 2.5], 2.5, [2])
+    await asyncio.sleep(20.0)
+    assert (list(store.entries), left_behind(cache), other_tasks()) == ([2], 0, set())
+    assert isinstance(callers[0].exception(), LoadAbandoned)
+    assert await callers[1] == "refused"
+    assert [caller.cancelling() for caller in callers] == [0, 0]
+
+
+@SHARED
+@in_virtual_time
+async def test_a_read_that_the_close_overtakes_starts_no_load(shared: bool) -> None:
+    """The store answers after the close that it has no entry. The caller gets the reason why nothing is loaded."""
+    origin = Origin()
+    async with make_cache(origin, RemoteStore(1.0), shared=shared) as cache:
+        (caller,) = start_gets(cache)
+        await asyncio.sleep(0.5)
+    with pytest.raises(RuntimeError, match="closed: it starts no more loads"):
+        await caller
+    assert origin.calls == 0
+
+
+@SHARED
+@in_virtual_time
+async def test_a_caller_that_is_cancelled_as_the_cache_closes_is_cancelled(shared: bool) -> None:
+    """Its own cancellation is not taken for the close, in either order."""
+    for first in ("cancel", "close"):
+        cache = make_cache(Origin(), shared=shared)
+        (caller,) = start_gets(cache)
+        await asyncio.sleep(0.5)
+        closing = asyncio.ensure_future(cache.aclose())
+        if first == "close":
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller, closing])
+        assert caller.cancelled()
+
+
+@in_virtual_time
+async def test_a_stack_without_flights_can_be_closed_at_once() -> None:
+    """Both loads run in one task. The caller gets one LoadAbandoned, and is not left cancelled."""
+    lower = make_cache(Origin())
+    upper = make_cache(lower)
+    (caller,) = start_gets(upper)
+    await asyncio.sleep(0.5)
+    await asyncio.gather(lower.aclose(), upper.aclose())
+    assert isinstance(caller.exception(), LoadAbandoned)
+    assert (caller.cancelling(), left_behind(lower), left_behind(upper)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("closed", [0, 1], ids=["lower", "upper"])
+@in_virtual_time
+async def test_a_load_that_closes_its_cache_is_abandoned(closed: int) -> None:
+    """It waits for no end of its own."""
+
+    async def load(key: int) -> str:
+        await caches[closed].aclose()
+        return "value"
+
+    caches = [make_cache(load)]
+    caches.append(make_cache(caches[0]))
+    with pytest.raises(LoadAbandoned):
+        await caches[1].get(1)
+
+
+@SHARED
+@in_virtual_time
+async def test_a_closed_cache_serves_what_it_has_and_loads_no_more(shared: bool) -> None:
     """A key that it remembers is a hit. A key that it would have to load is an error, with the reason."""
-    async with make_flight_cache(Origin()) as cache:
+    async with make_cache(Origin(), shared=shared) as cache:
         await cache.get(1)
     assert await cache.get(1) == "value"
     with pytest.raises(RuntimeError, match="closed: it starts no more loads"):
