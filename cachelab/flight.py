@@ -8,10 +8,10 @@ Guarantee: there is one load per key in flight. It runs in a task of its own, so
     the first: cancelling one caller harms no other, and when all have gone the load still runs to its end. A failed
     load gives its error to every waiter and is forgotten. None is an answer like any other. After `forget(key)` no new
     caller joins the old load, and when the old load ends it leaves a newer one alone. Nothing is kept for keys that are
-    not being loaded.
-Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). A
-    load that asks for its own key, directly or in a task that it started, gets a RuntimeError; but one that comes back
-    to its own key by way of a second key waits for itself. All waiters get the same error object, so do not change it.
+    not being loaded. A load that would wait for its own end gets a RuntimeError: directly, in a task that it started,
+    or by way of other keys and other flights of the same loop.
+Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). All
+    waiters get the same error object, so do not change it.
 Cost: a task for each load and a future for each caller.
 Source: golang.org/x/sync/singleflight. There the load runs in its first caller's goroutine, which cannot be cancelled.
 """
@@ -33,12 +33,33 @@ V = TypeVar("V")
 
 
 class _Call:
-    """One load in flight: the futures of the callers that wait for it, in the order in which they came."""
+    """One load in flight, in one of the flights.
 
-    __slots__ = ("waiters",)
+    `waiters`    the futures of the callers that wait for it, in the order in which they came
+    `waits_for`  the loads whose answers its own code waits for now
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("key", "waiters", "waits_for")
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
         self.waiters: dict[asyncio.Future[Any], None] = {}
+        self.waits_for: list[_Call] = []
+
+    def begin_wait(self, other: _Call) -> None:
+        """Note that this load waits for another one. Raises RuntimeError if that one waits for this one."""
+        seen, to_visit = set[_Call](), [other]
+        while to_visit:
+            call = to_visit.pop()
+            if call is self:
+                by_way = "itself" if other is self else f"by way of {other.key!r}"
+                raise RuntimeError(
+                    f"The load of {self.key!r} asks for {self.key!r} {by_way}: it would wait for its own end."
+                )
+            if call not in seen:
+                seen.add(call)
+                to_visit += call.waits_for
+        self.waits_for.append(other)
 
 
 _loading: ContextVar[_Call | None] = ContextVar("_loading", default=None)  # the load that the running code is part of
@@ -61,13 +82,14 @@ class Flight:
         """The answer of `load(key)`: of the load in flight for this key, or else of one that starts now.
 
         The load runs in a copy of its first caller's context. Raises what the load raises; `LoadAbandoned` if the load
-        was cancelled; RuntimeError if the load asks for its own key, or if the flight is closed.
+        was cancelled; RuntimeError if a load would wait for its own end, or if the flight is closed.
         """
         call = self._calls.get(key)
         if call is None:
             call = self._start_load(key, load)
-        elif call is _loading.get():
-            raise RuntimeError(f"The load of {key!r} asks for {key!r} itself: it would wait for its own end.")
+        inside = _loading.get()
+        if inside is not None:
+            inside.begin_wait(call)  # raises RuntimeError if that load waits for this one
         waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         call.waiters[waiter] = None
         try:
@@ -76,6 +98,8 @@ class Flight:
             call.waiters.pop(waiter, None)
             raise
         finally:
+            if inside is not None:
+                inside.waits_for.remove(call)
             del waiter  # it holds the error, whose traceback holds this frame: a reference cycle
 
     def start(self, key: K, load: Callable[[K], Awaitable[V]]) -> None:
@@ -89,7 +113,7 @@ class Flight:
     def _start_load(self, key: K, load: Callable[[K], Awaitable[V]]) -> _Call:
         if self._closed:
             raise RuntimeError("This flight is closed: it starts no more loads.")
-        call = self._calls[key] = _Call()
+        call = self._calls[key] = _Call(key)
         task = asyncio.get_running_loop().create_task(self._run_load(key, load, call))
         self._tasks[task] = None
         task.add_done_callback(partial(self._finish_load, key, call))

@@ -197,6 +197,26 @@ async def test_a_load_runs_in_a_copy_of_its_first_callers_context() -> None:
     assert [*await asyncio.gather(call("first"), call("second"))] == [["first", "first"], ["first", "second"]]
 
 
+@pytest.mark.parametrize("between", ["a flight", "no flight", "a function"])
+@in_virtual_time
+async def test_a_load_that_waits_for_itself_by_way_of_another_cache_gets_an_error(between: str) -> None:
+    """Users need orders, and orders need the same user. The caller gets a RuntimeError and does not hang."""
+
+    async def load_user(key: int) -> Any:
+        await asyncio.sleep(1.0)
+        return await (load_order(key) if between == "a function" else orders.get(key))
+
+    async def load_order(key: int) -> Any:
+        await asyncio.sleep(1.0)
+        return await users.get(key)
+
+    users = make_flight_cache(load_user)
+    orders = make_cache(load_order, shared=between == "a flight")
+    with pytest.raises(RuntimeError, match="it would wait for its own end"):
+        await users.get(1)
+    assert left_behind(users) + left_behind(orders) == 0
+
+
 # Closing the cache
 
 

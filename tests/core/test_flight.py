@@ -406,6 +406,82 @@ async def test_a_load_that_asks_for_its_own_key_gets_an_error(by: str) -> None:
     assert len(flight) == 0
 
 
+@pytest.mark.parametrize("flights", [1, 2], ids=["one flight", "two flights"])
+@pytest.mark.parametrize("keys", [2, 3])
+@in_virtual_time
+async def test_a_load_that_asks_for_its_own_key_by_way_of_others_gets_an_error(keys: int, flights: int) -> None:
+    """0 waits for 1, and so on, and the last one for 0. All get the last one's error, and nothing hangs."""
+    chain = [Flight() for _ in range(flights)]
+
+    async def load(key: int) -> Any:
+        await asyncio.sleep(1.0)
+        following = (key + 1) % keys
+        return await chain[following % flights].do(following, load)
+
+    with pytest.raises(RuntimeError, match=f"The load of {keys - 1} asks for {keys - 1} by way of 0: it would wait"):
+        await chain[0].do(0, load)
+    assert sum(map(len, chain)) == 0
+
+
+@in_virtual_time
+async def test_two_loads_that_wait_for_each_other_get_an_error() -> None:
+    """Two callers have started them. The load that asks last gets the error, and the other one gets it from there."""
+    users, orders = Flight(), Flight()
+
+    async def load_user(key: int) -> Any:
+        await asyncio.sleep(1.0)
+        return await orders.do(key, load_order)
+
+    async def load_order(key: int) -> Any:
+        await asyncio.sleep(2.0)
+        return await asyncio.gather(users.do(2, load_well), users.do(key, load_user))
+
+    async def load_well(key: int) -> str:
+        return "well"
+
+    errors = await results(await start(users.do(1, load_user), orders.do(1, load_order)))
+    assert [str(error) for error in errors] == [
+        "The load of 1 asks for 1 by way of 1: it would wait for its own end."
+    ] * 2
+    await asyncio.sleep(1.0)
+    assert (len(users), len(orders)) == (0, 0)
+
+
+@in_virtual_time
+async def test_a_load_that_no_longer_waits_is_in_no_circle() -> None:
+    """1 has waited for 2 and given up. Then 2 may ask for 1, and both end."""
+    flight = Flight()
+
+    async def load(key: int) -> Any:
+        if key == 2:
+            await asyncio.sleep(2.0)
+            return await flight.do(1, load)
+        try:
+            async with asyncio.timeout(1.0):
+                return await flight.do(2, load)
+        except TimeoutError:
+            await asyncio.sleep(2.0)
+            return "without 2"
+
+    assert await flight.do(1, load) == "without 2"
+    await asyncio.sleep(1.0)
+    assert (len(flight), len(flight._tasks)) == (0, 0)
+
+
+@in_virtual_time
+async def test_loads_may_share_what_they_wait_for() -> None:
+    """Many paths that lead to one load are no circle, and are not followed more than once each."""
+    flight, origin = Flight(), Origin(1)
+
+    async def load(level: int) -> int:
+        below = origin if level == 1 else load
+        await asyncio.sleep(0.01 * level)
+        return sum(await asyncio.gather(*(flight.do(level - 1, below) for _ in range(3))))
+
+    assert await flight.do(30, load) == 3**30
+    assert origin.calls == 1
+
+
 @in_virtual_time
 async def test_a_task_that_outlives_its_load_may_load_the_key() -> None:
     """Once the load that started the task has ended, the task does not wait for itself."""
