@@ -25,7 +25,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from cachelab.clock import Clock, LoopClock
 from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, call_loader, checked_ttls
-from cachelab.events import Listener, LoadAbandoned, Outcome
+from cachelab.events import Listener, Outcome, abandoned
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
 from cachelab.invalidation import Invalidation
@@ -88,6 +88,8 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         if not callable(load):
             raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
         self._ttl, self._negative_ttl = checked_ttls(ttl, negative_ttl)
+        if flight is not None:
+            flight.reserve(name)
         self._clock = LoopClock(name, clock)
         self._freshness = freshness or Freshness()
         # what is inherited: the loader, the flight, the counters, and `_level`, which is the store and its fences
@@ -173,6 +175,10 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
             self.load_errors += 1
             self._fact(key, "load error", error)
             raise
+        except BaseException:  # cancelled or interrupted
+            self.loads_abandoned += 1
+            self._fact(key, "load abandoned")
+            raise
 
     async def aclose(self) -> None:
         """Cancel the loads and refreshes under way, and wait until they and the last fill have ended.
@@ -205,7 +211,7 @@ class _Unshared(Flight):
             return await load(key)
         except asyncio.CancelledError as error:
             if self._callers[this] is None and caller.cancelling() <= others + 1:  # nobody else cancelled the caller
-                raise LoadAbandoned(f"The load of {key!r} was cancelled before it had an answer.") from error
+                raise abandoned(key, error) from error
             raise
         finally:
             if self._callers.pop(this) is None:
@@ -221,7 +227,7 @@ class _Unshared(Flight):
         for load, caller in self._callers.items():
             if caller is not None:
                 self._callers[load] = None
-                caller.cancel()  # the load runs in its caller's task
+                caller.cancel("The cache was closed.")  # the load runs in its caller's task
         await super().aclose()
         if self._callers:
             await self._all_ended.wait()

@@ -22,7 +22,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
-from typing import Literal, NamedTuple, TypeAlias
+from types import TracebackType
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from cachelab.entry import ABSENT
 
@@ -37,13 +38,28 @@ __all__ = [
     "Outcome",
     "Record",
     "Result",
+    "SharedError",
+    "abandoned",
+    "answer_or_raise",
+    "drop_context",
     "notify",
 ]
+
+V = TypeVar("V")
 
 Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
 Result: TypeAlias = Literal["value", "absent", "error"]
 FactKind: TypeAlias = Literal[
-    "load", "fill", "fenced", "delete", "load error", "store error", "evicted", "expired", "refused"
+    "load",
+    "load error",
+    "load abandoned",
+    "fill",
+    "fenced",
+    "delete",
+    "store error",
+    "evicted",
+    "expired",
+    "refused",
 ]
 
 
@@ -59,7 +75,54 @@ class InvalidationFailed(CacheError):
 
 
 class LoadAbandoned(CacheError):
-    """The load that this caller waited for was cancelled or interrupted. The caller was not, and may try again."""
+    """The load that this caller waited for was cancelled or interrupted. The caller was not, and may try again.
+
+    `__cause__` is what ended the load: a CancelledError, KeyboardInterrupt or SystemExit.
+    """
+
+
+def abandoned(key: Hashable, cause: BaseException) -> LoadAbandoned:
+    """The error for those that wait for a load that `cause` has ended: a cancellation or an interrupt."""
+    error = LoadAbandoned(f"The load of {key!r} was cancelled before it had an answer.")
+    error.__cause__ = cause
+    return error
+
+
+class SharedError:
+    """The error of a load that several callers wait for, with its traceback and its context as the load left them.
+
+    It stands in the place of the answer. If it were thrown at a waiting coroutine instead, Python would chain to it
+    what each caller up to the outermost is handling (`__context__`), and the next caller would get that, too.
+    """
+
+    __slots__ = ("context", "error", "traceback")
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.context = error, error.__context__
+        self.traceback: TracebackType | None = error.__traceback__
+
+
+def answer_or_raise(answer: V | SharedError) -> V:
+    """The answer. A `SharedError` raises its error, which then has the load's own traceback and context."""
+    if not isinstance(answer, SharedError):
+        return answer
+    error, context = answer.error, answer.context
+    try:
+        raise error.with_traceback(answer.traceback)
+    except Exception:
+        error.__context__ = context
+        raise
+    finally:
+        del answer, error, context  # the traceback holds this frame: a reference cycle
+
+
+def drop_context(error: BaseException, handled: BaseException | None) -> None:
+    """Remove what a caller was handling, `handled`, from the chain of an error's `__context__`."""
+    link: BaseException | None = error
+    while link is not None and link.__context__ is not handled:
+        link = link.__context__
+    if link is not None:
+        link.__context__ = None
 
 
 class Record(NamedTuple):
@@ -76,7 +139,8 @@ class Fact(NamedTuple):
 
     `error` is the exception if the kind is "load error" or "store error", otherwise None.
 
-    A cache reports its steps: "load" when one begins, "fill" and "delete" when they have succeeded, and "fenced" when a
+    A cache reports its steps: "load" when one begins, "load error" or "load abandoned" (cancelled or interrupted) when
+    one ends without an answer, "fill" and "delete" when they have succeeded, and "fenced" when a
     loaded value is not kept, because its key was deleted or invalidated meanwhile. A store reports why an entry is gone
     or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
     """
@@ -106,13 +170,15 @@ class Counters:
     """What every cache counts and reports.
 
     The counters are plain integers: `hits`, `stale`, `misses` and `collapsed` (their sum is the number of `get`s that
-    have ended), `loads`, `load_errors` and `store_errors`. Records and facts are built only if there is a listener. An
-    error of the listener goes to the event loop's exception handler and reaches no caller.
+    have ended), `loads`, `load_errors`, `loads_abandoned` (cancelled or interrupted) and `store_errors`. Records and
+    facts are built only if there is a listener. An error of the listener goes to the event loop's exception handler and
+    reaches no caller.
     """
 
     def __init__(self, name: str, listen: Listener | None) -> None:
         self.name = name
-        self.hits = self.stale = self.misses = self.collapsed = self.loads = self.load_errors = self.store_errors = 0
+        self.hits = self.stale = self.misses = self.collapsed = 0
+        self.loads = self.load_errors = self.loads_abandoned = self.store_errors = 0
         self._listen = listen
 
     def _record(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:

@@ -11,7 +11,7 @@ Guarantee: there is one load per key in flight. It runs in a task of its own, so
     not being loaded. A load that would wait for its own end gets a RuntimeError: directly, in a task that it started,
     or by way of other keys and other flights of the same loop.
 Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). All
-    waiters get the same error object, so do not change it.
+    waiters get the same error object, without what one of them was handling (`__context__`), so do not change it.
 Cost: a task for each load and a future for each caller.
 Source: golang.org/x/sync/singleflight. There the load runs in its first caller's goroutine, which cannot be cancelled.
 """
@@ -19,12 +19,13 @@ Source: golang.org/x/sync/singleflight. There the load runs in its first caller'
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Hashable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
-from cachelab.events import LoadAbandoned
+from cachelab.events import SharedError, abandoned, answer_or_raise, drop_context
 
 __all__ = ["Flight"]
 
@@ -65,6 +66,14 @@ class _Call:
 _loading: ContextVar[_Call | None] = ContextVar("_loading", default=None)  # the load that the running code is part of
 
 
+def _error_of(task: asyncio.Task[Any]) -> BaseException | None:
+    """What the task raised, if anything. Unlike `task.exception()` it returns a CancelledError too."""
+    try:
+        return task.exception()
+    except asyncio.CancelledError as error:
+        return error
+
+
 class Flight:
     """The loads in flight on one event loop. A flight is true, even when it has no loads.
 
@@ -74,6 +83,7 @@ class Flight:
     """
 
     def __init__(self) -> None:
+        self._owner: str | None = None
         self._calls: dict[Any, _Call] = {}  # the loads that a caller can join
         self._tasks: dict[asyncio.Task[Any], None] = {}  # even of forgotten loads: a loop holds its tasks only weakly
         self._closed = False
@@ -90,17 +100,17 @@ class Flight:
         inside = _loading.get()
         if inside is not None:
             inside.begin_wait(call)  # raises RuntimeError if that load waits for this one
-        waiter: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[V | SharedError] = asyncio.get_running_loop().create_future()
         call.waiters[waiter] = None
         try:
-            return await waiter  # a future of this caller's own: cancelling the caller cancels nothing else
+            return answer_or_raise(await waiter)  # this caller's own future: cancelling the caller cancels nothing else
         except asyncio.CancelledError:
             call.waiters.pop(waiter, None)
             raise
         finally:
             if inside is not None:
                 inside.waits_for.remove(call)
-            del waiter  # it holds the error, whose traceback holds this frame: a reference cycle
+            del waiter  # it may hold an error, whose traceback holds this frame: a reference cycle
 
     def start(self, key: K, load: Callable[[K], Awaitable[V]]) -> None:
         """Start `load(key)` and do not wait for it; if it fails, its error is dropped.
@@ -121,9 +131,14 @@ class Flight:
 
     async def _run_load(self, key: K, load: Callable[[K], Awaitable[V]], call: _Call) -> V:
         _loading.set(call)  # in the context of this task and of the tasks that it starts
+        handled = sys.exception()  # None, unless the task is eager: then it begins inside its first caller
         try:
             return await load(key)
+        except Exception as error:
+            drop_context(error, handled)
+            raise
         finally:
+            del handled
             self._clear(key, call)  # now, and not only in `_finish_load`: the next caller must load anew
 
     def _clear(self, key: Hashable, call: _Call) -> None:
@@ -133,18 +148,20 @@ class Flight:
     def _finish_load(self, key: Hashable, call: _Call, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task)
         self._clear(key, call)  # a task that was cancelled before its first step has not cleared it
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled() or not isinstance(error, Exception | None):
-            # the waiters themselves were neither cancelled nor interrupted
-            error = LoadAbandoned(f"The load of {key!r} was cancelled before it had an answer.")
+        error = _error_of(task)
+        if not isinstance(error, Exception | None):  # the waiters themselves were neither cancelled nor interrupted
+            error = abandoned(key, error)
+        answer = task.result() if error is None else SharedError(error)
         for waiter in call.waiters:
-            if waiter.done():  # its caller was cancelled
-                continue
-            if error is None:
-                waiter.set_result(task.result())
-            else:
-                waiter.set_exception(error)
+            if not waiter.done():  # otherwise its caller was cancelled
+                waiter.set_result(answer)
         call.waiters.clear()  # they hold the error, whose traceback holds the call: another reference cycle
+
+    def reserve(self, owner: str) -> None:
+        """A cache calls this with its name. Raises ValueError the second time: two caches would share their keys."""
+        if self._owner is not None:
+            raise ValueError(f"This flight belongs to the cache {self._owner!r}: build another one for {owner!r}.")
+        self._owner = owner
 
     def forget(self, key: Hashable) -> None:
         """Let the next caller start a new load. The callers that already wait get the old load's answer."""
@@ -166,7 +183,7 @@ class Flight:
         """
         self._closed = True
         for task in self._tasks:
-            task.cancel()
+            task.cancel("The flight was closed.")
         if self._tasks:
             await asyncio.wait(self._tasks)
 

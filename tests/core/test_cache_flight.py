@@ -178,6 +178,21 @@ async def test_a_load_that_cancels_itself_abandons_its_waiters() -> None:
     assert [type(each) for each in raised] == [LoadAbandoned] * 3
 
 
+@SHARED
+@in_virtual_time
+async def test_a_load_that_the_close_cancels_is_counted(shared: bool) -> None:
+    """As abandoned, and not as an error of the origin. Its waiter is told what ended it."""
+    heard: Heard = []
+    cache = make_cache(Origin(), shared=shared, listen=heard.append)
+    (caller,) = start_gets(cache)
+    await asyncio.sleep(0.5)
+    await cache.aclose()
+    assert (cache.loads, cache.load_errors, cache.loads_abandoned) == (1, 0, 1)
+    assert (facts(heard), records(heard)) == (["load", "load abandoned"], [("miss", "error")])
+    cause = f"CancelledError('The {'flight' if shared else 'cache'} was closed.')"
+    assert repr(caller.exception().__cause__) == cause  # type: ignore[union-attr]
+
+
 @in_virtual_time
 async def test_a_load_runs_in_a_copy_of_its_first_callers_context() -> None:
     """It sees what the first caller has set, and no caller sees what it sets itself."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import CacheError, Flight, LoadAbandoned
+from cachelab import Cache, CacheError, Flight, LoadAbandoned, MemoryStore
 from tests.support.fakes import Origin, in_virtual_time, now
 
 caller_name: ContextVar[str] = ContextVar("caller_name", default="")
@@ -114,6 +114,33 @@ async def test_the_traceback_of_an_error_does_not_grow_with_its_waiters() -> Non
     flight, origin = Flight(), Origin(ConnectionError("down"))
     errors = await results(await start(*(flight.do(1, origin) for _ in range(100))))
     assert len(traceback.extract_tb(errors[0].__traceback__)) < 10
+
+
+@pytest.mark.parametrize("own", [None, KeyError("of the load")], ids=["alone", "with a context of its own"])
+@in_virtual_time
+async def test_an_error_carries_nothing_from_one_caller_to_another(own: Exception | None) -> None:
+    """Callers that handle an error of their own when they ask leave it out. What the load was handling stays."""
+
+    async def load(key: int) -> None:
+        await asyncio.sleep(1.0)
+        try:
+            if own is not None:
+                raise own
+        finally:
+            raise ConnectionError("down")
+
+    async def call(number: int) -> tuple[Any, int]:
+        try:
+            raise ValueError(f"a secret of caller {number}")
+        except ValueError:
+            try:
+                await flight.do(1, load)
+            except ConnectionError as error:
+                return error.__context__, len(traceback.extract_tb(error.__traceback__))
+        raise AssertionError
+
+    flight = Flight()
+    assert await results(await start(*map(call, range(5)))) == [(own, 5)] * 5
 
 
 @in_virtual_time
@@ -283,6 +310,36 @@ async def test_a_load_that_cancels_itself_cancels_no_caller() -> None:
     assert issubclass(LoadAbandoned, CacheError)
 
 
+@pytest.mark.parametrize("how", ["by itself", "before it began", "by closing"])
+@in_virtual_time
+async def test_an_abandoned_load_says_what_ended_it(how: str) -> None:
+    """The cancellation is the cause of `LoadAbandoned`, with its message."""
+    flight = Flight()
+
+    async def load(key: int) -> None:
+        await asyncio.sleep(1.0)
+        raise asyncio.CancelledError("by itself")
+
+    caller = asyncio.ensure_future(flight.do(1, load))
+    if how == "before it began":
+        asyncio.get_running_loop().call_soon(lambda: [task.cancel(how) for task in flight._tasks])
+    elif how == "by closing":
+        await asyncio.sleep(0.5)
+        await flight.aclose()
+        how = "The flight was closed."
+    (error,) = await results([caller])
+    assert (type(error), repr(error.__cause__)) == (LoadAbandoned, f"CancelledError({how!r})")
+
+
+@in_virtual_time
+async def test_a_flight_belongs_to_one_cache() -> None:
+    """Two caches with one flight would give one the other's values: the second one is refused with the reason."""
+    flight = Flight()
+    Cache(MemoryStore(1), Origin(), ttl=1.0, flight=flight, name="users")
+    with pytest.raises(ValueError, match="belongs to the cache 'users': build another one for 'orders'"):
+        Cache(MemoryStore(1), Origin(), ttl=1.0, flight=flight, name="orders")
+
+
 @in_virtual_time
 async def test_a_load_whose_task_is_cancelled_cancels_no_caller() -> None:
     """For example, because every task of the loop is cancelled before the load has begun."""
@@ -315,6 +372,7 @@ def test_an_interrupt_in_the_load_stops_the_loop_and_releases_the_waiters(interr
         loop.run_until_complete(main_task)
     loop.run_until_complete(main_task)
     assert [type(caller.exception()) for caller in callers] == [LoadAbandoned] * 2
+    assert [type(caller.exception().__cause__) for caller in callers] == [interrupt] * 2  # type: ignore[union-attr]
     gc.collect()
     assert reported == []
     loop.close()
