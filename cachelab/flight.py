@@ -8,10 +8,15 @@ Guarantee: there is one load per key in flight. It runs in a task of its own, so
     the first: cancelling one caller harms no other, and when all have gone the load still runs to its end. A failed
     load gives its error to every waiter and is forgotten. None is an answer like any other. After `forget(key)` no new
     caller joins the old load, and when the old load ends it leaves a newer one alone. Nothing is kept for keys that are
-    not being loaded. A load that would wait for its own end gets a RuntimeError: directly, in a task that it started,
-    or by way of other keys and other flights of the same loop.
+    not being loaded. A load sees none of its first caller's context variables (a tenant, a database session of the
+    request), since other callers get its answer too. A load that would wait for its own end gets a RuntimeError:
+    directly, in a task that it started, or by way of other keys and other flights of the same loop.
 Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). All
-    waiters get the same error object, without what one of them was handling (`__context__`), so do not change it.
+    waiters get the same error object, without what one of them was handling (`__context__`), so do not change it. A
+    flight does not bound how many keys are loaded at once. Since loads outlive their callers, an attack with distinct
+    unknown ids builds a backlog at the origin that stays when the attack has ended. A time-out is the wrong cure: once
+    each load waits longer than the time-out, all fail, and the callers that try again keep it so (metastable). A
+    bulkhead in the loader, under the flight, is the right one: it refuses what is over the bound, and the rest is fast.
 Cost: a task for each load and a future for each caller.
 Source: golang.org/x/sync/singleflight. There the load runs in its first caller's goroutine, which cannot be cancelled.
 """
@@ -21,13 +26,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Hashable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
 from cachelab.events import SharedError, abandoned, answer_or_raise, drop_context
 
-__all__ = ["Flight"]
+__all__ = ["Flight", "carry"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -63,7 +68,17 @@ class _Call:
         self.waits_for.append(other)
 
 
+_carried: list[ContextVar[Any]] = []
 _loading: ContextVar[_Call | None] = ContextVar("_loading", default=None)  # the load that the running code is part of
+
+
+def carry(variable: ContextVar[V]) -> ContextVar[V]:
+    """From now on each load, of every flight, sees what this variable is for its first caller. Returns the variable.
+
+    It is for what no answer depends on, such as the number of the request under which events are filed.
+    """
+    _carried.append(variable)
+    return variable
 
 
 def _error_of(task: asyncio.Task[Any]) -> BaseException | None:
@@ -80,9 +95,11 @@ class Flight:
     `len(flight)`    how many keys are in flight
     `key in flight`  whether `do` would join a load now: test it just before the call, without an `await` in between
     `async with`     at the end of the block, cancels the loads that still run and waits for them: see `aclose`
+    `context`        the context variables with which each load starts, in a copy; by default none is set
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, context: Context | None = None) -> None:
+        self._context = Context() if context is None else context
         self._owner: str | None = None
         self._calls: dict[Any, _Call] = {}  # the loads that a caller can join
         self._tasks: dict[asyncio.Task[Any], None] = {}  # even of forgotten loads: a loop holds its tasks only weakly
@@ -91,8 +108,8 @@ class Flight:
     async def do(self, key: K, load: Callable[[K], Awaitable[V]]) -> V:
         """The answer of `load(key)`: of the load in flight for this key, or else of one that starts now.
 
-        The load runs in a copy of its first caller's context. Raises what the load raises; `LoadAbandoned` if the load
-        was cancelled; RuntimeError if a load would wait for its own end, or if the flight is closed.
+        Raises what the load raises; `LoadAbandoned` if the load was cancelled; RuntimeError if a load would wait for
+        its own end, or if the flight is closed.
         """
         call = self._calls.get(key)
         if call is None:
@@ -124,7 +141,12 @@ class Flight:
         if self._closed:
             raise RuntimeError("This flight is closed: it starts no more loads.")
         call = self._calls[key] = _Call(key)
-        task = asyncio.get_running_loop().create_task(self._run_load(key, load, call))
+        context = self._context.copy()
+        for variable in _carried:
+            value = variable.get(call)  # `call` stands for: not set
+            if value is not call:
+                context.run(variable.set, value)
+        task = context.run(asyncio.get_running_loop().create_task, self._run_load(key, load, call))
         self._tasks[task] = None
         task.add_done_callback(partial(self._finish_load, key, call))
         return call

@@ -6,7 +6,7 @@ import sys
 import traceback
 import weakref
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from random import Random
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cachelab import Cache, CacheError, Flight, LoadAbandoned, MemoryStore
+from cachelab.flight import carry
 from tests.support.fakes import Origin, in_virtual_time, now
 
 caller_name: ContextVar[str] = ContextVar("caller_name", default="")
@@ -411,9 +412,10 @@ async def test_a_closed_flight_starts_nothing() -> None:
     assert (origin.calls, len(flight)) == (0, 0)
 
 
+@pytest.mark.parametrize("method", ["do", "start"])
 @in_virtual_time
-async def test_the_load_runs_in_its_first_callers_context() -> None:
-    """The load sees a context variable of the first caller, such as a request id, and changes it for no caller."""
+async def test_a_load_sees_no_context_variable_of_a_caller(method: str) -> None:
+    """A tenant or a session in a context variable does not leak to those that share the load, nor does the load's."""
     flight, seen = Flight(), list[str]()
 
     async def load(key: int) -> None:
@@ -422,11 +424,48 @@ async def test_the_load_runs_in_its_first_callers_context() -> None:
 
     async def call(name: str) -> str:
         caller_name.set(name)
+        if method == "start":
+            flight.start(1, load)
         await flight.do(1, load)
         return caller_name.get()
 
     assert await results(await start(call("first"), call("second"))) == ["first", "second"]
-    assert seen == ["first"]
+    assert seen == [""]
+
+
+@in_virtual_time
+async def test_a_flight_can_be_given_the_context_of_its_loads() -> None:
+    """Each load starts with a copy of it, so that none sees what another has set."""
+    seen: list[str] = []
+
+    async def load(key: int) -> None:
+        seen.append(caller_name.get())
+        caller_name.set("the load")
+
+    given = copy_context()
+    given.run(caller_name.set, "given")
+    flight = Flight(context=given)
+    caller_name.set("the caller")
+    await flight.do(1, load)
+    await flight.do(2, load)
+    assert (seen, given[caller_name], caller_name.get()) == (["given"] * 2, "given", "the caller")
+
+
+@in_virtual_time
+async def test_a_load_sees_a_carried_variable_of_its_first_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the lab carries the number of the request. Where the caller has not set it, the load sees the default."""
+    monkeypatch.setattr("cachelab.flight._carried", [])
+    number: ContextVar[str] = carry(ContextVar("number", default="none"))
+
+    async def load(key: int) -> str:
+        return number.get()
+
+    async def call(key: int) -> str:
+        number.set(f"request {key}")
+        return await flight.do(key, load)
+
+    flight = Flight()
+    assert await results(await start(call(1), call(2), flight.do(3, load))) == ["request 1", "request 2", "none"]
 
 
 async def fails_at_once(key: int) -> None:

@@ -1,7 +1,8 @@
 """Listeners for caches and stores: `listen` files each event with the request that caused it, `EventLog` with its time.
 
 `listen` finds the request in a context variable, so that no function has to pass it on. `replay` sets the variable for
-each request, and a task that the request starts inherits it. The slow database counts its queries there as well.
+each request, and a task or a load that the request starts inherits it. The slow database counts its queries there as
+well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from cachelab.events import Fact, Record
+from cachelab.flight import carry
 
 __all__ = ["EventLog", "RequestEvents", "current_request", "listen"]
 
@@ -25,7 +27,7 @@ class RequestEvents:
     facts: list[Fact] = field(default_factory=list)
 
 
-current_request: ContextVar[RequestEvents | None] = ContextVar("current_request", default=None)
+current_request: ContextVar[RequestEvents | None] = carry(ContextVar("current_request", default=None))
 
 
 def listen(event: Record | Fact) -> None:

@@ -20,13 +20,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from cachelab.entry import MISS, Entry, Miss
+from cachelab.flight import carry
 from cachelab.lab.sim.simulation import run
 
 __all__ = ["Interleaving", "Race", "Step", "World", "race", "run_in_order"]
 
 Actor: TypeAlias = Callable[["World"], Awaitable[object]]
 LOOP_TURNS = 25  # turns of the event loop after each step: enough for a value to pass through a few awaits
-_actor: ContextVar[str] = ContextVar("_actor", default="")
+_actor: ContextVar[str] = carry(ContextVar("_actor", default=""))
 
 
 @dataclass(frozen=True)

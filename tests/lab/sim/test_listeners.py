@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from cachelab import Cache, MemoryStore
+from cachelab import Cache, Flight, MemoryStore
 from cachelab.events import Fact, Record
 from cachelab.lab.sim.listeners import EventLog, RequestEvents, current_request, listen
+from tests.support.caches import SHARED
 from tests.support.fakes import in_virtual_time
 
 
@@ -16,10 +17,12 @@ async def load(key: int) -> str:
     return "answer"
 
 
+@SHARED
 @in_virtual_time
-async def test_events_are_filed_with_the_current_request() -> None:
-    """A request gets its records and its facts, and another one gets none of them."""
-    cache: Cache[int, str] = Cache(MemoryStore(1), load, ttl=60.0, listen=listen)
+async def test_events_are_filed_with_the_current_request(shared: bool) -> None:
+    """A request gets its records and its facts, also those of a load in a flight, and another one gets none of them."""
+    flight = Flight() if shared else None
+    cache: Cache[int, str] = Cache(MemoryStore(1), load, ttl=60.0, listen=listen, flight=flight)
     first, second = RequestEvents(0), RequestEvents(1)
     current_request.set(first)
     await cache.get(1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cachelab import Cache
+from cachelab import Cache, Flight
 from cachelab.lab.sim.races import Race, World, race
 
 
@@ -44,6 +44,16 @@ async def cached_writer(w: World) -> None:
 
 def one_cache(w: World) -> Cache[int, int]:
     return Cache(w, load=w.load, ttl=60.0)
+
+
+def test_a_load_in_a_flight_takes_its_turns_for_the_first_actor_that_asked() -> None:
+    """So each step of a cache with a flight has the name of an actor."""
+
+    def cache_with_flight(w: World) -> Cache[int, int]:
+        return Cache(w, load=w.load, ttl=60.0, flight=Flight())
+
+    found = race({"reader": cached_reader}, turns={"reader": 3}, cache=cache_with_flight)
+    assert {step.actor for interleaving in found.interleavings for step in interleaving.steps} == {"reader"}
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
