@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from cachelab.clock import Clock, LoopClock
-from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, call_loader, checked_ttls
+from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, checked_ttls, loaded_entry, loading
 from cachelab.events import Listener, Outcome, abandoned
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
@@ -137,7 +137,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         except BaseException:
             self._record(key, outcome, error=True)
             raise
-        self._record(key, outcome, entry.value)
+        self._record(key, outcome, entry.value, entry.fresh_until)
         return entry
 
     async def _load_and_fill(self, key: K, seen: Entry[Any] | Miss = MISS) -> tuple[Entry[Any], bool]:
@@ -169,16 +169,20 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         self.loads += 1
         if self._listen is not None:
             self._fact(key, "load")
+        began = None if self._listen is None else self._clock()
         try:
-            return await call_loader(self._loader, key)
+            entry = loaded_entry(await loading(self._loader(key)))
         except Exception as error:
             self.load_errors += 1
-            self._fact(key, "load error", error)
+            self._fact(key, "load error", error, began)
             raise
         except BaseException:  # cancelled or interrupted
             self.loads_abandoned += 1
-            self._fact(key, "load abandoned")
+            self._fact(key, "load abandoned", began=began)
             raise
+        if began is not None:
+            self._fact(key, "loaded", began=began)
+        return entry
 
     async def aclose(self) -> None:
         """Cancel the loads and refreshes under way, and wait until they and the last fill have ended.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import inspect
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -27,9 +28,10 @@ __all__ = [
     "MISS",
     "Miss",
     "Store",
-    "call_loader",
     "checked_max_entries",
     "checked_ttls",
+    "loaded_entry",
+    "loading",
 ]
 
 K_contra = TypeVar("K_contra", contravariant=True)
@@ -98,6 +100,10 @@ class Entry(Generic[V_co]):
         if self.refresh_from > self.fresh_until:
             self.refresh_from = self.fresh_until  # type: ignore[misc]
 
+    def fresh_for(self, now: float) -> float:
+        """How many seconds of freshness remain at `now`, at least 0: what `max-age` of Cache-Control may promise."""
+        return max(0.0, self.fresh_until - now)
+
 
 class Loader(Protocol[K_contra, V_co]):
     """Where a missing value comes from: the origin, or another cache.
@@ -155,15 +161,15 @@ class Lease(Protocol[V_contra]):
         ...
 
 
-async def call_loader(load: Loader[Any, Any], key: Any) -> Entry[Any]:
-    """The answer of the loader as an `Entry`; a plain value becomes one that never expires.
-
-    Raises what the loader raises, and TypeError if `load` is not async or returns `MISS`.
-    """
-    answer = load(key)
+def loading(answer: Any) -> Awaitable[Any]:
+    """What a loader has returned, if it can be awaited; else TypeError."""
     if type(answer) is not CoroutineType and not inspect.isawaitable(answer):  # most loaders save the call
         raise TypeError(f"load must be an async function, but it returned {type(answer).__name__} at once.")
-    loaded = await answer
+    return answer
+
+
+def loaded_entry(loaded: Any) -> Entry[Any]:
+    """The answer of a loader as an `Entry`; a plain value becomes one that never expires. TypeError if it is `MISS`."""
     if loaded is MISS:
         raise TypeError("load returned MISS, which only a store returns; return ABSENT for a key that isn't there.")
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)

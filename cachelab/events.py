@@ -22,9 +22,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from math import inf
 from types import TracebackType
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
+from cachelab.clock import Clock
 from cachelab.entry import ABSENT
 
 __all__ = [
@@ -51,6 +53,7 @@ Outcome: TypeAlias = Literal["hit", "stale", "miss", "collapsed"]
 Result: TypeAlias = Literal["value", "absent", "error"]
 FactKind: TypeAlias = Literal[
     "load",
+    "loaded",
     "load error",
     "load abandoned",
     "fill",
@@ -126,21 +129,27 @@ def drop_context(error: BaseException, handled: BaseException | None) -> None:
 
 
 class Record(NamedTuple):
-    """How one `get` ended: the name of the cache, the key, the outcome and the result."""
+    """How one `get` ended: the name of the cache, the key, the outcome and the result.
+
+    `stale_s` is for how many seconds the answer had not been fresh any more, and 0 for a fresh one. It may be above 0
+    for a miss, too: if the cache below answered with a stale entry, or if the fill took longer than the TTL.
+    """
 
     cache: str
     key: Hashable
     outcome: Outcome
     result: Result
+    stale_s: float = 0.0
 
 
 class Fact(NamedTuple):
     """Something that happened inside a cache or a store, whose name is in `cache`.
 
-    `error` is the exception if the kind is "load error" or "store error", otherwise None.
+    `error` is the exception if the kind is "load error" or "store error", otherwise None. `seconds` is how long the
+    load took if the kind is "loaded", "load error" or "load abandoned", otherwise None.
 
-    A cache reports its steps: "load" when one begins, "load error" or "load abandoned" (cancelled or interrupted) when
-    one ends without an answer, "fill" and "delete" when they have succeeded, and "fenced" when a
+    A cache reports its steps: "load" when one begins; "loaded" when it ends, or without an answer "load error" or "load
+    abandoned" (cancelled or interrupted); "fill" and "delete" when they have succeeded, and "fenced" when a
     loaded value is not kept, because its key was deleted or invalidated meanwhile. A store reports why an entry is gone
     or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
     """
@@ -149,6 +158,7 @@ class Fact(NamedTuple):
     key: Hashable
     kind: FactKind
     error: Exception | None = None
+    seconds: float | None = None
 
 
 Listener: TypeAlias = Callable[[Record | Fact], None]
@@ -175,13 +185,16 @@ class Counters:
     reaches no caller.
     """
 
-    def __init__(self, name: str, listen: Listener | None) -> None:
+    def __init__(self, name: str, listen: Listener | None, clock: Clock) -> None:
         self.name = name
+        self._clock = clock
         self.hits = self.stale = self.misses = self.collapsed = 0
         self.loads = self.load_errors = self.loads_abandoned = self.store_errors = 0
         self._listen = listen
 
-    def _record(self, key: Hashable, outcome: Outcome, value: object = None, *, error: bool = False) -> None:
+    def _record(
+        self, key: Hashable, outcome: Outcome, value: object = None, fresh_until: float = inf, *, error: bool = False
+    ) -> None:
         if outcome == "hit":
             self.hits += 1
         elif outcome == "miss":
@@ -192,12 +205,16 @@ class Counters:
             self.collapsed += 1
         if self._listen is not None:
             result: Result = "error" if error else "absent" if value is ABSENT else "value"
-            notify(self._listen, Record(self.name, key, outcome, result))
+            stale_s = 0.0
+            if outcome != "hit" and 0 < (past_s := self._clock() - fresh_until) < inf:  # inf: it was never to be kept
+                stale_s = past_s
+            notify(self._listen, Record(self.name, key, outcome, result, stale_s))
 
     def _store_error(self, key: Hashable, error: Exception) -> None:
         self.store_errors += 1
         self._fact(key, "store error", error)
 
-    def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
+    def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None, began: float | None = None) -> None:
         if self._listen is not None:
-            notify(self._listen, Fact(self.name, key, kind, error))
+            seconds = None if began is None else self._clock() - began
+            notify(self._listen, Fact(self.name, key, kind, error, seconds))

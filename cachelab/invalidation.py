@@ -34,7 +34,7 @@ class Invalidation(Counters):
     def __init__(
         self, store: Store[Any], loader: Any, flight: Flight, clock: LoopClock, name: str, listen: Listener | None
     ) -> None:
-        super().__init__(name, listen)
+        super().__init__(name, listen, clock)
         self._loader, self._flight = loader, flight
         self._level = Level(store, clock, self._store_error, self._fact)
 

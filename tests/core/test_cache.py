@@ -9,7 +9,7 @@ import pytest
 
 from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, InvalidationFailed, MemoryStore, Record
 from cachelab.lab.sim.simulation import run
-from tests.support.caches import EVERY_STORE, NewStore, make_cache
+from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_cache, start_gets
 from tests.support.fakes import (
     BrokenStore,
     Heard,
@@ -442,12 +442,28 @@ async def test_a_hit_reports_no_facts() -> None:
 
 @in_virtual_time
 async def test_a_load_error_holds_the_origins_exception() -> None:
-    """A listener learns what went wrong, not only that something did."""
+    """A listener learns what went wrong, not only that something did, and after how many seconds."""
     heard: Heard = []
     error = LookupError()
     with pytest.raises(LookupError):
-        await make_cache(Origin(error), listen=heard.append).get(1)
-    assert Fact("cache", 1, "load error", error) in heard
+        await make_cache(Origin(error, 2.0), listen=heard.append).get(1)
+    assert Fact("cache", 1, "load error", error, 2.0) in heard
+
+
+@SHARED
+@in_virtual_time
+async def test_a_fact_says_how_long_a_load_took(shared: bool) -> None:
+    """Of an answer, of an absence, and of a load that was cancelled after a second."""
+    heard: Heard = []
+    for answer in ("value", ABSENT):
+        await make_cache(Origin(answer, 2.5), shared=shared, listen=heard.append).get(1)
+    cache = make_cache(Origin(load_time_s=2.5), shared=shared, listen=heard.append)
+    (caller,) = start_gets(cache)
+    await asyncio.sleep(1.0)
+    await cache.aclose()
+    await asyncio.wait([caller])
+    took = [(event.kind, event.seconds) for event in heard if isinstance(event, Fact) and event.seconds is not None]
+    assert took == [("loaded", 2.5), ("loaded", 2.5), ("load abandoned", 1.0)]
 
 
 @in_virtual_time

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, Entry, InvalidationFailed
+from cachelab import ABSENT, Entry, InvalidationFailed, Record
 from cachelab.freshness import Freshness
-from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_freshness_cache, with_stale_entry
+from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_cache, make_freshness_cache, with_stale_entry
 from tests.support.fakes import (
     BrokenStore,
     Heard,
@@ -84,6 +84,31 @@ async def test_an_entry_is_fresh_then_stale_then_gone_to_the_instant(
     await cache.get(1)
     assert records(heard)[1] == (outcome, "value")
     assert now() - second == pytest.approx(waited, abs=1e-9)
+
+
+@SHARED
+@in_virtual_time
+async def test_a_record_says_for_how_many_seconds_the_answer_was_not_fresh(shared: bool) -> None:
+    """Its TTL of 60 s ended at 61. A fresh answer, and one that is not kept, says 0."""
+    heard: Heard = []
+    origin = Origin()
+    cache = await with_stale_entry(origin, shared=shared, listen=heard.append)  # until 70
+    await cache.get(1)
+    await until(72.0)
+    await cache.get(1)
+    origin.answer = ABSENT
+    await cache.get(2)
+    stale = [(event.outcome, event.stale_s) for event in heard if isinstance(event, Record)]
+    assert stale == [("miss", 0.0), ("stale", 9.0), ("hit", 0.0), ("miss", 0.0)]
+
+
+@in_virtual_time
+async def test_a_miss_whose_answer_was_stale_below_says_so() -> None:
+    """The lower cache answers with an entry that has been stale for 9 s; the upper one passes it on as such."""
+    heard: Heard = []
+    upper = make_cache(await with_stale_entry(Origin()), listen=heard.append)
+    await upper.get(1)
+    assert [(event.outcome, event.stale_s) for event in heard if isinstance(event, Record)] == [("miss", 9.0)]
 
 
 @SHARED

@@ -35,6 +35,13 @@ def test_an_entry_keeps_its_moments_in_order(expires: float, fresh_until: float,
     assert entry.refresh_from == min(refresh_from, entry.fresh_until)
 
 
+@pytest.mark.parametrize(("now", "remains"), [(0.0, 60.0), (59.5, 0.5), (60.0, 0.0), (70.0, 0.0)])
+def test_an_entry_says_for_how_long_it_is_fresh(now: float, remains: float) -> None:
+    """Until it is stale, and not until it expires. Without moments it is for ever."""
+    assert Entry("value", 90.0, fresh_until=60.0).fresh_for(now) == remains
+    assert Entry("value", math.inf).fresh_for(now) == math.inf
+
+
 def test_an_entry_with_one_moment_has_all_three_there() -> None:
     """An entry with only a moment of expiry is fresh until then, and need not be refreshed before."""
     entry = Entry("value", 60.0)

@@ -63,8 +63,8 @@ def records(heard: Heard) -> list[tuple[str, str]]:
 
 
 def facts(heard: Heard) -> list[str]:
-    """The kind of each fact, in order."""
-    return [event.kind for event in heard if isinstance(event, Fact)]
+    """The kind of each fact, in order, without "loaded", which follows each "load" that succeeds."""
+    return [event.kind for event in heard if isinstance(event, Fact) and event.kind != "loaded"]
 
 
 class Origin:

@@ -29,7 +29,10 @@ async def test_events_are_filed_with_the_current_request(shared: bool) -> None:
     current_request.set(second)
     await cache.get(1)
     assert [[record.outcome for record in request.records] for request in (first, second)] == [["miss"], ["hit"]]
-    assert [[fact.kind for fact in request.facts] for request in (first, second)] == [["load", "fill"], []]
+    assert [[fact.kind for fact in request.facts] for request in (first, second)] == [
+        ["load", "loaded", "fill"],
+        [],
+    ]
 
 
 @in_virtual_time
@@ -48,6 +51,7 @@ async def test_an_empty_log_hears_the_first_event() -> None:
     await cache.get(1)
     assert [(when, event.kind if isinstance(event, Fact) else event.outcome) for when, event in log] == [
         (0.0, "load"),
+        (1.0, "loaded"),
         (1.0, "fill"),
         (1.0, "miss"),
     ]
