@@ -24,8 +24,8 @@ Source: the problem is the "stale set" of Nishtala et al., NSDI'13, section 3.2.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Coroutine, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from cachelab.clock import LoopClock
@@ -96,6 +96,22 @@ class Fence(AbstractContextManager["Fence"]):
             del standing[self._key]
 
 
+class _Unreadable(dict[Hashable, list[None]]):
+    """The keys that could not be read, each with the callers that therefore wait for a load of it now."""
+
+    @contextmanager
+    def waiting(self, key: Hashable) -> Iterator[None]:
+        """Another caller waits for a load of the key, within this block."""
+        callers = self.setdefault(key, [])
+        callers.append(None)
+        try:
+            yield
+        finally:
+            callers.pop()
+            if not callers and self.get(key) is callers:  # otherwise a delete has removed the key
+                del self[key]
+
+
 class Level:
     """A store and the fences around the loads that may fill it.
 
@@ -119,7 +135,7 @@ class Level:
         self.grants = hasattr(store, "claim")
         self._clock, self._store_error, self._fact = clock, store_error, fact
         self.standing: dict[Hashable, list[Fence]] = {}
-        self._unreadable: dict[Hashable, int] = {}  # key -> callers that wait for a load since they could not read it
+        self._unreadable = _Unreadable()
 
     # The store
 
@@ -138,13 +154,8 @@ class Level:
 
     async def without_fill(self, key: Hashable, load: Coroutine[Any, Any, T]) -> T:
         """Await the load of a key that could not be read. Meanwhile no fill of it is sent: the caller would wait."""
-        self._unreadable[key] = self._unreadable.get(key, 0) + 1
-        try:
+        with self._unreadable.waiting(key):
             return await load
-        finally:
-            self._unreadable[key] -= 1
-            if not self._unreadable[key]:
-                del self._unreadable[key]
 
     async def claim(self, key: Hashable, seen: Entry[Any] | Miss, fence: Fence) -> Entry[Any] | Miss:
         """Ask for the lease. `MISS` means: load now. An entry means: another process has just filled the key.
@@ -233,7 +244,8 @@ class Level:
         return Fence(self, key)
 
     def break_fences(self, key: Hashable) -> None:
-        """Break every fence that stands around a load of `key` now."""
+        """Break every fence that stands around a load of `key` now. What is loaded from now on may be filled."""
+        self._unreadable.pop(key, None)  # those callers wait for a load that fills nothing
         for fence in self.standing.get(key, ()):
             fence.break_it()
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cachelab import MISS, Entry, Miss
+from cachelab import ABSENT, MISS, Entry, Miss
 from cachelab.entry import Lease
 from cachelab.level import Fence
-from tests.support.caches import SHARED, make_cache, make_flight_cache
-from tests.support.fakes import BrokenStore, Origin, in_virtual_time, left_behind, other_tasks
+from tests.support.caches import SHARED, make_cache, make_flight_cache, start_gets, with_stale_entry
+from tests.support.fakes import BrokenStore, Origin, in_virtual_time, left_behind, now, other_tasks, until
 from tests.support.leasing import LeasingStore
 
 EVENTS = ("end", "delete", "cancel")
@@ -162,10 +162,11 @@ def test_without_one_of_a_fences_parts_some_order_goes_wrong(part: str, monkeypa
     some_schedule_goes_wrong()
 
 
+@SHARED
 @in_virtual_time
-async def test_a_key_counts_as_unreadable_only_while_a_caller_waits() -> None:
+async def test_a_key_counts_as_unreadable_only_while_a_caller_waits(shared: bool) -> None:
     """A cancelled caller leaves no mark of the key that it could not read, and neither do callers of a closed cache."""
-    cache = make_flight_cache(Origin(1, 10.0), BrokenStore("get"))
+    cache = make_cache(Origin(1, 10.0), BrokenStore("get"), shared=shared)
     reader = asyncio.ensure_future(cache.get(1))
     await asyncio.sleep(1.0)
     assert len(cache._level._unreadable) == 1
@@ -177,6 +178,41 @@ async def test_a_key_counts_as_unreadable_only_while_a_caller_waits() -> None:
         with pytest.raises(RuntimeError, match="closed"):
             await cache.get(key)
     assert left_behind(cache) == 0
+
+
+@SHARED
+@in_virtual_time
+async def test_a_read_that_fails_during_the_last_command_of_a_refresh_stops_no_later_fill(shared: bool) -> None:
+    """The refresh removes an entry that the origin no longer has. Meanwhile a read fails. The next load fills."""
+    origin, store = Origin(), BrokenStore(latency_s=1.0)
+    cache = await with_stale_entry(origin, store, shared=shared)
+    origin.answer = ABSENT
+    began = now()
+    await cache.get(1)  # the refresh begins a second later, ends its load after another, and then deletes the entry
+    await until(began + 2.5)
+    store.broken.add("get")
+    (caller,) = start_gets(cache)
+    await asyncio.sleep(0)
+    store.broken.clear()
+    assert await caller is ABSENT
+    origin.answer = "back"
+    assert [await cache.get(1), await cache.get(1)] == ["back", "back"]
+    assert (cache.hits, cache.store_errors, left_behind(cache)) == (1, 1, 0)
+
+
+@in_virtual_time
+async def test_a_delete_lets_the_next_load_fill_although_a_caller_still_waits_for_the_old_one() -> None:
+    """That caller could not read the key, so its load fills nothing. Before the next load, a read was answered."""
+    origin, store = Origin("old", 10.0), BrokenStore("get")
+    cache = make_flight_cache(origin, store)
+    (early,) = start_gets(cache)
+    await asyncio.sleep(1.0)
+    store.broken.clear()
+    await cache.delete(1)
+    origin.answer, origin.load_time_s = "new", 1.0
+    assert [await cache.get(1), early.done()] == ["new", False]
+    assert [await cache.get(1), await early, cache.hits] == ["new", "old", 1]
+    assert (store.entries[1].value, left_behind(cache)) == ("new", 0)
 
 
 @in_virtual_time
