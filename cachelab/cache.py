@@ -222,6 +222,7 @@ class _Unshared(Flight):
                 caller.uncancel()
                 if not self._callers:
                     self._all_ended.set()
+            del caller  # the task holds the error, whose traceback holds this frame: a reference cycle
 
     def start(self, key: Any, load: Callable[[Any], Awaitable[Any]]) -> None:
         super().start(object(), lambda _: load(key))  # a key of its own for each, so that none is shared

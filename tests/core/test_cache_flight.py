@@ -1,7 +1,9 @@
 """A cache with a flight, in virtual time: which caller loads, what each one gets, and what is left in the tables."""
 
 import asyncio
+import gc
 import math
+import weakref
 from collections import Counter
 from contextvars import ContextVar
 from random import Random
@@ -12,6 +14,7 @@ import pytest
 from cachelab import ABSENT, MISS, Entry, LoadAbandoned
 from tests.support.caches import EVERY_STORE_WITH_LATENCY, SHARED, NewStore, make_cache, make_flight_cache, start_gets
 from tests.support.fakes import (
+    BrokenStore,
     Heard,
     Origin,
     RemoteStore,
@@ -176,6 +179,33 @@ async def test_a_load_that_cancels_itself_abandons_its_waiters() -> None:
     cache = make_flight_cache(origin)
     raised = await asyncio.gather(*start_gets(cache, 3), return_exceptions=True)
     assert [type(each) for each in raised] == [LoadAbandoned] * 3
+
+
+@SHARED
+@pytest.mark.parametrize("readable", [True, False])
+@in_virtual_time
+async def test_an_error_is_freed_with_its_last_reference(shared: bool, readable: bool) -> None:
+    """No reference cycle keeps it, and the frames in its traceback, until the garbage collector runs."""
+
+    class Down(Exception):
+        pass
+
+    async def load(key: int) -> None:
+        await asyncio.sleep(1.0)
+        raise Down
+
+    cache = make_cache(load, RemoteStore() if readable else BrokenStore("get"), shared=shared)
+    caller = start_gets(cache)[0]
+    gc.collect()
+    gc.disable()
+    try:
+        await asyncio.wait([caller])
+        freed = weakref.ref(caller.exception())
+        await asyncio.sleep(1.0)
+        del caller
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 @SHARED
