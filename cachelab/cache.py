@@ -5,9 +5,10 @@ Idea: look in a store first. On a miss load from the origin, and keep the answer
     the cache, which calls the loader (read-through).
 Guarantee: a value is served for at most `ttl` seconds after its load ended, and what `freshness` adds. Only a caller
     that joins a load may get it later: when a slow fill ends. This holds in a stack of caches too, since the age of a
-    value travels up with it. A store that raises on a read or a fill costs a load, never the request. The origin's
-    error reaches the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing
-    that this cache loaded before it stays, or is given to a later caller.
+    value travels up with it. A store that raises on a read or a fill costs a load, never the request (only a TypeError
+    reaches the caller: the store cannot take such a key or value, and the program is wrong). The origin's error
+    reaches the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing that this
+    cache loaded before it stays, or is given to a later caller. A closed cache fills and loads nothing more.
 Not guaranteed: one load per key, unless there is a `flight`: a thousand callers that miss together load a thousand
     times. Anything about fills by another `Cache` or process, unless the store grants leases, or by a store that failed
     in the middle of a fill.
@@ -24,7 +25,19 @@ from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from cachelab.clock import Clock, LoopClock
-from cachelab.entry import ABSENT, MISS, Absent, Entry, Loader, Miss, Store, checked_ttls, loaded_entry, loading
+from cachelab.entry import (
+    ABSENT,
+    MISS,
+    Absent,
+    Entry,
+    Loader,
+    Miss,
+    Store,
+    checked_instance,
+    checked_ttls,
+    loaded_entry,
+    loading,
+)
 from cachelab.events import Listener, Outcome, abandoned
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
@@ -85,8 +98,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         listen: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if not callable(load):
-            raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
+        _check_parts(store, load, flight, freshness)
         self._ttl, self._negative_ttl = checked_ttls(ttl, negative_ttl)
         if flight is not None:
             flight.reserve(name)
@@ -195,6 +207,15 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def _check_parts(store: object, load: object, flight: object, freshness: object) -> None:
+    """Raises TypeError for a part that is no such thing."""
+    if not callable(load):
+        raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
+    checked_instance("store", store, ("get", "set", "delete"))
+    checked_instance("flight", flight)
+    checked_instance("freshness", freshness)
 
 
 class _Unshared(Flight):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import inspect
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -28,7 +28,9 @@ __all__ = [
     "MISS",
     "Miss",
     "Store",
+    "checked_instance",
     "checked_max_entries",
+    "checked_number",
     "checked_ttls",
     "loaded_entry",
     "loading",
@@ -183,9 +185,32 @@ def checked_max_entries(max_entries: int) -> int:
 
 
 def checked_ttls(ttl: float, negative_ttl: float) -> tuple[float, float]:
-    """Both, in seconds, if `ttl` is above 0 and `negative_ttl` is not below; else ValueError."""
-    if not ttl > 0:
+    """Both as floats, in seconds, if `ttl` is above 0 and `negative_ttl` is not below; else ValueError.
+
+    Raises TypeError for what is no int or float.
+    """
+    ttl_s, negative_ttl_s = checked_number("ttl", ttl), checked_number("negative_ttl", negative_ttl)
+    if not ttl_s > 0:
         raise ValueError(f"ttl must be more than 0 seconds, not {ttl!r}; math.inf keeps values until evicted.")
-    if not negative_ttl >= 0:
+    if not negative_ttl_s >= 0:
         raise ValueError(f"negative_ttl must be 0 (remember no absence) or more seconds, not {negative_ttl!r}.")
-    return ttl, negative_ttl
+    return ttl_s, negative_ttl_s
+
+
+def checked_number(name: str, number: float) -> float:
+    """`number` as a float, if it is an int or a float; else TypeError. ValueError for an int that no float can hold."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise TypeError(f"{name} must be a number (int or float), not {number!r}.")
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"{name} is too large a number; math.inf means without end.") from None
+
+
+def checked_instance(name: str, part: Any, verbs: Sequence[str] = ()) -> None:
+    """Raises TypeError if `part` is a class, or lacks one of these methods."""
+    if isinstance(part, type):
+        raise TypeError(f"{name} must be an instance, not the class {part.__name__}: write {part.__name__}(...).")
+    if missing := [verb for verb in verbs if not callable(getattr(part, verb, None))]:
+        lacks = " and ".join(missing)
+        raise TypeError(f"{name} must have async {', '.join(verbs)}; a {type(part).__name__} has no {lacks}.")

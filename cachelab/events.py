@@ -181,7 +181,8 @@ class Counters:
 
     The counters are plain integers: `hits`, `stale`, `misses` and `collapsed` (their sum is the number of `get`s that
     have ended), `loads`, `load_errors`, `loads_abandoned` (cancelled or interrupted) and `store_errors`. Records and
-    facts are built only if there is a listener. An error of the listener goes to the event loop's exception handler and
+    facts are built only if there is a listener; without one, the first store error that no caller gets is logged, as a
+    warning of the logger "cachelab.store". An error of the listener goes to the event loop's exception handler and
     reaches no caller.
     """
 
@@ -191,6 +192,7 @@ class Counters:
         self.hits = self.stale = self.misses = self.collapsed = 0
         self.loads = self.load_errors = self.loads_abandoned = self.store_errors = 0
         self._listen = listen
+        self._has_logged = False
 
     def _record(
         self, key: Hashable, outcome: Outcome, value: object = None, fresh_until: float = inf, *, error: bool = False
@@ -210,8 +212,15 @@ class Counters:
                 stale_s = past_s
             notify(self._listen, Record(self.name, key, outcome, result, stale_s))
 
-    def _store_error(self, key: Hashable, error: Exception) -> None:
+    def _store_error(self, key: Hashable, error: Exception, *, raised: bool = False) -> None:
+        if isinstance(error, TypeError):  # a key or a value that the store cannot take: the program is wrong, no outage
+            raise error
         self.store_errors += 1
+        if self._listen is None and not raised and not self._has_logged:
+            self._has_logged = True
+            logging.getLogger("cachelab.store").warning(
+                "The store of %s has failed: %r. Its later errors are only counted.", self.name, error
+            )
         self._fact(key, "store error", error)
 
     def _fact(self, key: Hashable, kind: FactKind, error: Exception | None = None, began: float | None = None) -> None:

@@ -42,7 +42,8 @@ class Invalidation(Counters):
         """Forget `key` at every level, the lowest first. Call it after the origin's write has committed.
 
         Raises `InvalidationFailed` if a level could not be reached; the levels above it are reached all the same. A
-        cancelled delete may have reached only some levels: call it again.
+        cancelled delete may have reached only some levels: call it again. TypeError for a key of a type that a store
+        cannot take: to try again would not help.
         """
         below: Callable[[Any], Awaitable[None]] | None = getattr(self._loader, "delete", None)
         try:
@@ -55,7 +56,7 @@ class Invalidation(Counters):
         except InvalidationFailed:
             raise
         except Exception as error:
-            self._store_error(key, error)
+            self._store_error(key, error, raised=True)
             raise InvalidationFailed(f"{self.name} could not delete {key!r}: it may be served stale; retry.") from error
         self._fact(key, "delete")
 

@@ -74,6 +74,8 @@ class Fence(AbstractContextManager["Fence"]):
         if not self.broken:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
+            if self.sending is not None and self.sending.done() and not self.sending.cancelled():
+                self.sending.result()  # raises if the store cannot take the value
 
     def break_it(self) -> None:
         """The key was deleted: what was loaded inside this fence must not be kept."""
@@ -119,7 +121,8 @@ class Level:
     `in_process`   whether the store has a `peek`: then none of its verbs ever waits
     `grants`       whether the store grants leases
     `standing`     the fences that stand now, by key: each once for its load, and once for the command it has sent
-    `store_error`  is called with a key and each error of the store, `fact` with a key and "fill" for each fill
+    `store_error`  is called with a key and each error of the store, and raises it again if it is a TypeError: what the
+                   network or its client raises is none. `fact` is called with a key and "fill" for each fill.
     """
 
     def __init__(

@@ -1,13 +1,18 @@
 """The read path of one cache over one store: what it answers, what it keeps, what it counts and reports."""
 
 import asyncio
+import gc
 import math
+import re
 from contextlib import nullcontext, suppress
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, InvalidationFailed, MemoryStore, Record
+from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, Flight, InvalidationFailed, MemoryStore, Miss, Record
+from cachelab.freshness import Freshness
 from cachelab.lab.sim.simulation import run
 from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_cache, start_gets
 from tests.support.fakes import (
@@ -20,8 +25,10 @@ from tests.support.fakes import (
     left_behind,
     now,
     records,
+    tally,
     until,
 )
+from tests.support.leasing import LeasingStore
 
 # What it answers and what it remembers
 
@@ -219,6 +226,116 @@ async def test_a_loader_that_is_no_loader_is_refused_with_the_reason(load: Any, 
 
 
 # Errors of the store
+
+
+class Picky(RemoteStore):
+    """A store that takes no key but an int, and no value that is a set."""
+
+    async def get(self, key: Any) -> Entry[Any] | Miss:
+        return await super().get(self.checked(key))
+
+    async def set(self, key: Any, entry: Entry[Any]) -> None:
+        if isinstance(entry.value, set):
+            raise TypeError("A value of type set cannot be encoded.")
+        await super().set(self.checked(key), entry)
+
+    async def delete(self, key: Any) -> None:
+        await super().delete(self.checked(key))
+
+    def checked(self, key: Any) -> int:
+        """The key, if it is an int."""
+        if not isinstance(key, int):
+            raise TypeError(f"A key is an int, not {type(key).__name__}.")
+        return key
+
+
+class PickyInProcess(Picky):
+    """The same in this process."""
+
+    def peek(self, key: Any) -> Entry[Any] | Miss:
+        return MISS
+
+
+@SHARED
+@pytest.mark.parametrize("verb", ["get", "__call__", "delete"])
+@pytest.mark.parametrize("store", [Picky, PickyInProcess])
+@in_virtual_time
+async def test_a_key_that_the_store_cannot_take_raises(store: type[Picky], verb: str, shared: bool) -> None:
+    """It is no outage: the caller gets the store's sentence, nothing is loaded, and no store error is counted."""
+    origin = Origin()
+    cache = make_cache(origin, store(), shared=shared)
+    with pytest.raises(TypeError, match="A key is an int, not float"):
+        await getattr(cache, verb)(1.5)
+    assert (origin.calls, cache.store_errors, left_behind(cache)) == (0, 0, 0)
+
+
+@SHARED
+@pytest.mark.parametrize("store", [Picky, PickyInProcess])
+@in_virtual_time
+async def test_a_value_that_the_store_cannot_take_raises(store: type[Picky], shared: bool) -> None:
+    """Each caller is told: without that, each read would load and nobody would know why."""
+    cache = make_cache(Origin({1}), store(), shared=shared)
+    for answer in await asyncio.gather(*start_gets(cache, 3), return_exceptions=True):
+        assert repr(answer) == "TypeError('A value of type set cannot be encoded.')"
+    assert (cache.store_errors, tally(cache)[2], left_behind(cache)) == (0, 1 if shared else 3, 0)
+
+
+@SHARED
+@in_virtual_time
+async def test_a_value_that_a_leasing_store_cannot_take_raises(shared: bool) -> None:
+    """The fill goes through the lease, and runs in a task of its own. Its error reaches the caller all the same."""
+
+    class PickyLeasing(LeasingStore):
+        async def arrive(self, operation: str) -> None:
+            if operation == "set":
+                raise TypeError("A value of type set cannot be encoded.")
+            await super().arrive(operation)
+
+    cache = make_cache(Origin({1}), PickyLeasing(), shared=shared)
+    with pytest.raises(TypeError, match="A value of type set cannot be encoded"):
+        await cache.get(1)
+    assert (cache.store_errors, left_behind(cache)) == (0, 0)
+
+
+@in_virtual_time
+async def test_a_fill_whose_caller_is_gone_reports_a_wrong_value_to_the_loop() -> None:
+    """Nobody waits for it any more, so that the loop's exception handler is told."""
+    reported: list[str] = []
+    loop: Any = asyncio.get_running_loop()
+    loop.call_exception_handler = lambda context: reported.append(repr(context["exception"]))
+
+    class SlowPicky(Picky):
+        async def set(self, key: Any, entry: Entry[Any]) -> None:
+            await asyncio.sleep(1.0)
+            await super().set(key, entry)
+
+    cache = make_cache(Origin({1}), SlowPicky())
+    (caller,) = start_gets(cache)
+    await asyncio.sleep(1.5)
+    caller.cancel()
+    await asyncio.wait([caller])
+    del caller  # it holds its CancelledError, and with that the frames of the load
+    await asyncio.sleep(2.0)
+    gc.collect()
+    assert reported == ["TypeError('A value of type set cannot be encoded.')"]
+
+
+@pytest.mark.parametrize("listened", [False, True])
+@in_virtual_time
+async def test_the_first_store_error_that_nobody_hears_is_logged(
+    listened: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once for each cache without a listener: otherwise a store that never works is not noticed."""
+    listen = list[Any]().append if listened else None
+    for name in ("users", "orders"):
+        cache = make_cache(Origin(), BrokenStore("get", "set", "delete"), name=name, listen=listen)
+        with pytest.raises(InvalidationFailed):
+            await cache.delete(1)  # this caller is told itself
+        for key in range(3):
+            await cache.get(key)
+    sentence = "The store of {} has failed: ConnectionError('get is broken'). Its later errors are only counted."
+    expected = [] if listened else [("WARNING", sentence.format(name)) for name in ("users", "orders")]
+    assert [(each.levelname, each.getMessage()) for each in caplog.records if each.name == "cachelab.store"] == expected
 
 
 @pytest.mark.parametrize("operation", ["get", "set"])
@@ -566,6 +683,42 @@ def test_a_negative_ttl_must_be_zero_or_more(negative_ttl: float) -> None:
     """The message names the argument, its unit, the value that was given, and what 0 means."""
     with pytest.raises(ValueError, match=rf"negative_ttl must be 0 \(.*\) or more seconds, not {negative_ttl}"):
         make_cache(Origin(), negative_ttl=negative_ttl)
+
+
+NO_NUMBERS = [None, True, "5", timedelta(seconds=5), Decimal(5), [5.0]]
+
+
+@pytest.mark.parametrize("name", ["ttl", "negative_ttl"])
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+def test_a_ttl_must_be_a_number(name: str, value: Any) -> None:
+    """One sentence when the cache is built, and no error or cache without end at the first load."""
+    with pytest.raises(TypeError, match=rf"^{name} must be a number \(int or float\), not {re.escape(repr(value))}\.$"):
+        make_cache(Origin(), **{name: value})
+
+
+@pytest.mark.parametrize("name", ["ttl", "negative_ttl"])
+def test_a_ttl_must_fit_a_float(name: str) -> None:
+    """The message says what to write for a time without end."""
+    wrong: dict[str, Any] = {name: 10**400}
+    with pytest.raises(ValueError, match=f"^{name} is too large a number; math.inf means without end.$"):
+        make_cache(Origin(), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"store": {}}, "store must have async get, set, delete; a dict has no set and delete."),
+        ({"store": None}, "store must have async get, set, delete; a NoneType has no get and set and delete."),
+        ({"store": MemoryStore}, "store must be an instance, not the class MemoryStore: write MemoryStore(...)."),
+        ({"flight": Flight}, "flight must be an instance, not the class Flight: write Flight(...)."),
+        ({"freshness": Freshness}, "freshness must be an instance, not the class Freshness: write Freshness(...)."),
+    ],
+    ids=["a dict", "none", "a class of stores", "a class of flights", "a class of freshness"],
+)
+def test_a_part_that_is_no_such_part_is_refused_when_the_cache_is_built(parts: dict[str, Any], sentence: str) -> None:
+    """Otherwise each call of it would count as a store error, and each read would load."""
+    with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
+        Cache(**{"store": MemoryStore(1), "load": Origin(), "ttl": 9.0, **parts})
 
 
 def test_a_loader_must_be_callable() -> None:

@@ -1,7 +1,10 @@
 """Freshness by itself: the moments it stamps on an entry, which draws ask for a refresh, and the laws that follow."""
 
 import math
+import re
 from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -20,6 +23,14 @@ def stamped(value: Any = "value", *, ttl: float = 60.0, load_time_s: float = 0.0
     """The entry that is stored at second 100 for a load that has just ended with `value`, or with an `Entry`."""
     loaded = value if isinstance(value, Entry) else Entry(value, FOREVER)
     return Freshness(**options).stamp(loaded, 100.0, ttl, load_time_s)
+
+
+@pytest.mark.parametrize("name", ["stale_for", "beta", "jitter"])
+@pytest.mark.parametrize("value", [None, True, "5", timedelta(seconds=5), Decimal(0)], ids=repr)
+def test_an_option_must_be_a_number(name: str, value: Any) -> None:
+    """One sentence, when it is built, names the option and what was given."""
+    with pytest.raises(TypeError, match=rf"^{name} must be a number \(int or float\), not {re.escape(repr(value))}\.$"):
+        Freshness(**{name: value})
 
 
 # The moments of an entry

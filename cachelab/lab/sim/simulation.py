@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,7 @@ from cachelab.lab.sim.virtual_loop import VirtualLoop
 __all__ = ["run", "simulate"]
 
 T = TypeVar("T")
+logging.getLogger("cachelab.store").addHandler(logging.NullHandler())  # the lab breaks stores on purpose
 SLICE_S = 0.05  # real seconds for which a simulation runs before the notebook's own loop gets its turn
 
 
