@@ -8,22 +8,22 @@ Guarantee: there is one load per key in flight. A failed load gives its error to
     waiters get `LoadAbandoned`. After `forget(key)` no new caller joins the old load, and when the old load ends it
     leaves a newer one alone. Nothing is kept for keys that are not being loaded.
 Not guaranteed: anything in another process. The load runs in its first caller's thread and ends with that thread. A
-    waiter waits as long as the load takes. A load that asks for its own key gets a RuntimeError; but one that comes
-    back to its own key by way of another thread or a second key waits for itself. All waiters get the same error
-    object, so do not change it. A second interrupt, within the few lines that clean up after a load, can leave its
-    waiters waiting.
+    waiter waits as long as the load takes. A load that asks for its own key gets a RuntimeError, also by way of a
+    second key in the same thread; but one that comes back to its own key by way of another thread waits for itself.
+    All waiters get the same error object, without what one of them was handling (`__context__`), so do not change it.
+    A second interrupt, within the few lines that clean up after a load, can leave its waiters waiting.
 Cost: an event for each caller, and the lock twice.
 Source: golang.org/x/sync/singleflight, nearly line by line.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Hashable
-from types import TracebackType
 from typing import Any, TypeVar
 
-from cachelab.events import LoadAbandoned
+from cachelab.events import LoadAbandoned, SharedError, answer_or_raise, drop_context
 
 __all__ = ["ThreadFlight"]
 
@@ -34,23 +34,13 @@ V = TypeVar("V")
 class _Call:
     """One load in flight. Until the load has an answer, the answer is the error that there is none."""
 
-    __slots__ = ("error", "finished", "thread", "traceback", "value")
+    __slots__ = ("answer", "finished", "thread")
 
     def __init__(self, key: Hashable) -> None:
         self.thread = threading.get_ident()
         self.finished = threading.Event()
-        self.value: Any = None
-        self.error: Exception | None = LoadAbandoned(f"The load of {key!r} was interrupted before it had an answer.")
-        self.traceback: TracebackType | None = None
-
-    def answer(self) -> Any:
-        """Return the value or raise the error.
-
-        Each waiter raises it with the load's own traceback. Otherwise the traceback would grow with each waiter.
-        """
-        if self.error is not None:
-            raise self.error.with_traceback(self.traceback)
-        return self.value
+        none = LoadAbandoned(f"The load of {key!r} was interrupted before it had an answer.")
+        self.answer: Any = SharedError(none)
 
 
 class ThreadFlight:
@@ -70,24 +60,33 @@ class ThreadFlight:
         Raises what the load raises; `LoadAbandoned` if the load it waited for was interrupted; RuntimeError if the load
         asks for its own key.
         """
-        mine = _Call(key)
+        call = mine = _Call(key)
+        handled = sys.exception()  # by this caller, if it is in an `except` block
         try:  # once the call is in the table, it must be finished whatever happens
             with self._lock:
                 call = self._calls.setdefault(key, mine)
             if call is mine:
-                mine.value = load(key)
-                mine.error = None
+                mine.answer = load(key)
             elif call.thread == mine.thread:
                 raise RuntimeError(f"The load of {key!r} asks for {key!r} itself: it would wait for its own end.")
             else:
                 call.finished.wait()
+            answer: V | SharedError = call.answer
         except Exception as error:
-            mine.error, mine.traceback = error, error.__traceback__
+            drop_context(error, handled)
+            mine.answer = SharedError(error)
+            raise
+        except BaseException as interrupt:
+            if isinstance(mine.answer, SharedError):
+                mine.answer.error.__cause__ = interrupt
             raise
         finally:
             self._finish_load(key, mine)
-        answer: V = call.answer()
-        return answer
+            del call, mine, handled  # they hold the error, whose traceback holds this frame: a reference cycle
+        try:
+            return answer_or_raise(answer)
+        finally:
+            del answer
 
     def _finish_load(self, key: Hashable, call: _Call) -> None:
         with self._lock:

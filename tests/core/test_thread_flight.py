@@ -53,6 +53,7 @@ class GatedLoad:
             call = self.flight._calls[key]
             while len(call.finished._cond._waiters) < self.waiters:  # type: ignore[attr-defined]
                 threading.Event().wait(0.0005)
+            del call  # it will hold the answer
         else:
             assert self.may_end.wait(10)
         if isinstance(self.answer, BaseException):
@@ -95,6 +96,60 @@ def test_an_interrupt_in_the_load_releases_the_waiters(interrupt: type[BaseExcep
     kinds = sorted(type(error).__name__ for error in callers.errors)
     assert kinds == sorted([interrupt.__name__] + ["LoadAbandoned"] * (THREADS - 1))
     assert len(flight) == 0
+    causes = [error.__cause__ for error in callers.errors if isinstance(error, LoadAbandoned)]
+    assert causes == [load.answer] * (THREADS - 1)
+
+
+@pytest.mark.parametrize("waiters", [0, 1, 3])
+def test_an_error_is_freed_with_its_last_reference(waiters: int) -> None:
+    """No reference cycle keeps it, and the frames in its traceback, until the garbage collector runs."""
+
+    class Down(Exception):
+        pass
+
+    def call() -> bool:
+        try:
+            flight.do(1, load)
+        except Down:
+            return True
+        return False
+
+    flight = ThreadFlight()
+    load = GatedLoad(flight, Down(), waiters=waiters)
+    load.may_end.set()
+    gc.collect()
+    gc.disable()
+    try:
+        callers = Callers(call, count=waiters + 1).wait()
+        freed = weakref.ref(load.answer)
+        load.answer = None
+        assert (callers.values, freed()) == ([True] * (waiters + 1), None)
+    finally:
+        gc.enable()
+
+
+def test_an_error_carries_nothing_from_one_caller_to_another() -> None:
+    """Callers that handle an error of their own when they ask leave it out. What the load was handling stays."""
+    flight, own, contexts = ThreadFlight(), KeyError("of the load"), list[Any]()
+
+    def fail(key: int) -> None:
+        try:
+            raise own
+        except KeyError:
+            gated(key)
+
+    def call() -> None:
+        try:
+            raise ValueError("a secret of a caller")
+        except ValueError:
+            try:
+                flight.do(1, fail)
+            except ConnectionError as error:
+                contexts.append((error.__context__, own.__context__))
+
+    gated = GatedLoad(flight, ConnectionError("down"), waiters=4)
+    Callers(call, count=5).wait()
+    assert contexts == [(own, None)] * 5
 
 
 def test_loads_of_different_keys_do_not_wait_for_each_other() -> None:
@@ -125,11 +180,16 @@ def test_after_a_forget_no_caller_joins_the_old_load() -> None:
     assert len(flight) == 0
 
 
-def test_a_load_that_asks_for_its_own_key_gets_an_error() -> None:
-    """Otherwise it would wait for itself."""
+@pytest.mark.parametrize("by_way_of", [1, 2])
+def test_a_load_that_asks_for_its_own_key_gets_an_error(by_way_of: int) -> None:
+    """Otherwise it would wait for itself. The second key is loaded in the same thread."""
     flight = ThreadFlight()
+
+    def load(key: int) -> Any:
+        return flight.do(by_way_of if key == 1 else 1, load)
+
     with pytest.raises(RuntimeError, match="asks for 1 itself"):
-        flight.do(1, lambda key: flight.do(1, str))
+        flight.do(1, load)
     assert len(flight) == 0
 
 
