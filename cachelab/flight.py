@@ -101,6 +101,7 @@ class Flight:
     def __init__(self, *, context: Context | None = None) -> None:
         self._context = Context() if context is None else context
         self._owner: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: dict[Any, _Call] = {}  # the loads that a caller can join
         self._tasks: dict[asyncio.Task[Any], None] = {}  # even of forgotten loads: a loop holds its tasks only weakly
         self._closed = False
@@ -109,15 +110,16 @@ class Flight:
         """The answer of `load(key)`: of the load in flight for this key, or else of one that starts now.
 
         Raises what the load raises; `LoadAbandoned` if the load was cancelled; RuntimeError if a load would wait for
-        its own end, or if the flight is closed.
+        its own end, if the flight is closed, or if it has loads on another event loop.
         """
+        loop = self._running_loop()
         call = self._calls.get(key)
         if call is None:
             call = self._start_load(key, load)
         inside = _loading.get()
         if inside is not None:
             inside.begin_wait(call)  # raises RuntimeError if that load waits for this one
-        waiter: asyncio.Future[V | SharedError] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[V | SharedError] = loop.create_future()
         call.waiters[waiter] = None
         try:
             return answer_or_raise(await waiter)  # this caller's own future: cancelling the caller cancels nothing else
@@ -134,8 +136,20 @@ class Flight:
 
         Nothing happens if a load is in flight for this key, or if the flight is closed.
         """
+        self._running_loop()
         if key not in self._calls and not self._closed:
             self._start_load(key, load)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop. If the flight has loads on another one, that is a RuntimeError, or they ended with it."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            if self._tasks and self._loop is not None and not self._loop.is_closed():
+                raise RuntimeError("This flight has loads on another event loop: build one inside each loop.")
+            self._calls.clear()  # a closed loop runs no load to its end
+            self._tasks.clear()
+            self._loop = loop
+        return loop
 
     def _start_load(self, key: K, load: Callable[[K], Awaitable[V]]) -> _Call:
         if self._closed:
@@ -204,6 +218,7 @@ class Flight:
         A closed flight starts no more loads. If a load refuses to be cancelled, this waits until it ends.
         """
         self._closed = True
+        self._running_loop()
         for task in self._tasks:
             task.cancel("The flight was closed.")
         if self._tasks:

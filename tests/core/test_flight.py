@@ -634,6 +634,47 @@ async def test_cancelling_a_caller_as_its_load_ends_harms_no_other(answer: Any, 
     assert (reported, len(flight), len(flight._tasks)) == ([], 0, 0)
 
 
+@pytest.mark.parametrize("call", ["do", "start", "aclose"])
+def test_a_flight_whose_loop_was_closed_starts_anew(call: str) -> None:
+    """The loop died with a load under way. In the next loop nobody joins it, and closing does not wait for it."""
+    flight = Flight()
+
+    async def load(key: int) -> str:
+        await asyncio.sleep(0.001)
+        return "value"
+
+    async def in_the_next_loop() -> Any:
+        if call == "aclose":
+            return await asyncio.wait_for(flight.aclose(), 5.0)
+        if call == "start":
+            flight.start(1, load)
+        return await asyncio.wait_for(flight.do(1, load), 5.0)
+
+    dead = asyncio.new_event_loop()
+    task = dead.create_task(flight.do(1, load))
+    dead.run_until_complete(asyncio.sleep(0))
+    (of_load,) = flight._tasks
+    dead.close()
+    left: list[Any] = [task, of_load]
+    for each in left:
+        each._log_destroy_pending = False
+    assert asyncio.run(in_the_next_loop()) == (None if call == "aclose" else "value")
+    assert (len(flight), len(flight._tasks)) == (0, 0)
+
+
+def test_a_flight_with_loads_on_one_loop_refuses_another() -> None:
+    """A load cannot wake callers on another loop. Without loads, a flight goes with its caller from loop to loop."""
+    flight, origin = Flight(), Origin(load_time_s=0.0)
+    assert [asyncio.run(flight.do(1, origin)) for _ in range(2)] == ["value"] * 2
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(flight.do(1, origin))
+    loop.run_until_complete(asyncio.sleep(0))
+    with pytest.raises(RuntimeError, match="has loads on another event loop: build one inside each loop"):
+        asyncio.run(flight.do(1, origin))
+    assert loop.run_until_complete(task) == "value"
+    loop.close()
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 @pytest.mark.parametrize("waits", [False, True])
 def test_eager_tasks_are_no_different(waits: bool) -> None:
