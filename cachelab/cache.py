@@ -19,6 +19,7 @@ Source: the Azure and AWS pattern pages call the pattern cache-aside; Nishtala e
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task  # one look-up less for each load
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -229,7 +230,7 @@ class _Unshared(Flight):
     async def do(self, key: Any, load: Callable[[Any], Awaitable[Any]]) -> Any:
         if self._closed:
             raise RuntimeError("This cache is closed: it starts no more loads.")
-        caller: Any = asyncio.current_task()
+        caller: Any = current_task()
         this, others = object(), caller.cancelling()
         self._callers[this] = caller
         try:

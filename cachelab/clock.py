@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio import get_running_loop  # one look-up less for each miss
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ Clock: TypeAlias = Callable[[], float]
 def running_clock() -> Clock:
     """The clock of the running loop. Without a loop it is `time.monotonic`, which is what the usual loops return."""
     try:
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
     except RuntimeError:
         return time.monotonic
     if type(loop).time is asyncio.BaseEventLoop.time:  # the same seconds with one call less for each hit
@@ -51,7 +52,7 @@ class LoopClock:
 
     def check_loop(self) -> None:
         """Bind to the running loop. Raises RuntimeError if that is another loop than before."""
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         if self._loop is None:
             self._loop, self._read = loop, self._given or running_clock()
         elif self._loop is not loop:
