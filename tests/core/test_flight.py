@@ -421,6 +421,7 @@ async def test_a_load_sees_no_context_variable_of_a_caller(method: str) -> None:
     async def load(key: int) -> None:
         seen.append(caller_name.get())
         caller_name.set("the load")
+        await asyncio.sleep(1.0)
 
     async def call(name: str) -> str:
         caller_name.set(name)
@@ -667,6 +668,7 @@ def test_a_flight_with_loads_on_one_loop_refuses_another() -> None:
     flight, origin = Flight(), Origin(load_time_s=0.0)
     assert [asyncio.run(flight.do(1, origin)) for _ in range(2)] == ["value"] * 2
     loop = asyncio.new_event_loop()
+    origin.load_time_s = 0.01
     task = loop.create_task(flight.do(1, origin))
     loop.run_until_complete(asyncio.sleep(0))
     with pytest.raises(RuntimeError, match="has loads on another event loop: build one inside each loop"):
