@@ -168,6 +168,10 @@ class _Connection(FakeAsyncRedisConnection):
             raise reply.error
         return reply
 
+    async def can_read_destructive(self) -> bool:
+        """Whether an idle connection has something to read, such as its end. The pools of redis-py before 8 ask this."""
+        return bool(await self.can_read(0))
+
     async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
         """Close the connection. What was sent before still arrives."""
         link, self._link = self._link, None
