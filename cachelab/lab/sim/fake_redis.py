@@ -169,7 +169,7 @@ class _Connection(FakeAsyncRedisConnection):
         return reply
 
     async def can_read_destructive(self) -> bool:
-        """Whether an idle connection has something to read, such as its end. The pools of redis-py before 8 ask this."""
+        """Whether an idle connection has something to read, such as its end. Pools of redis-py before 8 ask this."""
         return bool(await self.can_read(0))
 
     async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
