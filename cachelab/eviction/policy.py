@@ -4,7 +4,8 @@ Problem: a full cache must evict an entry. Which one it evicts decides the hit r
 Idea: a policy knows keys and no values. It is told which keys are used, added and removed, and it names the key to
     evict.
 Guarantee: `evict` names a resident key. After `evict` or `remove`, that key is no longer resident. Given the same
-    calls, a policy makes the same choices in every process and on every machine.
+    calls, a policy makes the same choices in every process and on every machine, unless `become_unpredictable` was
+    called.
 Not guaranteed: the bound: a policy evicts only when it is told to, so the caller makes room before it calls `add`. The
     calls are not checked either: `hit` and `remove` are for resident keys, `add` is for all others. There is no
     protection between threads.
@@ -52,6 +53,13 @@ class Policy(ABC, Generic[K]):
     @abstractmethod
     def remove(self, key: K) -> None:
         """A resident key was deleted or has expired. Raises KeyError if the key is not resident."""
+
+    def become_unpredictable(self) -> None:
+        """A store calls this before the first key. A policy that hashes keys now does it in a way that nobody foresees.
+
+        Otherwise whoever chooses the keys, such as the users of a web service, could choose some that are taken for
+        popular ones.
+        """
 
     def __len__(self) -> int:
         return len(self.resident)

@@ -7,7 +7,8 @@ Idea: a small *window* (LRU, 1 % of the cache) takes all new keys. A key at the 
     evicted for it. Resident keys are counted up to 15; the counts of all others are in a sketch. After every 10 ×
     `bound` counts all counts are halved. In main, new keys are on *probation* (20 %). A key that is used there becomes
     *protected* (80 %). If there are too many protected keys, the least recently used of them goes back to probation.
-Guarantee: no key in main is displaced by a candidate whose count or estimate is no higher.
+Guarantee: no key in main is displaced by a candidate whose count or estimate is no higher. In a store, nobody outside
+    the process can tell which keys share their counters.
 Not guaranteed: that the estimate is right: it is too high for a key that shares its counters with popular ones. A hot
     set that moves is admitted late, since the new keys must first overtake the old ones.
 Cost: a counter and a move in a linked list for each hit; two hashes for each new key. The sketch has 48 to 96 bytes
@@ -25,7 +26,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cachelab.eviction.policy import Policy
-from cachelab.eviction.sketch import Sketch, digest
+from cachelab.eviction.sketch import Sketch, digest, secret_digest
 
 __all__ = ["WTinyLFU"]
 
@@ -35,10 +36,16 @@ MAX_COUNT = 15  # a higher count would tell no more
 
 
 class WTinyLFU(Policy[K]):
-    """Window 1 %; of the rest, probation 20 % and protected 80 %. These are shares of the resident keys."""
+    """Window 1 %; of the rest, probation 20 % and protected 80 %. These are shares of the resident keys.
 
-    def __init__(self, bound: int) -> None:
+    `reproducible`  in a store, too, make the same choices in every process: whoever chooses the keys could then foresee
+                    which of them share counters. `MemoryStore(1_000, policy=partial(WTinyLFU, reproducible=True))`
+    """
+
+    def __init__(self, bound: int, *, reproducible: bool = False) -> None:
         super().__init__(bound)
+        self._reproducible = reproducible
+        self._digest: Callable[[object], int] = digest
         self.resident: dict[K, int] = {}  # how often each was requested lately
         self._window: OrderedDict[K, int] = OrderedDict()  # with the digest of each: most are evicted from here
         self._probation: OrderedDict[K, None] = OrderedDict()  # in each segment the least recently used is first
@@ -75,7 +82,7 @@ class WTinyLFU(Policy[K]):
 
     def add(self, key: K) -> None:
         """Put the key into the window, with a count of one more than the sketch remembers."""
-        self._window[key] = its_digest = digest(key)
+        self._window[key] = its_digest = self._digest(key)
         self.resident[key] = count = self._sketch.estimate(its_digest)
         if count < MAX_COUNT:
             self.resident[key] = count + 1
@@ -96,20 +103,25 @@ class WTinyLFU(Policy[K]):
             if counts[candidate] > counts[victim]:
                 probation[candidate] = None
                 del main[victim]
-                evicted, its_digest = victim, digest(victim)
+                evicted, its_digest = victim, self._digest(victim)
             else:
                 evicted = candidate
         else:
             evicted, _ = (window or main).popitem(last=False)
-            its_digest = digest(evicted)
+            its_digest = self._digest(evicted)
         self._sketch.note(its_digest, counts.pop(evicted))
         return evicted
 
     def remove(self, key: K) -> None:
         """Take the key out of its segment. The sketch remembers its count."""
-        self._sketch.note(digest(key), self.resident.pop(key))
+        self._sketch.note(self._digest(key), self.resident.pop(key))
         for segment in (self._window, self._probation, self._protected):
             segment.pop(key, None)
+
+    def become_unpredictable(self) -> None:
+        """Hash keys with a secret of this policy, unless it is to be reproducible."""
+        if not self._reproducible:
+            self._digest = secret_digest()
 
     def _halve(self) -> None:
         self._until_halving = 10 * self.bound

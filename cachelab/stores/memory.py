@@ -53,6 +53,7 @@ class _Tables(InProcessStore[V]):
         self._max_entries, self._max_bytes = checked_max_entries(max_entries), max_bytes
         self._sized, self._heard = sized, heard
         self._policy = policy(max_entries)
+        self._policy.become_unpredictable()
         self._entries: dict[Hashable, Entry[V]] = {}
         self._sizes: dict[Hashable, int] = {}  # empty unless there is a bound in bytes
         this = ref(self)

@@ -19,7 +19,7 @@ from cachelab.lab.sim.simulation import run
 from cachelab.stores.memory import MemoryStore
 from tests.support.contract import BoundedContract, StoreContract
 from tests.support.fakes import in_virtual_time
-from tests.support.policy_contract import POLICIES
+from tests.support.policy_contract import POLICIES, reproducible
 
 FOREVER = math.inf
 EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES)
@@ -114,7 +114,7 @@ async def test_a_store_hits_as_often_as_its_policy_does_in_a_replay(policy: Call
     """If every miss is filled, the hits are those of `count_hits` on the same keys."""
     chance = Random("memory/policies")
     keys = [int(chance.paretovariate(0.6)) % 500 for _ in range(5_000)]
-    store: MemoryStore[int] = MemoryStore(50, policy=policy)
+    store: MemoryStore[int] = MemoryStore(50, policy=reproducible(policy))
     hits = 0
     for key in keys:
         if store.peek(key) is MISS:

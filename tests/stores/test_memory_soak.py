@@ -24,7 +24,7 @@ from tests.support.eviction_models import (
     SIEVEModel,
     WTinyLFUModel,
 )
-from tests.support.policy_contract import POLICIES
+from tests.support.policy_contract import POLICIES, reproducible
 from tests.support.tiers import tiers
 
 MODELS: dict[type[Policy[Any]], Callable[[int], Model]] = {
@@ -126,7 +126,7 @@ def operate(policy: type[Policy[Any]], count: int) -> StoreModel:
     now, heard, chance = 0.0, Facts(), Random("memory/soak")
     store: MemoryStore[int] = MemoryStore(
         MAX_ENTRIES,
-        policy=policy,
+        policy=reproducible(policy),
         max_bytes=MAX_BYTES,
         size_of=size_of,
         listen=lambda fact: heard.append((str(fact[2]), fact.key)),

@@ -6,7 +6,8 @@ class TestMine(PolicyContract):
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,10 +19,15 @@ from cachelab.lab import zipf_trace
 from tests.support.eviction_models import Model
 from tests.support.fakes import PROPERTY
 
-__all__ = ["POLICIES", "PolicyContract", "eviction_order"]
+__all__ = ["POLICIES", "PolicyContract", "eviction_order", "reproducible"]
 
 POLICIES: list[type[Policy[Any]]] = [FIFO, LFU, LRU, S3FIFO, SIEVE, WTinyLFU]
 STEPS = st.tuples(st.sampled_from(["request", "request", "request", "request", "remove", "evict"]), st.integers(1, 12))
+
+
+def reproducible(policy: Callable[[int], Policy[Any]]) -> Callable[[int], Policy[Any]]:
+    """The policy in a form that makes the same choices in a store as in a replay. Most policies do anyway."""
+    return partial(WTinyLFU, reproducible=True) if policy is WTinyLFU else policy
 
 
 class Pair:
