@@ -348,7 +348,7 @@ async def test_a_load_whose_task_is_cancelled_cancels_no_caller() -> None:
     caller = asyncio.ensure_future(flight.do(1, origin))
     asyncio.get_running_loop().call_soon(lambda: [task.cancel() for task in flight._tasks])
     assert [type(error) for error in await results([caller])] == [LoadAbandoned]
-    assert (origin.calls, len(flight)) == (0, 0)
+    assert (origin.ended, origin.under_way, len(flight)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])

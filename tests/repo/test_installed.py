@@ -3,7 +3,6 @@
 These tests make environments and ask a package index, so they are long.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cachelab.lab.real_redis.private_server import server_binaries
+from tests.support.environments import Environment
 from tests.support.notebooks import ROOT, code_cells, load, paths, tree
 from tests.support.requirements import bounds, required_by
 from tests.support.servers import real_server
@@ -94,32 +94,6 @@ asyncio.run(main(sys.argv[1]))
 OLDEST_PYTHON = (3, 11)
 OLDEST_LAB = ["tests/core", "tests/lab", "tests/stores"]
 OLDEST_REDIS = ["tests/stores"]
-
-
-class Environment:
-    """A virtual environment of its own, and what the tests do with it."""
-
-    def __init__(self, folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        self.folder = folder
-        self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-    def install(self, *arguments: str) -> None:
-        """Let pip install these."""
-        pip = [str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*pip, *arguments], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-    def installed(self) -> set[str]:
-        """The names of the packages that are there."""
-        code = "import importlib.metadata as m; print(*{each.name for each in m.distributions()})"
-        return set(self.run("-c", code).split())
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> str:
-        """What the environment's Python writes when it ends well. It sees the checkout only if it runs there."""
-        done = subprocess.run([self.python, *arguments], capture_output=True, text=True, cwd=cwd or self.folder)
-        assert done.returncode == 0, (done.stdout + done.stderr)[-6_000:]
-        return done.stdout
 
 
 @pytest.fixture(scope="module")

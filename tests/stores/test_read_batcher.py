@@ -10,7 +10,6 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from cachelab.lab import FakeRedis, FaultyProxy
 from cachelab.lab.sim.fake_redis import Hanging
 from cachelab.lab.sim.faults import Down, Slow
 from tests.support.cluster import node_with_all_slots
+from tests.support.environments import python_since
 from tests.support.fakes import Origin, in_virtual_time, now, other_tasks, until
 from tests.support.notebooks import ROOT
 from tests.support.servers import fake_redis, real_server
@@ -209,19 +209,17 @@ class TestBatches:
     @pytest.mark.long
     def test_eager_tasks_share_a_batch(self) -> None:
         """Forty readers, each in an eager task, send one packet. A Python that has eager tasks is looked for."""
+        python = python_since((3, 12))
+        if python is None:
+            pytest.skip("no Python 3.12 or later was found, and older ones have no eager tasks")
         packages = [str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))]
-        for python in [sys.executable, *filter(None, map(which, ["python3.12", "python3.13", "python3.14"])), *pyenv()]:
-            script = [python, "-c", EAGER_READERS]
-            ran = subprocess.run(script, env={"PYTHONPATH": os.pathsep.join(packages)}, capture_output=True, text=True)
-            if "eager_task_factory" not in ran.stderr and "pyenv: " not in ran.stderr:
-                assert (ran.stdout.strip(), ran.stderr) == ("[40]", "")
-                return
-        pytest.skip("no Python 3.12 or later was found, and older ones have no eager tasks")
+        script, environment = [python, "-c", EAGER_READERS], {"PYTHONPATH": os.pathsep.join(packages)}
+        ran = subprocess.run(script, env=environment, capture_output=True, text=True)
+        assert (ran.stdout.strip(), ran.stderr) == ("[40]", "")
 
 
 EAGER_READERS = """
 import asyncio
-asyncio.eager_task_factory
 from redis.asyncio import Redis
 from cachelab.stores.read_batcher import ReadBatcher
 from cachelab.stores.redis_requests import RedisRequests
@@ -248,12 +246,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def pyenv() -> list[str]:
-    """The Pythons that pyenv has installed, if it is there."""
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    return [str(python) for python in sorted(root.glob("versions/3.*/bin/python"))]
 
 
 class TestCancelled:

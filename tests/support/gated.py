@@ -41,7 +41,9 @@ class GatedStore:
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         await self.gate.at(f"{self.prefix}read")
-        return self.entries.get(key, MISS)
+        entry = self.entries.get(key, MISS)
+        await asyncio.sleep(0)  # callers that come at the same time read the same, also if tasks begin at once
+        return entry
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
         await self.gate.at(f"{self.prefix}fill, not sent")
