@@ -13,11 +13,11 @@ from tests.support.requirements import required_by
 
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses=2"]
 WAYS: dict[str, tuple[list[str], list[str], dict[str, str]]] = {
-    "uvloop": ([], ["-p", "tests.support.on_uvloop"], {}),
-    "debug": ([], [], {"PYTHONASYNCIODEBUG": "1"}),
-    "-O": (["-O"], ["-W", "ignore:assertions not in test modules"], {}),
+    "uvloop": ([], ["-p", "tests.support.on_uvloop", "tests/core", "tests/stores"], {}),
+    "debug": ([], ["tests/core"], {"PYTHONASYNCIODEBUG": "1"}),  # it is too slow for the time-outs of a real server
+    "-O": (["-O"], ["-W", "ignore:assertions not in test modules", "tests/core", "tests/stores"], {}),
 }
-"""Options of Python, options of pytest, and variables of the environment."""
+"""Options of Python, arguments of pytest, and variables of the environment."""
 
 
 @pytest.mark.long
@@ -50,6 +50,6 @@ def test_the_core_passes_with_eager_tasks(tmp_path: Path) -> None:
 def test_strategies_and_stores_pass(way: str) -> None:
     """On another loop, under asyncio's own checks, and without the asserts of the package."""
     of_python, of_pytest, variables = WAYS[way]
-    command = [sys.executable, *of_python, *PYTEST, *of_pytest, "tests/core", "tests/stores"]
+    command = [sys.executable, *of_python, *PYTEST, *of_pytest]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6_000:]
