@@ -62,7 +62,10 @@ class GatedLocalStore(GatedStore):
 
 
 class GatedOrigin:
-    """An origin with a delete of its own. A load reads the value when it begins."""
+    """An origin with a delete of its own. A load reads the value when it begins.
+
+    Callers that come in the same turn of the loop can join it, even where tasks are eager.
+    """
 
     def __init__(self, gate: Gate) -> None:
         self.value = "value"
@@ -70,6 +73,7 @@ class GatedOrigin:
 
     async def __call__(self, key: int) -> str:
         value = self.value
+        await asyncio.sleep(0)
         await self.gate.at("load")
         return value
 

@@ -93,13 +93,15 @@ async def _open_loop(
 
     def done(number: int) -> None:
         nonlocal left
-        del running[number]
+        running.pop(number, None)
         left -= 1
         if not left:
             all_done.set_result(None)
 
     def arrive(number: int) -> None:
-        running[number] = loop.create_task(serve(number, done))
+        task = loop.create_task(serve(number, done))
+        if not task.done():  # an eager task may have ended within `create_task`
+            running[number] = task
         if number + 1 < len(times):
             loop.call_at(start + times[number + 1], arrive, number + 1)
 
