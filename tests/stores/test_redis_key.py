@@ -104,7 +104,7 @@ AN_ID = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 STRANGE = [1.0, ("a", 1.0), frozenset(), Decimal(1), Plain.A, Record(1), np.int64(1), np.float64(1), np.bool_(True)]
 
 
-# Named by their types: each of the test processes must give them the same names, and the repr of an object has its address.
+# Named by their types: each test process must give them the same names, and the repr of an object has its address.
 @pytest.mark.parametrize(
     "key", [*STRANGE, CaselessText("A"), date(2020, 1, 1), object()], ids=lambda key: type(key).__name__
 )
