@@ -46,7 +46,7 @@ def _change_loops(kind: str) -> None:
     elif kind == "uvloop":
         import uvloop
 
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.events.new_event_loop = asyncio.new_event_loop = uvloop.new_event_loop  # what `asyncio.run` calls
     elif kind:
         raise ValueError(f"{LOOP_VARIABLE} must be eager, debug or uvloop, not {kind!r}.")
 
