@@ -107,6 +107,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         self._freshness = freshness or Freshness()
         # what is inherited: the loader, the flight, the counters, and `_level`, which is the store and its fences
         super().__init__(store, load, _Unshared() if flight is None else flight, self._clock, name, listen)
+        self._level.unreadable.shared = flight is not None
         self._peek: Callable[[K], Entry[V | Absent] | Miss] = self._level.peek
 
     async def get(self, key: K) -> V | Absent:

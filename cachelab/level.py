@@ -7,9 +7,9 @@ Idea: every load runs inside a fence of its own. A delete breaks the fences that
     and a load whose fence is broken does not fill. If the fence breaks while the fill is on its way to a remote store,
     the fill is deleted again. Such a fill runs to its end even if its caller is cancelled, and the fence stands until
     then. From the delete to that end, reads of the key are misses: the store might show the old value. A caller whose
-    read of the store has failed should not wait for the store a second time: while it waits for a load, no fill of that
-    key is sent. (For a fill or a claim that was sent before, it does wait.) A store with `claim` keeps track of deletes
-    itself: it grants a lease, and the fill goes through the lease.
+    read of the store has failed should not wait for the store a second time. Its own load is not filled; and while it
+    waits for a shared one, no fill of that key is sent. (For a fill or a claim that was sent before, it does wait.) A
+    store with `claim` keeps track of deletes itself: it grants a lease, and the fill goes through the lease.
 Guarantee: through one `Cache`, no value that was loaded before a delete of its key stays in a store that answers, and
     no caller that asks after the delete is given it. Nothing is kept for keys that nobody loads.
 Not guaranteed: anything across caches and processes, where the delete of one breaks no fence of another (a lease
@@ -99,11 +99,24 @@ class Fence(AbstractContextManager["Fence"]):
 
 
 class _Unreadable(dict[Hashable, list[None]]):
-    """The keys that could not be read, each with the callers that therefore wait for a load of it now."""
+    """The keys that could not be read, each with the callers that therefore wait for a load of it now.
+
+    `shared`  whether callers share loads. Otherwise each load runs in its caller's task and is marked with that task.
+    """
+
+    shared = True
+
+    def _mark(self, key: Hashable) -> Hashable:
+        return key if self.shared else (key, asyncio.current_task())
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a caller of the load that runs now could not read the key."""
+        return bool(self) and super().__contains__(self._mark(key))
 
     @contextmanager
     def waiting(self, key: Hashable) -> Iterator[None]:
         """Another caller waits for a load of the key, within this block."""
+        key = self._mark(key)
         callers = self.setdefault(key, [])
         callers.append(None)
         try:
@@ -120,6 +133,7 @@ class Level:
     `peek`         the store's own, or one that never finds anything
     `in_process`   whether the store has a `peek`: then none of its verbs ever waits
     `grants`       whether the store grants leases
+    `unreadable`   the keys that could not be read and are being loaded
     `standing`     the fences that stand now, by key: each once for its load, and once for the command it has sent
     `store_error`  is called with a key and each error of the store, and raises it again if it is a TypeError: what the
                    network or its client raises is none. `fact` is called with a key and "fill" for each fill.
@@ -138,7 +152,7 @@ class Level:
         self.grants = hasattr(store, "claim")
         self._clock, self._store_error, self._fact = clock, store_error, fact
         self.standing: dict[Hashable, list[Fence]] = {}
-        self._unreadable = _Unreadable()
+        self.unreadable = _Unreadable()
 
     # The store
 
@@ -156,8 +170,8 @@ class Level:
         return MISS if entry is MISS or entry.expires <= self._clock() else entry  # it may expire on the way here
 
     async def without_fill(self, key: Hashable, load: Coroutine[Any, Any, T]) -> T:
-        """Await the load of a key that could not be read. Meanwhile no fill of it is sent: the caller would wait."""
-        with self._unreadable.waiting(key):
+        """Await the load of a key that could not be read. It sends no fill meanwhile: the caller would wait."""
+        with self.unreadable.waiting(key):
             return await load
 
     async def claim(self, key: Hashable, seen: Entry[Any] | Miss, fence: Fence) -> Entry[Any] | Miss:
@@ -165,7 +179,7 @@ class Level:
 
         `seen` is the entry that the load replaces. If the store fails, the load goes ahead and does not fill.
         """
-        if key in self._unreadable:
+        if key in self.unreadable:
             return MISS
         try:
             answer: Entry[Any] | Lease[Any] = await self.store.claim(key, seen)
@@ -187,7 +201,7 @@ class Level:
         return self._send_fill(key, entry, fence)
 
     async def _send_fill(self, key: Hashable, entry: Entry[Any], fence: Fence) -> None:
-        if self.in_process or key in self._unreadable:
+        if self.in_process or key in self.unreadable:
             return
         if self.grants:  # without a lease nothing is filled; with one the store refuses the fill after a delete
             lease, fence.lease = fence.lease, None
@@ -202,7 +216,7 @@ class Level:
         drop = self._drop(key, lease)
         if self.in_process:
             await drop
-        elif key in self._unreadable or (self.grants and lease is None):  # the store has just failed
+        elif key in self.unreadable or (self.grants and lease is None):  # the store has just failed
             fence.send(drop)
         else:
             await fence.send_and_wait(drop)
@@ -248,7 +262,7 @@ class Level:
 
     def break_fences(self, key: Hashable) -> None:
         """Break every fence that stands around a load of `key` now. What is loaded from now on may be filled."""
-        self._unreadable.pop(key, None)  # those callers wait for a load that fills nothing
+        self.unreadable.pop(key, None)  # those callers wait for a load that fills nothing
         for fence in self.standing.get(key, ()):
             fence.break_it()
 

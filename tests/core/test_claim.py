@@ -337,11 +337,12 @@ async def test_without_a_lease_a_leasing_store_is_not_filled() -> None:
     assert (store.settled, store.entries, left_behind(cache)) == ([], {}, 0)
 
 
+@SHARED
 @in_virtual_time
-async def test_without_a_lease_the_load_of_another_caller_does_not_fill() -> None:
-    """Without a flight: the second caller can read, but asks for no lease while the first one waits for its load."""
+async def test_after_a_failed_read_only_a_load_with_a_lease_may_fill(shared: bool) -> None:
+    """The first caller's load asks for no lease. The second caller can read: it joins, or asks for one of its own."""
     store = LeasingStore(broken={"get"})
-    cache = make_cache(Origin("old"), store)
+    cache = make_cache(Origin("old"), store, shared=shared)
     callers = start_gets(cache)
     await until(0.5)
     store.broken.clear()
@@ -349,7 +350,7 @@ async def test_without_a_lease_the_load_of_another_caller_does_not_fill() -> Non
     await until(1.2)
     await store.delete(1)  # another process has written
     assert await asyncio.gather(*callers) == ["old"] * 2
-    assert (store.settled, store.entries, left_behind(cache)) == ([], {}, 0)
+    assert (store.settled, store.entries, left_behind(cache)) == ([] if shared else ["refused"], {}, 0)
 
 
 @SHARED

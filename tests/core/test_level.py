@@ -14,7 +14,7 @@ from cachelab import ABSENT, MISS, Entry, Miss
 from cachelab.entry import Lease
 from cachelab.level import Fence
 from tests.support.caches import SHARED, make_cache, make_flight_cache, start_gets, with_stale_entry
-from tests.support.fakes import BrokenStore, Origin, in_virtual_time, left_behind, now, other_tasks, until
+from tests.support.fakes import BrokenStore, Origin, RemoteStore, in_virtual_time, left_behind, now, other_tasks, until
 from tests.support.leasing import LeasingStore
 
 EVENTS = ("end", "delete", "cancel")
@@ -164,15 +164,41 @@ def test_without_one_of_a_fences_parts_some_order_goes_wrong(part: str, monkeypa
 
 @SHARED
 @in_virtual_time
+async def test_a_failed_read_holds_up_no_fill_but_that_of_its_own_load(shared: bool) -> None:
+    """One caller's read fails while another, which has read, loads the key. Without a flight the other one fills."""
+
+    class FailsOnce(RemoteStore):
+        failed = False
+
+        async def get(self, key: Hashable) -> Entry[Any] | Miss:
+            if now() > 0 and not self.failed:
+                self.failed = True
+                raise ConnectionError
+            return await super().get(key)
+
+    store = FailsOnce()
+    cache = make_cache(Origin(load_time_s=1.0), store, shared=shared)
+    healthy = asyncio.ensure_future(cache.get(1))
+    await asyncio.sleep(0.5)
+    unable = asyncio.ensure_future(cache.get(1))
+    await healthy
+    assert (list(store.entries), store.failed) == ([] if shared else [1], True)
+    store.entries.clear()
+    await unable
+    assert (store.entries, left_behind(cache)) == ({}, 0)
+
+
+@SHARED
+@in_virtual_time
 async def test_a_key_counts_as_unreadable_only_while_a_caller_waits(shared: bool) -> None:
     """A cancelled caller leaves no mark of the key that it could not read, and neither do callers of a closed cache."""
     cache = make_cache(Origin(1, 10.0), BrokenStore("get"), shared=shared)
     reader = asyncio.ensure_future(cache.get(1))
     await asyncio.sleep(1.0)
-    assert len(cache._level._unreadable) == 1
+    assert len(cache._level.unreadable) == 1
     reader.cancel()
     await asyncio.wait([reader])
-    assert len(cache._level._unreadable) == 0
+    assert len(cache._level.unreadable) == 0
     await cache.aclose()
     for key in range(10):
         with pytest.raises(RuntimeError, match="closed"):

@@ -54,7 +54,7 @@ def left_behind(cache: Cache[Any, Any]) -> int:
     """How much a cache keeps that it needs only during loads: its flight's calls and tasks, fences, unreadable keys."""
     flight, level = cache._flight, cache._level
     callers = getattr(flight, "_callers", ())  # of a cache without a flight
-    return len(flight._calls) + len(flight._tasks) + len(callers) + len(level.standing) + len(level._unreadable)
+    return len(flight._calls) + len(flight._tasks) + len(callers) + len(level.standing) + len(level.unreadable)
 
 
 def records(heard: Heard) -> list[tuple[str, str]]:

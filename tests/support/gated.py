@@ -41,9 +41,7 @@ class GatedStore:
 
     async def get(self, key: Hashable) -> Entry[Any] | Miss:
         await self.gate.at(f"{self.prefix}read")
-        entry = self.entries.get(key, MISS)
-        await asyncio.sleep(0)  # callers that come at the same time read the same, also if tasks begin at once
-        return entry
+        return self.entries.get(key, MISS)
 
     async def set(self, key: Hashable, entry: Entry[Any]) -> None:
         await self.gate.at(f"{self.prefix}fill, not sent")
@@ -64,7 +62,10 @@ class GatedLocalStore(GatedStore):
 
 
 class GatedOrigin:
-    """An origin with a delete of its own. A load reads the value when it begins."""
+    """An origin with a delete of its own. A load reads the value when it begins.
+
+    Callers that come in the same turn of the loop can join it, even where tasks are eager.
+    """
 
     def __init__(self, gate: Gate) -> None:
         self.value = "value"
@@ -72,6 +73,7 @@ class GatedOrigin:
 
     async def __call__(self, key: int) -> str:
         value = self.value
+        await asyncio.sleep(0)
         await self.gate.at("load")
         return value
 
