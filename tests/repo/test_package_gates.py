@@ -35,8 +35,9 @@ lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
-lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic
+lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
 lab.keys.line_reader
+lab.keys.extended_log
 lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style

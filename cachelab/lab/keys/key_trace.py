@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from typing import NamedTuple
 from cachelab.lab.text import PAGE, printable, short
 
 __all__ = ["KeyTrace", "Malformed"]
+
+
+OUTSIDE_UTF_8 = re.compile("[\udc80-\udcff]")  # what Python's `surrogateescape` makes of such bytes
 
 
 class Malformed(NamedTuple):
@@ -32,8 +36,8 @@ class KeyTrace:
                  after it; None if no times were read
     `sizes`      bytes of each request; None if no sizes were read
     `malformed`  how many lines could not be read
-    `examples`   the first three of them, and the line at which a damaged gzip file ends
-    `left_out`   how many lines are well formed, but are no request that would reach a cache
+    `examples`   the first three of them, and the line at which a damaged file ends
+    `left_out`   how many lines are well formed, but are no request that would reach a cache, or were not asked for
     """
 
     keys: list[str]
@@ -53,6 +57,9 @@ class KeyTrace:
         once = sum(count == 1 for count in counts.values())
         print(f"{_counted(len(self), 'request')} for {_counted(len(counts), 'different key')}")
         print(f"{once:,} of the keys, {once / len(counts):.1%}, asked for only once")
+        strange = sum(map(bool, map(OUTSIDE_UTF_8.search, counts)))
+        if strange:
+            print(f"{strange:,} of the keys with bytes that are not UTF-8, which are kept apart")
         if self.times_s is not None:
             print(f"{max(self.times_s) - min(self.times_s):,.0f} seconds from the earliest request to the latest")
         if self.sizes is not None:

@@ -1,28 +1,27 @@
-"""The lines of a file, plain or gzip, one after the other, whatever is in them; and the lines that could not be read.
+"""The lines of a file, one after the other, whatever is in them; and the lines that could not be read.
 
-A file is never held in memory as a whole, and of a line never more than about a megabyte. Of a gzip file that is cut
-off or damaged, the part before the damage is read.
+A line ends with a line feed, a carriage return, or both. Bytes that are not UTF-8 become the characters that Python's
+`surrogateescape` has for them, so that different bytes stay different texts. A file is never held in memory as a whole,
+and of a line never more than a few megabytes.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from cachelab.lab.keys.key_trace import KeyTrace, Malformed
+from cachelab.lab.keys.unpacking import BLOCK, Unpacking
 from cachelab.lab.progress_bar import progress
 from cachelab.lab.text import printable
 
-__all__ = ["LineReader", "open_lines"]
+__all__ = ["LineReader", "key_by", "open_lines"]
 
-GZIP = b"\x1f\x8b"  # the first bytes of a gzip file
-BLOCK = 2**20  # bytes that are read at once, and at most kept of a line that has not ended
-MAX_LINE = 2**18  # characters; a character has at most 4 bytes in UTF-8, so a line that was cut at BLOCK is longer
+MAX_LINE = 2**18  # characters; a character has at most 4 bytes in UTF-8, so a line that was cut is longer
 MAX_EXAMPLES = 3
 MAX_SHOWN = 200  # characters that are kept of a malformed line
 
@@ -30,7 +29,7 @@ MAX_SHOWN = 200  # characters that are kept of a malformed line
 @contextmanager
 def open_lines(path: str | PathLike[str]) -> Iterator[LineReader]:
     """Open a file to read its lines, with a progress bar if it takes long. Raises OSError if there is no such file."""
-    path = Path(path)
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # the method of Path raises for a user who does not exist
     name = printable(str(path), MAX_SHOWN)
     if path.is_dir():
         raise IsADirectoryError(f"{name} is a folder: name a file in it.")
@@ -39,7 +38,8 @@ def open_lines(path: str | PathLike[str]) -> Iterator[LineReader]:
     if not path.is_file():
         raise OSError(f"{name} is not a regular file: copy its contents into one.")
     with path.open("rb") as file, progress(f"Reading {printable(path.name, 40)}", path.stat().st_size) as done:
-        yield LineReader(printable(path.name, MAX_SHOWN), file, done)
+        name = printable(path.name, MAX_SHOWN)
+        yield LineReader(name, Unpacking(name, file, done))
 
 
 class LineReader:
@@ -48,27 +48,33 @@ class LineReader:
     Empty lines, very long lines, and lines with a NUL character are rejected already.
     """
 
-    def __init__(self, name: str, file: BufferedReader, done: Callable[[int], None]) -> None:
+    def __init__(self, name: str, blocks: Unpacking) -> None:
         self.name = name
         self.count = 0
         self.malformed = 0
         self.examples: list[Malformed] = []
-        self._file = file
-        self._done = done
-        self._damage = ""
+        self._blocks = blocks
 
     def reject(self, number: int, line: str, reason: str) -> None:
-        """Count a malformed line. Keep it if it is one of the first, or the one at which a gzip file is damaged."""
+        """Count a malformed line. Keep it if it is one of the first, or the one at which the file is damaged."""
         self.malformed += 1
-        if len(self.examples) < MAX_EXAMPLES or reason == self._damage:
+        if len(self.examples) < MAX_EXAMPLES or reason == self._blocks.damage:
             self.examples.append(Malformed(number, line[:MAX_SHOWN], reason))
 
     def key_trace(
-        self, keys: list[str], times: list[float] | None, sizes: list[int] | None, left_out: int, *, expected: str
+        self,
+        keys: list[str],
+        times: list[float] | None,
+        sizes: list[int] | None,
+        left_out: int,
+        *,
+        expected: str,
+        nothing: str = "has no request that would reach a cache. Lines with other methods or statuses",
     ) -> KeyTrace:
         """The trace of what was read, with times counted from the first. Without a key it raises ValueError.
 
-        The error's text ends with `expected`, which says what such a file looks like.
+        The error's text ends with `expected`, which says what such a file looks like; or, if all lines were left out,
+        it begins with `nothing`, which says why.
         """
         if keys:
             start = times[0] if times else 0.0
@@ -76,10 +82,7 @@ class LineReader:
                 times[place] = time - start  # type: ignore[index]  # in place, as a second list would take much memory
             return KeyTrace(keys, times, sizes, self.malformed, tuple(self.examples), left_out)
         if left_out:
-            raise ValueError(
-                f"{self.name} has no request that would reach a cache. Lines with other methods or statuses: "
-                f"{left_out:,}, malformed: {self.malformed:,}."
-            )
+            raise ValueError(f"{self.name} {nothing}: {left_out:,}, malformed: {self.malformed:,}.")
         if not self.malformed:
             raise ValueError(f"{self.name} is empty: {expected}.")
         first = self.examples[0]
@@ -90,44 +93,68 @@ class LineReader:
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         for lines in self._decoded():
-            for line in lines:
-                self.count += 1
+            before = self.count
+            self.count += len(lines)
+            # It is faster to look at all lines at once. There are next to none to reject.
+            if all(lines) and max(map(len, lines)) < MAX_LINE and "\0" not in "".join(lines):
+                yield from enumerate(lines, before + 1)
+                continue
+            for number, line in enumerate(lines, before + 1):
                 if not line:
-                    self.reject(self.count, line, "empty")
+                    self.reject(number, line, "empty")
                 elif len(line) >= MAX_LINE:
-                    self.reject(self.count, line, "too long")
+                    self.reject(number, line, "too long")
                 elif "\0" in line:
-                    self.reject(self.count, line, "has a NUL")
+                    self.reject(number, line, "has a NUL")
                 else:
-                    yield self.count, line
+                    yield number, line
 
     def _decoded(self) -> Iterator[list[str]]:
         """The lines, as many at a time as end in one block."""
         rest = b""
-        for block in self._blocks():
-            head, newline, tail = block.rpartition(b"\n")
-            if newline:
-                yield _split(rest + head)
-                rest = tail
+        for block in self._blocks:
+            if rest.endswith(b"\r") and not block.startswith(b"\n"):
+                yield _split(rest)
+                rest = b""
+            # A carriage return at the end of the block may have its line feed in the next.
+            end = 1 + max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1))
+            if end:
+                yield _split(rest + block[:end])
+                rest = block[end:]
             elif len(rest) < BLOCK:
                 rest += block
-        if self._damage:
+            elif block.endswith(b"\r"):
+                rest += b"\r"
+        if self._blocks.damage:
             self.count += 1
-            self.reject(self.count, rest[:MAX_SHOWN].decode(errors="replace"), self._damage)
+            self.reject(self.count, _text(rest[:MAX_SHOWN]), self._blocks.damage)
         elif rest:
-            yield _split(rest)
+            yield _split(rest + b"\n")
 
-    def _blocks(self) -> Iterator[bytes]:
-        is_gzip = self._file.peek(2)[:2] == GZIP
-        read = gzip.GzipFile(fileobj=self._file).read1 if is_gzip else self._file.read
+
+def key_by(function: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    """The learner's function that finds a key. What it raises for a line of another form becomes a ValueError."""
+
+    def find(record: Any) -> str | None:
         try:
-            while block := read(BLOCK):
-                yield block
-                self._done(self._file.tell())
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            self._damage = "the gzip file is cut off or damaged here"
+            key = function(record)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"key= raised {type(error).__name__}: {printable(str(error), 60)}") from None
+        if key is not None and not isinstance(key, str):
+            raise ValueError(f"key= returned {type(key).__name__}, and not a text or None")
+        return key
+
+    return find
 
 
 def _split(data: bytes) -> list[str]:
-    lines = data.decode(errors="replace").split("\n")
-    return [line.removesuffix("\r") for line in lines] if b"\r" in data else lines
+    """The lines of some bytes that end with the end of a line."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = _text(data).split("\n")
+    del lines[-1]
+    return lines
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")

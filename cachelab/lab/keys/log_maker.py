@@ -9,6 +9,7 @@ RFC 5737 reserves for examples.
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Iterator
 from itertools import accumulate
 from os import PathLike
@@ -50,7 +51,7 @@ def make_access_log(path: str | PathLike[str], requests: int = 100_000, *, seed:
     """
     if requests < MIN_LINES:
         raise ValueError(f"A log of three days needs at least {MIN_LINES:,} lines, not {requests:,}.")
-    path = Path(path)
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # the method of Path raises for a user who does not exist
     with path.open("wb") as file:
         if path.suffix == ".gz":
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:

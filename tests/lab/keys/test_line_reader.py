@@ -1,6 +1,10 @@
-"""The lines of any file: plain or gzip, whole or damaged, however long."""
+"""The lines of any file: whole or damaged, however long, in whatever encoding."""
 
+import bz2
+import functools
 import gzip
+import itertools
+import lzma
 import os
 import re
 import sys
@@ -13,15 +17,51 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachelab import lab
+from cachelab.lab.keys import unpacking
 from tests.support.fakes import PROPERTY
-from tests.support.key_files import TABLE, Write, log
+from tests.support.key_files import Write, log
+
+READERS = [lab.read_trace, lab.read_access_log]
 
 
-@pytest.mark.parametrize("name", ["trace.csv", "trace.csv.gz"])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_gzip_is_known_by_its_first_bytes(pack: Callable[[bytes], bytes], name: str, write: Write) -> None:
-    """The name of the file does not matter."""
-    assert lab.read_trace(write(pack(TABLE.encode()), name), "user").keys == ["ann", "bob", "ann"]
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["Unix", "Windows", "old Macintosh"])
+def test_a_line_may_end_in_three_ways(end: str, write: Write) -> None:
+    """As in Python's own text files. The last line needs no end."""
+    text = log('"GET /a HTTP/1.1" 200 5', '"GET /b HTTP/1.1" 200 5')
+    assert lab.read_access_log(write(text.replace("\n", end))).keys == ["/a", "/b"]
+    trace = lab.read_trace(write(f"key,n{end}a,1{end}{end}b,2"))
+    assert (trace.keys, trace.examples) == (["a", "b"], (lab.Malformed(3, "", "empty"),))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+def test_the_ends_of_blocks_do_not_matter(size: int, monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    """A line feed may be in another block than its carriage return."""
+    monkeypatch.setattr(unpacking, "BLOCK", size)
+    content = b"key\na\r\nb\rc\n\r\n\rdd\r\r\neee\n\nf\r"
+    trace = lab.read_trace(write(content))
+    assert (trace.keys, trace.malformed) == (["a", "b", "c", "dd", "eee", "f"], 4)
+
+
+@pytest.mark.parametrize("size", [2**10, 2**20])
+def test_the_line_after_a_very_long_one_is_read(size: int, monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    """Whatever ends the long line, and wherever a block ends."""
+    monkeypatch.setattr(unpacking, "BLOCK", size)
+    for end in (b"\n", b"\r", b"\r\n"):
+        for length in (2**22 - 5, 2**22 - 4, 2**22 - 3, 2**22 + 7):
+            trace = lab.read_trace(write(b"key\n" + b"x" * length + end + b"a" + end))
+            assert (trace.keys, trace.malformed) == (["a"], 1)
+
+
+def test_bytes_outside_utf_8_keep_keys_apart(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """A log may have bytes of any encoding: 128 paths that differ in such a byte stay 128. The summary counts them."""
+    paths = [b"/" + bytes([byte]) for byte in range(128, 256)]
+    lines = [b'192.0.2.7 - - [10/Oct/2000:13:55:36 -0700] "GET %b HTTP/1.1" 200 5\n' % path for path in paths]
+    trace = lab.read_access_log(write(b"".join(lines)))
+    assert len(set(trace.keys)) == 128
+    assert [key.encode(errors="surrogateescape") for key in trace.keys] == paths
+    trace.describe()
+    assert "128 of the keys with bytes that are not UTF-8, which are kept apart" in capsys.readouterr().out
+    assert len(set(lab.read_trace(write(b"key\n" + b"\n".join(paths))).keys)) == 128
 
 
 def test_the_first_three_malformed_lines_are_kept(write: Write) -> None:
@@ -30,7 +70,21 @@ def test_the_first_three_malformed_lines_are_kept(write: Write) -> None:
     assert (trace.malformed, [example.line for example in trace.examples]) == (5, [3, 4, 5])
 
 
-@pytest.mark.parametrize("read", [lab.read_trace, lab.read_access_log])
+@pytest.mark.parametrize("read", READERS)
+def test_the_home_folder_may_be_written_as_a_tilde(
+    read: Callable[[str], lab.KeyTrace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell reads it. A user who does not exist has no file. The log maker writes to such a path as well."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "x.csv").write_text("key\na\n")
+    lab.make_access_log("~/x.log", 1_000)
+    assert len(read("~/x.csv" if read is lab.read_trace else "~/x.log")) > 0
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*nobody-of-this-name"):
+        read("~nobody-of-this-name/x")
+
+
+@pytest.mark.parametrize("read", READERS)
 def test_a_path_without_a_file_is_refused(read: Callable[[Path], lab.KeyTrace], tmp_path: Path) -> None:
     """A missing file and a folder are each refused in a sentence that says what to do."""
     with pytest.raises(FileNotFoundError, match=r"There is no file .*none: check its name"):
@@ -69,13 +123,44 @@ def test_a_gzip_with_a_wrong_checksum_is_read_and_reported_as_damaged(write: Wri
 JUNK = st.binary(max_size=60) | st.text(max_size=60).map(str.encode)
 
 
-LOG_LINE = st.sampled_from([log(f'"{line}" 200 5').encode()[:-1] for line in ("GET /a HTTP/1.1", "POST /a", "-")])
+LOG_LINE = st.sampled_from(
+    [log(f'"{line}" 200 5').encode()[:-1] for line in ("GET /a HTTP/1.1", "POST /a", "-")]
+    + [b"a.example:80 " + log('"GET /a HTTP/1.1" 200 5').encode()[:-1]]
+    + [b"#Fields: date time cs-method cs-uri-stem sc-status", b"2000-10-10 13:55:36 GET /a 200", b"#Version: 1.0"]
+)
 
 
-CSV_LINE = st.sampled_from([b"key,n", b"a,1", b'"a",1', b'"a"",1', b"a,1\r", b"a,1,2", b",", b'"a\r"'])
+CSV_LINE = st.sampled_from(
+    [b"key,n", b"a,1", b'"a",1', b'"a"",1', b"a,1\r", b"a,1,2", b",", b'"a\r"', b"sep=;", b"a;1"]
+)
 
 
-FILES = st.lists(JUNK | LOG_LINE | CSV_LINE, max_size=12).map(b"\n".join)
+JSON_LINE = st.sampled_from(
+    [b'{"key":"a","n":1}', b'{"key":{"n":1}}', b"{}", b'{"key":1e999,"n":"x"}', b"[" * 50, b'{"']
+)
+
+
+FILES = st.lists(JUNK | LOG_LINE | CSV_LINE | JSON_LINE, max_size=12).map(b"\n".join)
+
+
+PACKED = st.sampled_from([bytes, gzip.compress, bz2.compress, lzma.compress])
+
+
+MARK = st.sampled_from(
+    [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"BZh91AY&SY", b"\xfd7zXZ\0", b"(\xb5/\xfd"]
+)
+
+
+WAYS: list[Callable[[Path], lab.KeyTrace]] = [
+    lab.read_trace,
+    lab.read_access_log,
+    functools.partial(lab.read_access_log, query=True),
+    functools.partial(lab.read_access_log, key=lambda line: line.split("a")[1]),
+    functools.partial(lab.read_trace, key="n", time="key", size="n", only={"n": [1, 2]}),
+    functools.partial(lab.read_trace, names=["key", "n"], count="n"),
+    functools.partial(lab.read_trace, key="key.n", size="key"),
+    functools.partial(lab.read_trace, key=lambda fields: fields["key"] or None),
+]
 
 
 def read_bytes(read: Callable[[Path], lab.KeyTrace], content: bytes) -> lab.KeyTrace | str:
@@ -89,19 +174,45 @@ def read_bytes(read: Callable[[Path], lab.KeyTrace], content: bytes) -> lab.KeyT
             return str(error)
 
 
+def count_of_directives(lines: list[bytes]) -> int:
+    """How many lines of a log say how it is written. They do if the first of them is above all requests."""
+    marks = (b"#Fields:", b"#Version:")
+    rest = list(itertools.dropwhile(lambda line: not line.startswith((*marks, b"192.0.2.7 ", b"a.example:80 ")), lines))
+    return sum(line.startswith(marks) for line in rest) if rest and rest[0].startswith(marks) else 0
+
+
+SENTENCE = re.compile(r"[^\n\r\0]+[.?]")
+
+
 @PROPERTY
-@given(content=FILES, packed=st.booleans())
-def test_any_file_is_read_or_refused_in_a_sentence(content: bytes, packed: bool) -> None:
-    """Every line is a request, malformed, left out or the header. Otherwise one sentence says what is wrong."""
+@given(content=FILES, pack=PACKED)
+def test_any_file_is_read_or_refused_in_a_sentence(content: bytes, pack: Callable[[bytes], bytes]) -> None:
+    """Every line is a request, malformed, left out, or tells the format. Otherwise one sentence says what is wrong."""
     for first, read in ((b"key,n\n", lab.read_trace), (b"", lab.read_trace), (b"", lab.read_access_log)):
         whole = first + content
-        trace = read_bytes(read, gzip.compress(whole) if packed else whole)
+        trace = read_bytes(read, pack(whole))
         if isinstance(trace, str):
-            assert re.fullmatch(r"[^\n\r\0]+[.?]", trace)
+            assert SENTENCE.fullmatch(trace)
             continue
-        header = 1 if read is lab.read_trace else 0
-        lines = whole.count(b"\n") + (not whole.endswith(b"\n"))
-        assert len(trace) + trace.malformed + trace.left_out + header == lines
+        lines = re.split(rb"\r\n|\n|\r", whole)
+        lines = lines if lines[-1] else lines[:-1]
+        first_line = next(line for line in lines if line and b"\0" not in line)
+        if read is lab.read_trace:
+            header = 0 if first_line.startswith(b"{") else 2 if first_line == b"sep=;" else 1
+        else:
+            header = count_of_directives(lines)
+        assert len(trace) + trace.malformed + trace.left_out + header == len(lines)
+
+
+@PROPERTY
+@given(content=FILES, mark=MARK, pack=PACKED, cut=st.integers(0, 30), way=st.integers(0, len(WAYS) - 1))
+def test_any_bytes_end_in_a_trace_or_a_sentence(
+    content: bytes, mark: bytes, pack: Callable[[bytes], bytes], cut: int, way: int
+) -> None:
+    """However they are asked for, and however damaged they are: never in another error."""
+    packed = pack(mark + content)
+    trace = read_bytes(WAYS[way], packed[: len(packed) - cut])
+    assert SENTENCE.fullmatch(trace) if isinstance(trace, str) else len(trace) > 0
 
 
 @PROPERTY
@@ -111,7 +222,7 @@ def test_any_gzip_may_be_cut_off_anywhere(content: bytes, cut: int) -> None:
     packed = gzip.compress(b"key,n\n" + content)
     whole, part = (read_bytes(lab.read_trace, stored) for stored in (packed, packed[:-cut]))
     if isinstance(part, str):
-        assert re.fullmatch(r"[^\n\r\0]+[.?]", part)
+        assert SENTENCE.fullmatch(part)
     else:
         assert isinstance(whole, lab.KeyTrace)
         assert part.keys == whole.keys[: len(part)]
@@ -129,14 +240,3 @@ def test_a_million_lines_take_less_memory_than_their_text(packed: bool, tmp_path
     tracemalloc.stop()
     assert len(trace) + trace.left_out + trace.malformed == 1_000_000
     assert peak < 110e6
-
-
-def test_a_line_that_never_ends_is_not_held(write: Write) -> None:
-    """A gzip of 60 kB can hold a line of 64 MB. It is malformed, and takes a few megabytes of memory."""
-    path = write(gzip.compress(b"key\na\n" + bytes(64_000_000)))
-    tracemalloc.start()
-    trace = lab.read_trace(path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert (trace.keys, trace.malformed) == (["a"], 1)
-    assert peak < 16e6
