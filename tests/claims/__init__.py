@@ -1,0 +1,1 @@
+"""What the chapters say of random samples, a module for each chapter. `tests/claims/claim.py` says how."""
