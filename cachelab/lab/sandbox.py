@@ -31,7 +31,7 @@ from typing import TextIO
 
 from cachelab.lab.sim.virtual_loop import Deadlock
 
-__all__ = ["Stuck", "explain_failure", "left_running", "raised_at", "run_sandboxed"]
+__all__ = ["Stuck", "explain_failure", "left_running", "raised_at", "raised_by_learner", "run_sandboxed"]
 
 _NOT_LEARNER_CODE = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))  # folders
 
@@ -164,6 +164,12 @@ def raised_at(error: BaseException) -> str:
     """The innermost line of a learner's code that an error has passed: ", at line 7: `…`", or "" if there is none."""
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learner_code(frame.filename)]
     return f", at {_line(lines[-1].filename, lines[-1].lineno or 0)}" if lines else ""
+
+
+def raised_by_learner(error: BaseException | None) -> bool:
+    """Whether there is an exception, and it comes from a learner's code or a library that it calls."""
+    frames = traceback.extract_tb(error.__traceback__) if isinstance(error, Exception) else []
+    return bool(frames) and not frames[-1].filename.startswith(_NOT_LEARNER_CODE[0])
 
 
 def _is_learner_code(filename: str) -> bool:

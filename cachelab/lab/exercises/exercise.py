@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Exercise", "NotYet", "Wrong"]
+__all__ = ["Exercise", "NotYet", "Wrong", "refuse_an_object"]
 
 
 class NotYet(Exception):
@@ -32,3 +32,11 @@ class Exercise:
 
     examine: Callable[[Any], str]
     hints: Sequence[str]
+
+
+def refuse_an_object(make: Any) -> None:
+    """Raises `Wrong` if `make` is no class and no function that builds objects."""
+    if not callable(make):
+        name = type(make).__name__
+        words = "Give the check the class itself, without parentheses: it builds objects of its own."
+        raise Wrong(words, f"this is no class, but an object of type {name}")

@@ -26,7 +26,11 @@ OTHER_KEYS = 300  # a key counts as held only if it outlasts so many other keys:
 
 
 class ItemFailed(Exception):
-    """The subject does something wrong; the text says what."""
+    """The subject does something wrong; the text says what. `error` is what a caller got, if it got an error."""
+
+    def __init__(self, why: str, error: BaseException | None = None) -> None:
+        super().__init__(why)
+        self.error = error
 
 
 class NotApplicable(Exception):
@@ -65,7 +69,7 @@ async def _load_fails(stage: Stage) -> str:
     for answer in stage.answers["callers"]:
         if not isinstance(answer.error, OriginDown):
             got = "an answer" if answer.error is None else describe_error(answer.error)
-            raise ItemFailed(f"The load failed, and a waiter got {got} instead of its error.")
+            raise ItemFailed(f"The load failed, and a waiter got {got} instead of its error.", answer.error)
     begun = stage.loads.begun
     await stage.start_callers("the next caller")
     await stage.finish()
@@ -150,7 +154,8 @@ async def _cancel(stage: Stage, name: str) -> None:
     error = stage.answers[name][-1].error
     if not isinstance(error, asyncio.CancelledError):
         got = "returned as if nothing had happened" if error is None else f"raised {describe_error(error)}"
-        raise ItemFailed(f"{sentence_start(name)} was cancelled, and its get {got}: CancelledError must pass through.")
+        why = f"{sentence_start(name)} was cancelled, and its get {got}: CancelledError must pass through."
+        raise ItemFailed(why, error)
 
 
 async def _answer_is_none(stage: Stage) -> str:
@@ -353,7 +358,8 @@ def _expect_no_error(stage: Stage, *names: str) -> None:
             if isinstance(answer.error, asyncio.CancelledError):
                 raise ItemFailed(f"{sentence_start(name)} was cancelled, though nobody had cancelled it.")
             if answer.error is not None:
-                raise ItemFailed(f"{sentence_start(name)} got an error: {describe_error(answer.error)}.")
+                error = answer.error
+                raise ItemFailed(f"{sentence_start(name)} got an error: {describe_error(error)}.", error)
 
 
 def _number_of_loads(count: int) -> str:
