@@ -6,10 +6,13 @@ code does, `check` prints a few lines and returns.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import re
 import textwrap
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,14 +39,24 @@ def check(name: str, answer: Any) -> None:
         _print("Nothing to check yet: give the check the function itself, without the parentheses that call it.")
         return
     still_running = left_running()
-    try:
-        _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
-    except NotYet as stub:
-        _print(f"Nothing to check yet: {stub}")
-    except KeyboardInterrupt:
-        print("Interrupted: the check was not finished.")
-    except BaseException as error:
-        _print_failure(error, still_running)
+    with _no_warning_of_a_missing_await():
+        try:
+            _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
+        except NotYet as stub:
+            _print(f"Nothing to check yet: {stub}")
+        except KeyboardInterrupt:
+            print("Interrupted: the check was not finished.")
+        except BaseException as error:
+            _print_failure(error, still_running)
+
+
+@contextmanager
+def _no_warning_of_a_missing_await() -> Iterator[None]:
+    """Python warns of a coroutine that is never awaited when it is collected; the verdict says it in plain words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        yield
+        gc.collect()
 
 
 def _print_failure(error: BaseException, still_running: str | None) -> None:
