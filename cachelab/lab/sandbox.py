@@ -31,7 +31,15 @@ from typing import TextIO
 
 from cachelab.lab.sim.virtual_loop import Deadlock
 
-__all__ = ["Stuck", "explain_failure", "left_running", "raised_at", "raised_by_learner", "run_sandboxed"]
+__all__ = [
+    "Stuck",
+    "explain_failure",
+    "is_learner_code",
+    "left_running",
+    "raised_at",
+    "raised_by_learner",
+    "run_sandboxed",
+]
 
 _NOT_LEARNER_CODE = (str(Path(__file__).resolve().parent.parent), sysconfig.get_path("stdlib"))  # folders
 
@@ -139,7 +147,7 @@ def _learners_line(thread: threading.Thread) -> str:
     for _ in range(100):  # code that awaits lets the event loop run now and then: at such a moment no line of it runs
         frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
         while frame is not None:
-            if _is_learner_code(frame.f_code.co_filename):
+            if is_learner_code(frame.f_code.co_filename):
                 return _line(frame.f_code.co_filename, frame.f_lineno)
             frame = frame.f_back
         time.sleep(0.001)
@@ -162,7 +170,7 @@ def explain_failure(error: BaseException) -> str:
 
 def raised_at(error: BaseException) -> str:
     """The innermost line of a learner's code that an error has passed: ", at line 7: `…`", or "" if there is none."""
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_learner_code(frame.filename)]
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if is_learner_code(frame.filename)]
     return f", at {_line(lines[-1].filename, lines[-1].lineno or 0)}" if lines else ""
 
 
@@ -172,7 +180,8 @@ def raised_by_learner(error: BaseException | None) -> bool:
     return bool(frames) and not frames[-1].filename.startswith(_NOT_LEARNER_CODE[0])
 
 
-def _is_learner_code(filename: str) -> bool:
+def is_learner_code(filename: str) -> bool:
+    """Whether a file is a learner's: it belongs neither to this package, nor to Python, nor to a library."""
     return not filename.startswith((*_NOT_LEARNER_CODE, "<frozen")) and "site-packages" not in filename
 
 
