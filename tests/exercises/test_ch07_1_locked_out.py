@@ -17,6 +17,63 @@ async def atomic(client: Any, user: str) -> bool:
     return bool((await pipe.execute())[1] <= 10)
 
 
+async def heals(client: Any, user: str) -> bool:
+    async with client.pipeline() as pipe:
+        count, _ = await pipe.incr(f"rate:{user}").expire(f"rate:{user}", 60, nx=True).execute()
+    return bool(count <= 10)
+
+
+async def in_milliseconds(client: Any, user: str) -> int:
+    """Its own names, and an answer that is 1 or 0."""
+    pipe = client.pipeline()
+    pipe.set(f"{user}/calls", 10, px=60_000, nx=True)
+    pipe.decr(f"{user}/calls")
+    return int((await pipe.execute())[-1] >= 0)
+
+
+async def looks_for_the_end(client: Any, user: str) -> bool:
+    """It gives a TTL to a counter that it finds without one, whoever has left it."""
+    pipe = client.pipeline()
+    pipe.incr(f"rate:{user}")
+    pipe.ttl(f"rate:{user}")
+    count, ttl = await pipe.execute()
+    if ttl == -1:
+        await client.expire(f"rate:{user}", 60)
+    return bool(count <= 10)
+
+
+async def a_list_of_calls(client: Any, user: str) -> bool:
+    pipe = client.pipeline()
+    pipe.rpush(f"calls:{user}", "call")
+    pipe.expire(f"calls:{user}", 60, nx=True)
+    pipe.ltrim(f"calls:{user}", 0, 10)
+    pipe.llen(f"calls:{user}")
+    return bool((await pipe.execute())[-1] <= 10)
+
+
+async def only_above_ten(client: Any, user: str) -> bool:
+    count = await client.incr(f"rate:{user}")
+    if count >= 10:
+        await client.expire(f"rate:{user}", 60, nx=True)
+    return bool(count <= 10)
+
+
+async def misspells(client: Any, user: str) -> bool:
+    return bool(await client.incr(f"rate:{usr}") <= 10)  # type: ignore[name-defined] # noqa: F821
+
+
+async def no_return(client: Any, user: str) -> None:
+    await atomic(client, user)
+
+
+async def no_await(client: Any, user: str) -> Any:
+    return client.incr(f"rate:{user}")
+
+
+def not_async(client: Any, user: str) -> bool:
+    return True
+
+
 async def expires_later(client: Any, user: str) -> bool:
     count = await client.incr(f"rate:{user}")
     if count == 1:
@@ -76,6 +133,17 @@ async def always(client: Any, user: str) -> bool:
 
 ANSWERS: list[tuple[Any, str]] = [
     (atomic, "Correct."),
+    (heals, "Correct."),
+    (in_milliseconds, "Correct."),
+    (looks_for_the_end, "Correct."),
+    (a_list_of_calls, "Correct."),
+    (only_above_ten, "a counter is left without a TTL"),
+    (misspells, "Your code raised NameError: name 'usr' is not defined, at line"),
+    (no_return, "allow returns None: is a return missing?"),
+    (no_await, "allow returns a coroutine, and not what it comes to: an await is missing"),
+    (not_async, "allow has to be async"),
+    (window_of(59), "yours is shorter, or begins by the clock"),
+    (window_of(61), "yours is longer"),
     (expires_later, "leaves a counter without an end"),
     (two_commands, "Between your two commands the counter can come to its end"),
     (in_a_finally, "leaves a counter without an end"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -59,6 +60,179 @@ def a_page(
     return page
 
 
+async def in_the_background(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    """The page does not wait until the store has what was loaded."""
+    clock, fills = asyncio.get_running_loop().time, set[asyncio.Task[None]]()
+
+    async def fill(key: int, value: Any) -> None:
+        with suppress(RedisError):
+            await store.set(key, Entry(value, clock() + 60))
+
+    async def fetch(key: int) -> Any:
+        value = await load(key)
+        if value is not ABSENT:
+            task = asyncio.create_task(fill(key, value))
+            fills.add(task)
+            task.add_done_callback(fills.discard)
+        return value
+
+    try:
+        found = dict(zip(keys, await store.get_many(keys), strict=True))
+    except RedisError:
+        found = dict.fromkeys(keys, MISS)
+    missing = [key for key, entry in found.items() if entry is MISS]
+    loaded = dict(zip(missing, await asyncio.gather(*map(fetch, missing)), strict=True))
+    return [loaded[key] if key in loaded else found[key].value for key in keys]
+
+
+async def unheard_in_the_background(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    """The same, and nobody hears of a fill that fails."""
+
+    class Unheard:
+        get_many = store.get_many
+
+        async def set(self, key: int, entry: Any) -> None:
+            asyncio.create_task(store.set(key, entry))  # noqa: RUF006 - the mistake that the check must find
+
+    return list(await in_the_background(Unheard(), load, keys))
+
+
+async def in_a_group(store: Any, load: Any, keys: list[int]) -> tuple[Any, ...]:
+    """A TaskGroup, one trip for each key once, and a tuple."""
+    unique = sorted(set(keys))
+    try:
+        found = await store.get_many(unique)
+    except Exception:
+        found = [MISS] * len(unique)
+    values: dict[int, Any] = {}
+    expires = asyncio.get_running_loop().time() + 60
+
+    async def fetch(key: int) -> None:
+        values[key] = await load(key)
+        if values[key] is not ABSENT:
+            with suppress(Exception):
+                await store.set(key, Entry(values[key], expires))
+
+    async with asyncio.TaskGroup() as group:
+        for key, entry in zip(unique, found, strict=True):
+            if isinstance(entry, Entry):
+                values[key] = entry.value
+            else:
+                group.create_task(fetch(key))
+    return tuple(values[key] for key in keys)
+
+
+async def first_all_loads_then_all_fills(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    """Tasks by key, and the fills after the loads, all at once, with their errors as results."""
+    try:
+        entries = await store.get_many(keys)
+    except RedisError:
+        entries = [MISS for _ in keys]
+    missing = {key for key, entry in zip(keys, entries, strict=True) if entry is MISS}
+    tasks = {key: asyncio.ensure_future(load(key)) for key in missing}
+    for task in tasks.values():
+        await task
+    expires = asyncio.get_running_loop().time() + 60
+    fills = [
+        store.set(key, Entry(task.result(), expires)) for key, task in tasks.items() if task.result() is not ABSENT
+    ]
+    await asyncio.gather(*fills, return_exceptions=True)
+    return [tasks[key].result() if entry is MISS else entry.value for key, entry in zip(keys, entries, strict=True)]
+
+
+async def a_cache_for_the_page(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    """A function for each key, and tasks that callers of the same key share."""
+    tasks: dict[int, asyncio.Task[Any]] = {}
+
+    async def value(key: int, entry: Any) -> Any:
+        if entry is not MISS:
+            return entry.value
+        loaded = await load(key)
+        if loaded is not ABSENT:
+            with suppress(RedisError):
+                await store.set(key, Entry(loaded, asyncio.get_running_loop().time() + 60))
+        return loaded
+
+    try:
+        found = await store.get_many(keys)
+    except RedisError:
+        found = [MISS] * len(keys)
+    for key, entry in zip(keys, found, strict=True):
+        if key not in tasks:
+            tasks[key] = asyncio.create_task(value(key, entry))
+    return list(await asyncio.gather(*(tasks[key] for key in keys)))
+
+
+async def empty_is_missing(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    """It takes an empty value for a missing one."""
+    have: dict[int, Any] = {}
+    with suppress(RedisError):
+        have = {
+            key: entry.value for key, entry in zip(keys, await store.get_many(keys), strict=True) if entry is not MISS
+        }
+
+    async def fetch(key: int) -> None:
+        have[key] = await load(key)
+        if have[key] is not ABSENT:
+            with suppress(RedisError):
+                await store.set(key, Entry(have[key], asyncio.get_running_loop().time() + 60))
+
+    await asyncio.gather(*(fetch(key) for key in dict.fromkeys(keys) if not have.get(key)))
+    return [have[key] for key in keys]
+
+
+async def empty_is_not_stored(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    class Picky:
+        get_many = store.get_many
+
+        async def set(self, key: int, entry: Any) -> None:
+            if entry.value:
+                await store.set(key, entry)
+
+    return list(await a_page()(Picky(), load, keys))
+
+
+async def bare_values(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    class Bare:
+        get_many = store.get_many
+
+        async def set(self, key: int, entry: Any) -> None:
+            await store.set(key, entry.value)
+
+    return list(await a_page()(Bare(), load, keys))
+
+
+async def always_waits(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    """`asyncio.wait` fails where nothing is missing."""
+    found = dict(zip(keys, await store.get_many(keys), strict=True))
+    tasks = {key: asyncio.create_task(load(key)) for key, entry in found.items() if entry is MISS}
+    await asyncio.wait(tasks.values())
+    for key, task in tasks.items():
+        if task.result() is not ABSENT:
+            await store.set(key, Entry(task.result(), asyncio.get_running_loop().time() + 60))
+    return [tasks[key].result() if key in tasks else found[key].value for key in keys]
+
+
+async def wrong_values(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    return [value or "nothing" for value in await a_page()(store, load, keys)]
+
+
+async def no_return(store: Any, load: Any, keys: list[int]) -> None:
+    await a_page()(store, load, keys)
+
+
+async def no_await(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    return [load(key) for key in keys]
+
+
+async def misspells(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    return [entry.value for entry in await store.getmany(keys)]
+
+
+def not_async(store: Any, load: Any, keys: list[int]) -> list[Any]:
+    return keys
+
+
 async def entries(store: Any, load: Any, keys: list[int]) -> list[Any]:
     return list(await store.get_many(keys))
 
@@ -72,6 +246,20 @@ async def empty(store: Any, load: Any, keys: list[int]) -> None: ...
 
 ANSWERS: list[tuple[Any, str]] = [
     (a_page(), "Correct."),
+    (in_the_background, "Correct."),
+    (in_a_group, "Correct."),
+    (first_all_loads_then_all_fills, "Correct."),
+    (a_cache_for_the_page, "Correct."),
+    (unheard_in_the_background, "A fill in the background has failed"),
+    (empty_is_missing, "An empty value, or None, is a value like any other"),
+    (empty_is_not_stored, "An empty value is a value like any other"),
+    (bare_values, "is an Entry(value, expires)"),
+    (always_waits, "Your code raised ValueError: Set of Tasks/Futures is empty, at line"),
+    (wrong_values, "the value of each key, as the store or the origin has it"),
+    (no_return, "page returns None: is a return missing?"),
+    (no_await, "still to be awaited: an await is missing"),
+    (misspells, "Your code raised AttributeError: '_RemoteStore' object has no attribute 'getmany', at line"),
+    (not_async, "page has to be async"),
     (a_page(many=False), "in one round trip"),
     (a_page(once=False), "twice is loaded once"),
     (a_page(at_once=False), "The loads wait for each other"),

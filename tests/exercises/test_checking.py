@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -66,6 +67,51 @@ def test_a_check_ends_in_a_sentence_whatever_the_code_does(
     printed = capsys.readouterr()
     assert words in " ".join(printed.out.split())
     assert not printed.err
+
+
+class CatchesEverything(Right):
+    """Nothing can end it from outside, until the test lets it end."""
+
+    over = threading.Event()
+
+    async def get(self, key: int) -> Any:
+        while True:
+            try:
+                while not self.over.is_set():
+                    pass
+                return None
+            except BaseException:
+                continue
+
+
+def test_what_still_runs_is_named_in_place_of_a_verdict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While code of an earlier check runs, a right answer is still right, and a wrong one is not judged."""
+    monkeypatch.setattr(checking, "run_sandboxed", partial(run_sandboxed, seconds=0.3))
+    lab.check("1.2", CatchesEverything)
+    assert "did not come back" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.undo()
+    lab.check("1.2", dict)
+    assert " ".join(capsys.readouterr().out.split()).startswith(
+        "Not judged: code of an earlier check, which had not come back, is still running, at line "
+    )
+    lab.check("1.2", Right)
+    assert capsys.readouterr().out.startswith("Correct.")
+    CatchesEverything.over.set()
+    time.sleep(0.2)
+    lab.check("1.2", dict)
+    assert capsys.readouterr().out.startswith("Not yet.")
+
+
+def test_a_call_in_place_of_a_function_gets_a_sentence(
+    capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    """`check("7.1", allow(…))` is not "never awaited", and says that the parentheses are too many."""
+    lab.check("7.1", Right(None, 1.0, time.monotonic).get(1))
+    assert "without the parentheses" in " ".join(capsys.readouterr().out.split())
+    gc.collect()
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(

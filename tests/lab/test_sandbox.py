@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
-from cachelab.lab.sandbox import run_sandboxed
+from cachelab.lab import sandbox
+from cachelab.lab.sandbox import left_running, run_sandboxed
 
 
 def _block_for_ever() -> str:
@@ -44,3 +47,56 @@ def test_a_thread_that_waits_for_a_lock_is_left_behind() -> None:
     """A wait for a lock that is never released cannot be ended from outside. The sandbox raises all the same."""
     with pytest.raises(Exception, match=r"lock\.acquire"):
         run_sandboxed(_block_for_ever, seconds=0.2)
+
+
+def test_code_that_nothing_can_end_is_reported_until_it_ends() -> None:
+    """A thread that catches whatever is raised in it runs on, and its line is known; a blocked one does not run."""
+    over = threading.Event()
+
+    def catch_everything() -> str:
+        while True:
+            try:
+                while not over.is_set():
+                    pass
+                return ""
+            except BaseException:
+                continue
+
+    with pytest.raises(sandbox.Stuck):
+        run_sandboxed(_block_for_ever, seconds=0.2)
+    assert left_running() is None
+    with pytest.raises(sandbox.Stuck):
+        run_sandboxed(catch_everything, seconds=0.2)
+    assert "line" in (left_running() or "")
+    over.set()
+    time.sleep(0.2)
+    assert left_running() is None
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_million_printed_lines_are_cut(stream: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The beginning is shown, and a line says once that there is more. Afterwards printing is as before."""
+
+    def print_much() -> str:
+        for number in range(1_000_000):
+            print(number, file=getattr(sys, stream))
+        return "done"
+
+    assert run_sandboxed(print_much, seconds=60) == "done"
+    printed = getattr(capsys.readouterr(), stream[3:])
+    assert printed.startswith("0\n1\n2\n")
+    assert len(printed) < sandbox.MAX_PRINTED + 100
+    assert printed.count("the rest is left out") == 1
+    print("as before", file=getattr(sys, stream))
+    assert getattr(capsys.readouterr(), stream[3:]) == "as before\n"
+
+
+def test_what_fits_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A few lines pass unchanged."""
+
+    def print_little() -> str:
+        print("one", "two", flush=True)
+        return ""
+
+    run_sandboxed(print_little)
+    assert capsys.readouterr().out == "one two\n"

@@ -25,7 +25,7 @@ def assert_verdict(exercise: str, answer: Any, words: str, capsys: pytest.Captur
     """The verdict has these words, and it begins with "Correct." if and only if they do."""
     lab.check(exercise, answer)
     verdict = " ".join(capsys.readouterr().out.split())
-    assert words.lower() in verdict.lower()
+    assert words.lower() in verdict.lower(), verdict
     assert verdict.startswith("Correct.") == words.startswith("Correct.")
 
 

@@ -125,6 +125,69 @@ class CallersHoldTheTask(CorrectFlight):
         return await task
 
 
+class LastOneOutCancels(CorrectFlight):
+    """When the last caller has left, the load is cancelled: the next caller begins another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.callers: Counter[asyncio.Task[Any]] = Counter()
+
+    async def wait(self, task: asyncio.Task[Any]) -> Any:
+        self.callers[task] += 1
+        try:
+            return await super().wait(task)
+        finally:
+            self.callers[task] -= 1
+            if not self.callers[task]:
+                del self.callers[task]
+                task.cancel()
+
+
+class CallerStaysWhenItIsCancelled(CorrectFlight):
+    """A caller that is cancelled goes on waiting for the load."""
+
+    async def wait(self, task: asyncio.Task[Any]) -> Any:
+        try:
+            return await super().wait(task)
+        except asyncio.CancelledError:
+            return await super().wait(task)
+
+
+class CancelledCallerGetsNothing(CorrectFlight):
+    """A caller that is cancelled is given None, as if nothing had happened."""
+
+    async def wait(self, task: asyncio.Task[Any]) -> Any:
+        try:
+            return await super().wait(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+            return None
+
+
+class CancelledLoadTellsNobody(CorrectFlight):
+    """Its waiters wait for futures that stay open if the load raises CancelledError, which is no Exception."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiters: dict[asyncio.Task[Any], list[asyncio.Future[Any]]] = {}
+
+    async def wait(self, task: asyncio.Task[Any]) -> Any:
+        mine = asyncio.get_running_loop().create_future()
+        self.waiters.setdefault(task, []).append(mine)
+        return await mine
+
+    def finish(self, key: Any, task: asyncio.Task[Any]) -> None:
+        super().finish(key, task)
+        for mine in self.waiters.pop(task, []):
+            if not mine.done() and not task.cancelled():
+                error = task.exception()
+                if error is None:
+                    mine.set_result(task.result())
+                else:
+                    mine.set_exception(error)
+
+
 class LeavingCallerClearsTheTable(CorrectFlight):
     """The load is shielded, but a caller that leaves clears the table: the next caller loads again."""
 
@@ -346,6 +409,10 @@ ASYNC_ZOO: dict[type[CorrectFlight], set[int]] = {
     LoadsAgainWithoutItsFirstCaller: {3},
     FollowersHoldTheTask: {4},
     CallersHoldTheTask: {3, 4},
+    LastOneOutCancels: {3},
+    CallerStaysWhenItIsCancelled: {3, 4},
+    CancelledCallerGetsNothing: {3, 4},
+    CancelledLoadTellsNobody: {2},
     LeavingCallerClearsTheTable: {3, 4},
     RetryingCallersClearTheTable: {7},
     NoneIsNoAnswer: {5},

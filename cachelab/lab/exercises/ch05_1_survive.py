@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from typing import Any
 
 from cachelab.lab.exercises.exam_evidence import item_steps
-from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, refuse_an_object
+from cachelab.lab.exercises.experiment import run_experiment
 from cachelab.lab.flight_exam.exam import exam
+from cachelab.lab.flight_exam.report import Report
 
 __all__ = ["EXERCISE"]
 
@@ -25,12 +29,40 @@ def _removes_load(caller: str, load: str) -> str:
     )
 
 
+STAYS = (
+    "A caller that is cancelled has to leave, at once: let its CancelledError pass. A time limit around get waits for "
+    "that, and so does a browser that was closed."
+)
+LOADS_IN_A_CALLER = (
+    "A caller leaves, and a second load begins: the load needs a task of its own, apart from its callers."
+)
+
 MISCONCEPTIONS = [
+    (3, "CancelledError must pass", STAYS),
+    (3, "does not leave", STAYS),
     (3, "off the table", _removes_load("A caller that leaves", "the load")),
-    (3, "", _cancels_others("The first caller")),
-    (4, "", _cancels_others("A follower")),
-    (1, "", "Your callers no longer share a load."),
-    (2, "", "When the load has failed, each waiter needs its error, once, and the next caller needs a new load."),
+    (
+        3,
+        "given up",
+        "The last caller leaves, and the load ends with it: whoever comes then begins another. Let it go on.",
+    ),
+    (3, "nobody had cancelled", _cancels_others("The first caller")),
+    (3, "second load", LOADS_IN_A_CALLER),
+    (4, "CancelledError must pass", STAYS),
+    (4, "does not leave", STAYS),
+    (4, "off the table", _removes_load("A follower that leaves", "the load")),
+    (4, "nobody had cancelled", _cancels_others("A follower")),
+    (4, "second load", LOADS_IN_A_CALLER),
+    (1, "caused", "Your callers no longer share a load."),
+    (
+        2,
+        "are not told",
+        "A load can be cancelled, by a time limit inside it for example. Its waiters must be told of it.",
+    ),
+    (2, "waits for ever", "The load has failed, and a caller still waits: each of them must be given the error."),
+    (2, "remembered", "The error stays on the table: when a load has failed, the next caller needs a new load."),
+    (2, "began for the callers", "When the load fails, those who wait for it get its error: they do not load again."),
+    (2, "instead of its error", "When the load has failed, each waiter needs its error, as it was raised."),
     (5, "", "None is an answer like any other: test whether the key is in the table, not whether there is a value."),
     (
         6,
@@ -40,32 +72,85 @@ MISCONCEPTIONS = [
     (6, "filled", "The old load fills after the delete: it has to look whether a delete came in between."),
     (
         6,
-        "",
+        "joined",
         "A caller that comes after the delete must not be given the old load's answer: take the load off the table.",
     ),
-    (7, "", _removes_load("A caller that wakes up", "a newer load")),
+    (7, "table", _removes_load("A caller that wakes up", "a newer load")),
     (
         8,
-        "",
+        "still held",
         "Something is left in your tables: the load has to clear its own entry when it ends, with or without waiters.",
     ),
 ]
 """The number of a failed item of the exam, a part of what the exam says of it, and the misconception behind it."""
 
 
-def _examine(make: Any) -> str:
-    """Put `make()` through the single-flight exam, and name the misconception behind the first item that it fails."""
-    if make is ...:
-        raise NotYet("write the name of your class in place of the ...")
-    report = exam(make)
-    if report.problem:
-        raise Wrong(report.problem, "The check needs a class with get(key, load) and delete(key).")
+async def _call_once(make: Any) -> None:
+    """Before the exam: callers that come one after the other get the value of the load, and delete returns."""
+    shared = make()
+    if not callable(getattr(shared, "get", None)):
+        raise Wrong(
+            "The check needs a class with get(key, load) and delete(key).", f"{type(shared).__name__} has no get"
+        )
+    if not callable(getattr(shared, "delete", None)):
+        words = "Keep delete(key): without it no caller can say that the origin has changed."
+        raise Wrong(words, f"{type(shared).__name__} has no delete")
+
+    async def load(key: str) -> str:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return f"the value of {key}"
+
+    for call, key in enumerate(["a", "a", "b"], 1):
+        shown = f"call {call}: await get({key!r}, load)"
+        answer = shared.get(key, load)
+        if not inspect.isawaitable(answer):
+            raise Wrong("get has to be async: a caller awaits it.", f"call {call}: get({key!r}, load) → {answer!r:.60}")
+        value = await answer
+        if inspect.isawaitable(value):
+            kind = type(value).__name__
+            if inspect.iscoroutine(value):
+                value.close()  # or Python would warn that it was never awaited
+            raise Wrong(f"get returns a {kind} in place of the value: an await is missing.", f"{shown} → a {kind}")
+        if value is None:
+            words = "get returns None, and the load has returned a value: is a return missing?"
+            raise Wrong(words, f"{shown} → None")
+        if value != f"the value of {key}":
+            raise Wrong("get has to return what the load of its key has returned.", f"{shown} → {value!r:.60}")
+        for deleted in (key, "a key that nobody has asked for"):
+            deleting = shared.delete(deleted)
+            if inspect.isawaitable(deleting):
+                await deleting
+    await asyncio.sleep(0)  # for callbacks that are still to come
+
+
+def _misconception(report: Report) -> Wrong | None:
+    """What is behind the first item that fails: an error of the code, a call that blocks, or a misconception."""
     results = {result.item.number: result for result in report.results}
-    if results[6].verdict == "not applicable":
-        raise Wrong("Keep delete(key): without it no caller can say that the origin has changed.", str(report))
+    for number, result in results.items():
+        if result.error and number in report.failed:
+            return Wrong(f"Your code raised {result.error}.", item_steps(report, number))
+    for number, result in results.items():
+        if result.blocked:
+            words = result.why.replace("It did", "Your code did", 1)
+            return Wrong(words, f"in item {number} of the exam: {result.item.title}")
     for number, part, words in MISCONCEPTIONS:
         if number in report.failed and part in results[number].why:
-            raise Wrong(words, item_steps(report, number))
+            return Wrong(words, item_steps(report, number))
+    for number in sorted(report.failed):
+        return Wrong(f"Item {number} of the exam fails: {results[number].why}", item_steps(report, number))
+    return None
+
+
+def _examine(make: Any) -> str:
+    """Call `make()` as its users do, put it through the exam, and name what is behind the first item that it fails."""
+    if make is ...:
+        raise NotYet("write the name of your class in place of the ...")
+    refuse_an_object(make)
+    run_experiment(_call_once, make)
+    wrong = _misconception(exam(make))
+    if wrong is not None:
+        raise wrong
     return "A caller that leaves harms no other, and all the rest of the exam is as it was."
 
 

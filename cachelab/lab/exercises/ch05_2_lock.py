@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from typing import Any
 
 from cachelab.lab.exercises.exam_evidence import item_steps
@@ -41,12 +42,14 @@ def _examine(fails: Any) -> str:
     """Compare the learner's set of numbers with the items of the exam that the class fails."""
     if fails is ...:
         raise NotYet("put a set of numbers in place of the ..., for example {1, 5}.")
-    if not isinstance(fails, set | frozenset | list | tuple) or not all(isinstance(number, int) for number in fails):
-        raise Wrong("A set of numbers from 1 to 8, for example {1, 5}.", f"{fails!r}")
-    if not set(fails) <= set(range(1, 9)):
-        raise Wrong("The items have numbers from 1 to 8.", f"{sorted(set(fails) - set(range(1, 9)))}")
+    try:
+        said = set(map(operator.index, fails))
+    except TypeError:
+        raise Wrong("Give a set of whole numbers from 1 to 8, for example {1, 5}.", f"fails is {fails!r}") from None
+    if not said <= set(range(1, 9)):
+        raise Wrong("The items have numbers from 1 to 8.", f"{sorted(said - set(range(1, 9)))}")
     report = exam(_LockPerKey)
-    missed, too_many = sorted(report.failed - set(fails)), sorted(set(fails) - report.failed)
+    missed, too_many = sorted(report.failed - said), sorted(said - report.failed)
     if missed:
         raise Wrong(MISSED[missed[0]], item_steps(report, missed[0]))
     if too_many:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from math import inf
+from numbers import Real
 from random import Random
 from typing import Any
 
@@ -39,14 +42,28 @@ def _run_site(ttl: float, beta: float, jitter: float) -> ReplayResult:
     return run(scenario)
 
 
+def _numbers(plan: Any) -> tuple[float, float, float]:
+    """TTL, β and jitter of a plan. Any kind of real number will do."""
+    if plan is ... or (isinstance(plan, Mapping) and ... in plan.values()):
+        raise NotYet("put numbers in place of the three ..., the TTL in seconds.")
+    if not isinstance(plan, Mapping):
+        raise Wrong("The plan is a dict with ttl, beta and jitter.", f"plan is {plan!r}")
+    missing = [name for name in ("ttl", "beta", "jitter") if name not in plan]
+    if missing:
+        raise Wrong(f"The plan needs ttl, beta and jitter: {' and '.join(missing)} is missing.", f"{dict(plan)!r}")
+    for name in ("ttl", "beta", "jitter"):
+        if not isinstance(plan[name], Real):
+            raise Wrong(f"{name} has to be a number.", f"it is {plan[name]!r}, a {type(plan[name]).__name__}")
+    ttl, beta, jitter = (float(plan[name]) for name in ("ttl", "beta", "jitter"))
+    if not (0 < ttl < inf and 0 <= beta < inf and 0 <= jitter < 1):
+        words = "A TTL above 0 seconds, β of 0 or more, and a jitter from 0 to less than 1: finite numbers, all three."
+        raise Wrong(words, f"{dict(plan)!r}")
+    return ttl, beta, jitter
+
+
 def _examine(plan: Any) -> str:
     """Run the site with the learner's TTL, β and jitter, and compare age, peak, mean and waits with the SLO."""
-    numbers: list[Any] = [plan.get(name) for name in ("ttl", "beta", "jitter")] if isinstance(plan, dict) else [None]
-    if not all(isinstance(number, int | float) for number in numbers):
-        raise NotYet("put numbers in place of the three ..., the TTL in seconds.")
-    ttl, beta, jitter = numbers
-    if not (ttl > 0 and beta >= 0 and 0 <= jitter < 1):
-        raise Wrong("A TTL above 0 seconds, β of 0 or more, and a jitter from 0 to less than 1.", f"{plan!r}")
+    ttl, beta, jitter = _numbers(plan)
     result = _run_site(ttl, beta, jitter)
     peak = max(result.queries_per_second(1.0))
     waits = sum(row.latency_s > 0 for row in result.reads) / len(result.reads)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, awaited
+from cachelab.lab.exercises.experiment import run_experiment
 from cachelab.lab.sim.fake_redis import FakeRedis
 from cachelab.lab.sim.faults import Down
-from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISE"]
 
-TEN_CALLS = [0.1 * n for n in range(10)]
-DEATHS_MS = [0.2, 0.7, 1.2, 1.7, 2.2, 2.7, 3.2, 3.7]
-"""How long after the start of its first call a pod dies, in milliseconds."""
+TEN_CALLS = [0.01 * n for n in range(10)]
+STEP_MS = 0.5
+"""A pod is let die at moments that are so far apart. A packet takes as long to arrive, and so does its reply."""
 BEFORE_THE_END_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
 """How long before the end of a window a second call begins, in milliseconds; below 0 it begins after the end."""
 
@@ -26,36 +26,52 @@ async def _answers(allow: Any, client: Any, user: str, moments: list[float]) -> 
     start, answers = loop.time(), []
     for moment in moments:
         await asyncio.sleep(start + moment - loop.time())
-        answers.append(bool(await allow(client, user)))
+        answers.append(bool(await awaited("allow", allow(client, user))))
     return answers
 
 
-async def _check_limit(allow: Any) -> None:
-    """It is a rate limiter: 10 calls in a window of 60 s, for each user."""
-    client = FakeRedis().client()
+async def _check_limit(allow: Any) -> float:
+    """It is a rate limiter: 10 calls in a window of 60 s, for each user. Returns how many seconds a call takes."""
+    client, loop = FakeRedis().client(), asyncio.get_running_loop()
     answers = await _answers(allow, client, "ana", [0.1 * n for n in range(12)])
     if answers != [True] * 10 + [False] * 2:
         evidence = f"12 calls within a second: {' '.join('yes' if allowed else 'no' for allowed in answers)}"
         raise Wrong("The first 10 calls of a minute are allowed, the 11th is not.", evidence)
-    if not await allow(client, "ben"):
+    start = loop.time()
+    allowed = await allow(client, "ben")
+    call_s = loop.time() - start
+    if not allowed:
         raise Wrong("Each user has a counter of their own.", "ana has used her 10 calls; ben's first call: no")
-    silent = await _answers(allow, client, "liz", [*TEN_CALLS, 62.0])
+    await _check_that_all_ends(client)
+    silent = await _answers(allow, client, "liz", [*TEN_CALLS, 60.5])
     if not silent[-1]:
         words = "The window ends 60 s after its first call, and a new one begins: yours is longer."
-        raise Wrong(words, "10 calls at once, and none for a minute; the call after 62 s: no")
+        raise Wrong(words, "10 calls at once, and none for a minute; the call after 60.5 s: no")
     steady = await _answers(allow, client, "eva", [8.0 * n for n in range(30)])
     if not all(steady):
         words = "Seven calls a minute are never too many: a window that each call makes longer never ends."
         raise Wrong(words, f"a call every 8 s for 4 minutes: call {steady.index(False) + 1} is refused")
-    await asyncio.sleep(60 - asyncio.get_running_loop().time() % 60 + 30)  # half past a minute
-    early = (await _answers(allow, client, "zoe", [*TEN_CALLS, 31.0, 58.0]))[-2:]
+    await asyncio.sleep(60 - loop.time() % 60 + 30)  # half past a minute
+    early = (await _answers(allow, client, "zoe", [*TEN_CALLS, 31.0, 59.5]))[-2:]
     if any(early):
         words = "The window begins with the first call and takes 60 s: yours is shorter, or begins by the clock."
-        raise Wrong(words, f"10 calls at once; the call after {31 if early[0] else 58} s: yes")
+        raise Wrong(words, f"10 calls at once; the call after {31 if early[0] else 59.5} s: yes")
     at_once = await asyncio.gather(*(allow(client, "kim") for _ in range(30)))
     if sum(map(bool, at_once)) != 10:
         words = "Between a GET and the SET that follows, others read the same number: let Redis count (INCR)."
         raise Wrong(words, f"30 calls at once: {sum(map(bool, at_once))} are allowed, not 10")
+    return call_s
+
+
+async def _check_that_all_ends(client: Any) -> None:
+    """After calls that have all come to their end, each key in Redis has a TTL."""
+    for name in sorted(await client.keys()):
+        if await client.ttl(name) == -1:
+            words = (
+                "Even if no pod dies, a counter is left without a TTL: it counts on over all windows, or stays for "
+                "ever if its user never comes back. A counter needs its TTL from its first call on."
+            )
+            raise Wrong(words, f"calls of ana and ben have ended; the key {name.decode()!r} has no TTL")
 
 
 async def _answers_after_a_death(allow: Any, after_ms: float) -> list[bool]:
@@ -86,11 +102,13 @@ def _examine(allow: Any) -> str:
     """Try the limit, then let a pod die at several moments of a call, then let a window end during a call."""
     if allow is ...:
         raise NotYet("write the name of your function in place of the ...")
-    run(_check_limit, allow)
+    call_s = run_experiment(_check_limit, allow)
+    deaths = [0.2 + STEP_MS * n for n in range(min(int(call_s * 1_000 / STEP_MS) + 2, 40))]
     rows: list[list[object]] = []
-    for after_ms in DEATHS_MS:
-        refused = run(_answers_after_a_death, allow, after_ms).count(False)
-        rows.append([f"{after_ms} ms", "-" if not refused else f"{refused} of 19 calls in the next hours refused"])
+    for after_ms in deaths:
+        refused = run_experiment(_answers_after_a_death, allow, after_ms).count(False)
+        outcome = "-" if not refused else f"{refused} of 19 calls in the next hours refused"
+        rows.append([f"{after_ms:.1f} ms", outcome])
         if refused:
             words = (
                 "A pod that dies between your two commands leaves a counter without an end: it counts on for ever, and "
@@ -99,7 +117,7 @@ def _examine(allow: Any) -> str:
             raise Wrong(words, evidence_table(["the pod dies after", "then"], rows, wrong_row=len(rows) - 1))
     for before_ms in BEFORE_THE_END_MS:
         second_s = 60 - before_ms / 1_000
-        refused = run(_answers_across_the_end, allow, second_s).count(False)
+        refused = run_experiment(_answers_across_the_end, allow, second_s).count(False)
         if refused:
             words = (
                 "Between your two commands the counter can come to its end; the second command then makes a new one, "
@@ -108,7 +126,7 @@ def _examine(allow: Any) -> str:
             raise Wrong(
                 words, f"a second call {second_s:.4f} s after the first; then {refused} of 19 calls are refused"
             )
-    return f"It counts, it forgets, and a pod may die at any of {len(DEATHS_MS)} moments."
+    return f"It counts, it forgets, and a pod may die at any of {len(deaths)} moments."
 
 
 EXERCISE = Exercise(

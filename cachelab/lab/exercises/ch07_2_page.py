@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ from typing import Any
 from redis import exceptions
 
 from cachelab.entry import ABSENT, MISS, Entry, Miss
-from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, awaited
+from cachelab.lab.exercises.experiment import run_experiment
+from cachelab.lab.sandbox import raised_at
 from cachelab.lab.sim.simulation import run
 from cachelab.stores.memory import MemoryStore
 
@@ -20,9 +23,11 @@ __all__ = ["EXERCISE"]
 
 
 WANTED = [3, 1, 4, 1, 5, 9, 2, 6, 5, 30]
+VALUES = {1: "user 1", 2: "", 3: "user 3", 4: None, 5: "user 5", 6: "", 9: "user 9", 30: ABSENT}
+"""What the origin holds. Two values are empty and one is None: they are values like any other."""
 STORED = (1, 2, 3, 4)
+LOADED = (5, 6, 9)
 ABSENT_KEY = 30
-RIGHT = [ABSENT if key == ABSENT_KEY else f"user {key}" for key in WANTED]
 BROKEN = {"get": exceptions.ConnectionError, "get_many": exceptions.ConnectionError, "set": exceptions.TimeoutError}
 """What a client of Redis raises. These classes have the names of Python's own, and are other classes."""
 
@@ -51,6 +56,9 @@ class _RemoteStore:
 
     async def set(self, key: int, entry: Entry[Any]) -> None:
         await self._travel("set")
+        if not isinstance(entry, Entry):
+            words = "What goes into the store is an Entry(value, expires)."
+            raise Wrong(words, f"store.set({key}, {entry!r:.60})")
         self.memory.put(key, entry)
 
     async def delete(self, key: int) -> None:
@@ -67,26 +75,29 @@ class _Visit:
     loads: Counter[int]
     took_s: float
     lifetimes_s: dict[int, float]
+    stored: dict[int, Any]
 
 
-async def _visit(page: Any, *broken: str) -> _Visit:
-    """Ask for the page once, on a store that holds the keys `STORED`."""
+async def _visit(page: Any, keys: Sequence[int], *broken: str) -> _Visit:
+    """Ask for a page with these keys once, on a store that holds the keys `STORED`."""
     loop, store, loads = asyncio.get_running_loop(), _RemoteStore(broken), Counter[int]()
     await asyncio.sleep(1_000)  # so that 60 is no moment in the future
 
     async def load(key: int) -> Any:
         loads[key] += 1
         await asyncio.sleep(0.1)
-        return ABSENT if key == ABSENT_KEY else f"user {key}"
+        return VALUES[key]
 
     for key in STORED:
-        store.memory.put(key, Entry(f"user {key}", loop.time() + 60))
+        store.memory.put(key, Entry(VALUES[key], loop.time() + 60))
     start = loop.time()
-    answer = await page(store, load, list(WANTED))
-    took_s = loop.time() - start
-    held = {key: store.memory.find(key) for key in WANTED}
-    lifetimes_s = {key: entry.expires - loop.time() for key, entry in held.items() if entry is not MISS}
-    return _Visit(answer, store.trips, loads, took_s, lifetimes_s)
+    answer = await awaited("page", page(store, load, list(keys)))
+    took_s, trips = loop.time() - start, store.trips.copy()
+    await asyncio.sleep(0.2)  # for a page that fills in the background
+    end = start + took_s
+    held = {key: entry for key in WANTED if (entry := store.memory.find(key)) is not MISS}
+    lifetimes_s = {key: entry.expires - end for key, entry in held.items()}
+    return _Visit(answer, trips, loads, took_s, lifetimes_s, {key: entry.value for key, entry in held.items()})
 
 
 async def _is_stub(page: Any) -> bool:
@@ -99,15 +110,21 @@ async def _is_stub(page: Any) -> bool:
     return await page(store, load, [1]) is None and not store.trips
 
 
-def _check_answer(answer: Any) -> None:
+def _check_answer(answer: Any, keys: Sequence[int]) -> None:
     """A list with the value of each key, in the order of the keys."""
-    evidence = f"{WANTED} → {answer!r}"
-    if not isinstance(answer, list) or len(answer) != len(WANTED) or any(value is MISS for value in answer):
+    if isinstance(answer, list | tuple) and any(map(inspect.isawaitable, answer)):
+        for value in filter(inspect.iscoroutine, answer):
+            value.close()
+        raise Wrong("Among the values is one that is still to be awaited: an await is missing.", f"{keys} → {answer!r}")
+    evidence = f"{keys} → {answer!r}"
+    if not isinstance(answer, list | tuple) or len(answer) != len(keys) or any(value is MISS for value in answer):
         raise Wrong("The page needs a list with a value for each key it was given.", evidence)
     if any(isinstance(value, Entry) for value in answer):
         raise Wrong("The store gives entries; the page wants their values.", evidence)
-    if answer != RIGHT:
-        raise Wrong("The values must stand in the order of the keys.", evidence)
+    if list(answer) != [VALUES[key] for key in keys]:
+        if sorted(map(repr, answer)) == sorted(repr(VALUES[key]) for key in keys):
+            raise Wrong("The values must stand in the order of the keys.", evidence)
+        raise Wrong("The page needs the value of each key, as the store or the origin has it.", evidence)
 
 
 def _check_work(visit: _Visit) -> None:
@@ -115,6 +132,9 @@ def _check_work(visit: _Visit) -> None:
     evidence = f"trips: {dict(visit.trips)}; loads: {dict(visit.loads)}; {visit.took_s * 1000:.0f} ms"
     if visit.trips["get"] or visit.trips["get_many"] != 1:
         raise Wrong("Read all keys from the store in one round trip: get_many, once.", evidence)
+    if set(visit.loads) & set(STORED) == {key for key in STORED if not VALUES[key]}:
+        words = "An empty value, or None, is a value like any other: what is missing is what the store has MISS for."
+        raise Wrong(words, f"the store holds {VALUES[2]!r} for key 2 and {VALUES[4]!r} for key 4; {evidence}")
     if set(visit.loads) != set(WANTED) - set(STORED):
         raise Wrong("Load what is missing, and nothing else.", evidence)
     if max(visit.loads.values()) > 1:
@@ -123,9 +143,16 @@ def _check_work(visit: _Visit) -> None:
         raise Wrong("The loads wait for each other: let them run at the same time.", evidence)
 
 
-def _check_stored(lifetimes_s: dict[int, float]) -> None:
+def _check_stored(visit: _Visit) -> None:
     """The values that were loaded are stored for 60 s, and ABSENT is not."""
-    if not {5, 6, 9} <= set(lifetimes_s):
+    lifetimes_s = visit.lifetimes_s
+    missing = [key for key in LOADED if key not in lifetimes_s]
+    if missing == [6]:
+        words = "An empty value is a value like any other, and gets into the store; only ABSENT does not."
+        raise Wrong(
+            words, f"the load of 6 returned {VALUES[6]!r}, and after the page only these are there: {[*lifetimes_s]}"
+        )
+    if missing:
         words = (
             "What was loaded must get into the store, for a while: Entry(value, expires) with a moment in the future."
         )
@@ -133,33 +160,46 @@ def _check_stored(lifetimes_s: dict[int, float]) -> None:
     if ABSENT_KEY in lifetimes_s:
         words = "ABSENT is no value: kept for the TTL of a value, a new user would not be seen for that long."
         raise Wrong(words, f"the load of {ABSENT_KEY} returns ABSENT, and the store holds it")
-    if not all(59 < lifetimes_s[key] < 61 for key in (5, 6, 9)):
+    for key, value in visit.stored.items():
+        if value != VALUES[key]:
+            raise Wrong("Each entry holds the value of its own key.", f"the entry of key {key} holds {value!r}")
+    if not all(59.5 < lifetimes_s[key] < 60.5 for key in LOADED):
         words = "What was loaded is kept for 60 s: expires is the moment of its end, 60 s from now."
         raise Wrong(words, f"a moment after the page, the entry of user 5 has {lifetimes_s[5]:.1f} s left")
 
 
 def _check_store_down(page: Any, *broken: str) -> None:
     """The page is the same while these methods of the store raise."""
+    complaints: list[str] = []
     try:
-        answer = run(_visit, page, *broken).answer
-    except exceptions.RedisError as error:
+        answer = run_experiment(_visit, page, WANTED, *broken, complaints=complaints).answer
+        _check_answer(answer, WANTED)
+        gc.collect()
+    except BaseException as error:
+        seen = error.exceptions if isinstance(error, BaseExceptionGroup) else [error]
+        if not all(isinstance(one, exceptions.RedisError) for one in seen):
+            raise
         words = (
             "A store that is down must not break the page, nor one that goes down halfway: the origin is there. "
             "(Python's own ConnectionError and TimeoutError are other classes than redis's.)"
         )
-        raise Wrong(words, f"{' and '.join(broken)} raise: {type(error).__module__}.{error!r}") from error
-    if answer != RIGHT:
-        raise Wrong("With the store down, the page is not the same.", f"{WANTED} → {answer!r}")
+        raised = f"{type(seen[0]).__module__}.{seen[0]!r}"
+        raise Wrong(words, f"{' and '.join(broken)} raise: {raised}{raised_at(seen[0])}") from error
+    if complaints:
+        words = "A fill in the background has failed, and no code looked at its error: asyncio complains of each."
+        raise Wrong(words, f"{' and '.join(broken)} raise; {len(complaints)} times: {complaints[0]}")
 
 
 def _examine(page: Any) -> str:
-    """Run the page once on a store that works, and twice on one that does not."""
+    """Run the page on a store that works, then where nothing is missing, and then on stores that do not work."""
     if page is ... or (inspect.iscoroutinefunction(page) and run(_is_stub, page)):
         raise NotYet("write the body of page(store, load, keys).")
-    healthy = run(_visit, page)
-    _check_answer(healthy.answer)
+    healthy = run_experiment(_visit, page, WANTED)
+    _check_answer(healthy.answer, WANTED)
     _check_work(healthy)
-    _check_stored(healthy.lifetimes_s)
+    _check_stored(healthy)
+    nothing_missing = run_experiment(_visit, page, list(STORED))
+    _check_answer(nothing_missing.answer, list(STORED))
     _check_store_down(page, "get", "get_many", "set")
     _check_store_down(page, "set")
     return (

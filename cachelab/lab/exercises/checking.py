@@ -6,15 +6,19 @@ code does, `check` prints a few lines and returns.
 
 from __future__ import annotations
 
+import gc
+import inspect
 import re
 import textwrap
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
-from cachelab.lab.sandbox import explain_failure, run_sandboxed
+from cachelab.lab.sandbox import explain_failure, left_running, run_sandboxed
 from cachelab.lab.text import PAGE
 
 __all__ = ["check", "exercise_modules", "hint"]
@@ -30,16 +34,43 @@ def check(name: str, answer: Any) -> None:
     exercise = _find(name)
     if exercise is None:
         return
-    try:
-        _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
-    except NotYet as stub:
-        _print(f"Nothing to check yet: {stub}")
-    except Wrong as wrong:
-        _print(f"Not yet. {wrong.words}")
-        print(f"\n{wrong.evidence}")
-    except KeyboardInterrupt:
-        print("Interrupted: the check was not finished.")
-    except BaseException as error:
+    if inspect.iscoroutine(answer):
+        answer.close()
+        _print("Nothing to check yet: give the check the function itself, without the parentheses that call it.")
+        return
+    still_running = left_running()
+    with _no_warning_of_a_missing_await():
+        try:
+            _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
+        except NotYet as stub:
+            _print(f"Nothing to check yet: {stub}")
+        except KeyboardInterrupt:
+            print("Interrupted: the check was not finished.")
+        except BaseException as error:
+            _print_failure(error, still_running)
+
+
+@contextmanager
+def _no_warning_of_a_missing_await() -> Iterator[None]:
+    """Python warns of a coroutine that is never awaited when it is collected; the verdict says it in plain words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        yield
+        gc.collect()
+
+
+def _print_failure(error: BaseException, still_running: str | None) -> None:
+    """Say why an answer fails; or, if code of an earlier check was running meanwhile, that nobody can tell."""
+    if still_running is not None:
+        at = f", at {still_running}" if still_running else ""
+        _print(
+            f"Not judged: code of an earlier check, which had not come back, is still running{at}. It disturbs this "
+            "check. Restart the kernel (menu Kernel, Restart Kernel), run the cells above, and check again."
+        )
+    elif isinstance(error, Wrong):
+        _print(f"Not yet. {error.words}")
+        print(f"\n{error.evidence}")
+    else:
         _print(f"Not yet. {explain_failure(error)}")
 
 

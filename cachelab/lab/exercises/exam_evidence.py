@@ -14,5 +14,8 @@ def item_steps(report: Report, number: int) -> str:
     """What `report.print_steps(number)` prints, below the number of the item."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        report.print_steps(number)
+        try:
+            report.print_steps(number)
+        except ValueError:  # the item came to no step
+            print(next(result.why for result in report.results if result.item.number == number))
     return f"item {number} of the exam\n{out.getvalue().rstrip()}"

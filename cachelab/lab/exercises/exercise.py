@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Exercise", "NotYet", "Wrong"]
+__all__ = ["Exercise", "NotYet", "Wrong", "awaited", "refuse_an_object"]
 
 
 class NotYet(Exception):
@@ -32,3 +33,31 @@ class Exercise:
 
     examine: Callable[[Any], str]
     hints: Sequence[str]
+
+
+def refuse_an_object(make: Any) -> None:
+    """Raises `Wrong` if `make` is no class and no function that builds objects."""
+    if not callable(make):
+        name = type(make).__name__
+        words = "Give the check the class itself, without parentheses: it builds objects of its own."
+        raise Wrong(words, f"this is no class, but an object of type {name}")
+
+
+async def awaited(name: str, answer: Any) -> Any:
+    """What the learner's async function of this name comes to; `answer` is what a call of it has returned.
+
+    Raises `Wrong` if there was nothing to await, if it comes to None, or to something that is still to be awaited.
+    """
+    if not inspect.isawaitable(answer):
+        raise Wrong(f"{name} has to be async: whoever calls it awaits the answer.", f"{name}(…) → {answer!r:.60}")
+    value = await answer
+    if value is None:
+        raise Wrong(f"{name} returns None: is a return missing?", f"await {name}(…) → None")
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        kind = type(value).__name__
+        raise Wrong(
+            f"{name} returns a {kind}, and not what it comes to: an await is missing.", f"await {name}(…) → a {kind}"
+        )
+    return value

@@ -30,7 +30,7 @@ from cachelab.lab.flight_exam.stage import CallerHangs, Key, Stage
 from cachelab.lab.flight_exam.subjects import Subject
 from cachelab.lab.flight_exam.task_stage import RealTimeTaskStage, TaskStage
 from cachelab.lab.flight_exam.thread_stage import ThreadStage
-from cachelab.lab.sandbox import Stuck, run_sandboxed
+from cachelab.lab.sandbox import Stuck, raised_at, raised_by_learner, run_sandboxed
 from cachelab.lab.sim.simulation import run
 
 __all__ = ["exam"]
@@ -106,13 +106,14 @@ def _try(item: Item, make: Callable[[], Any], kind: type[Stage], wait_factor: fl
             stage.record.paused = True
 
     verdict: Verdict = "fail"
+    error_words = ""
     try:
         why = _within_limit(lambda: kind.run(scenario), THREADS_LIMIT_S if kind is ThreadStage else LIMIT_S)
         verdict = "pass"
     except NotApplicable as reason:
         verdict, why = "not applicable", str(reason)
     except ItemFailed as failure:
-        why = str(failure)
+        why, error_words = str(failure), _in_words(failure.error)
     except CallerHangs as hanging:
         verdict, why = "hangs", str(hanging)
     except Stuck as place:
@@ -120,9 +121,17 @@ def _try(item: Item, make: Callable[[], Any], kind: type[Stage], wait_factor: fl
         why = f"It did not come back: an endless loop, or a call that blocks.{at}"
         return Result(item, "hangs", why, stages[-1].record.steps if stages else [], blocked=True)
     except Exception as error:
-        why = f"It raised {describe_error(error)}."
+        why, error_words = f"It raised {describe_error(error)}.", _in_words(error)
     steps = stages[-1].record.steps if stages else []
-    return Result(item, verdict, why, in_likely_order(steps) if kind is ThreadStage else steps)
+    steps = in_likely_order(steps) if kind is ThreadStage else steps
+    return Result(item, verdict, why, steps, error=error_words)
+
+
+def _in_words(error: BaseException | None) -> str:
+    """An error of the subject's own code and its line there; "" if there is none, or if it wraps that of the load."""
+    if error is None or not raised_by_learner(error) or error.__cause__ is not None:
+        return ""
+    return f"{describe_error(error)}{raised_at(error)}"
 
 
 def _within_limit(work: Callable[[], Any], seconds: float = LIMIT_S) -> Any:

@@ -26,7 +26,11 @@ OTHER_KEYS = 300  # a key counts as held only if it outlasts so many other keys:
 
 
 class ItemFailed(Exception):
-    """The subject does something wrong; the text says what."""
+    """The subject does something wrong; the text says what. `error` is what a caller got, if it got an error."""
+
+    def __init__(self, why: str, error: BaseException | None = None) -> None:
+        super().__init__(why)
+        self.error = error
 
 
 class NotApplicable(Exception):
@@ -65,36 +69,58 @@ async def _load_fails(stage: Stage) -> str:
     for answer in stage.answers["callers"]:
         if not isinstance(answer.error, OriginDown):
             got = "an answer" if answer.error is None else describe_error(answer.error)
-            raise ItemFailed(f"The load failed, and a waiter got {got} instead of its error.")
+            raise ItemFailed(f"The load failed, and a waiter got {got} instead of its error.", answer.error)
     begun = stage.loads.begun
     await stage.start_callers("the next caller")
     await stage.finish()
     if stage.loads.begun == begun:
         raise ItemFailed("The error was remembered: the next caller got it without a load.")
     _expect_value(stage, "the next caller", value=1)
+    if stage.can_cancel:
+        await _load_is_cancelled(stage)
     return "Each waiter got the error, and the next caller loaded again."
 
 
+async def _load_is_cancelled(stage: Stage) -> None:
+    """A load that raises CancelledError, as a time limit inside it may do, has failed: nobody waits for it for ever."""
+    stage.reset()
+    await stage.start_callers("callers", 10)
+    await stage.cancel_loads()
+    try:
+        await stage.finish()
+    except CallerHangs as hanging:
+        raise CallerHangs(f"The load raised CancelledError, and its waiters are not told. {hanging}") from None
+    await stage.start_callers("the next caller")
+    await stage.finish()
+    _expect_value(stage, "the next caller", value=1)
+
+
 async def _first_caller_leaves(stage: Stage) -> str:
-    """Item 3: to cancel the first caller harms no other caller and causes no second load."""
-    return await _cancel_one(stage, "caller 1", others=("caller 2", "caller 3"))
+    """Item 3: to cancel the first caller, or the only one, harms no other caller and causes no second load."""
+    shares = await _cancel_one(stage, "caller 1", others=("caller 2", "caller 3"))
+    if shares:
+        await _cancel_the_only_one(stage)
+    return "The others got their answer, and no other load began."
 
 
 async def _follower_leaves(stage: Stage) -> str:
     """Item 4: to cancel a follower harms no other caller and causes no second load."""
-    return await _cancel_one(stage, "caller 2", others=("caller 1", "caller 3"))
+    await _cancel_one(stage, "caller 2", others=("caller 1", "caller 3"))
+    return "The others got their answer, and no other load began."
 
 
-async def _cancel_one(stage: Stage, cancelled: str, others: tuple[str, str]) -> str:
+async def _cancel_one(stage: Stage, cancelled: str, others: tuple[str, str]) -> bool:
+    """Three callers, of which one leaves. Returns whether they shared a load."""
     if not stage.can_cancel:
         raise NotApplicable("A thread cannot be cancelled.")
     for name in ("caller 1", "caller 2", "caller 3"):
         await stage.start_callers(name)
     begun = stage.loads.begun
-    await stage.cancel(cancelled)
+    await _cancel(stage, cancelled)
     if stage.loads.begun > begun:
         raise ItemFailed("The cancellation caused a second load.")
-    if begun == 1 and not any(stage.answers[name] for name in others):  # they share a load: a new caller must join it
+    shares = begun == 1 and not any(stage.answers[name] for name in others)
+    if shares:  # a new caller must join their load
         await stage.start_callers("caller 4")
         if stage.loads.begun > begun:
             raise ItemFailed("The cancelled caller took the load off the table: caller 4 began a second one.")
@@ -102,7 +128,34 @@ async def _cancel_one(stage: Stage, cancelled: str, others: tuple[str, str]) -> 
     if stage.loads.begun > begun:
         raise ItemFailed("The cancellation caused a second load, after the first.")
     _expect_value(stage, *others, value=1)
-    return "The others got their answer, and no other load began."
+    return shares
+
+
+async def _cancel_the_only_one(stage: Stage) -> None:
+    """The only caller leaves, where callers share a load: the load goes on, and the next caller joins it."""
+    stage.reset()
+    await stage.start_callers("caller 1")
+    await _cancel(stage, "caller 1")
+    await stage.start_callers("caller 2")
+    if stage.loads.begun > 1:
+        raise ItemFailed("When nobody waited any more, the load was given up: caller 2 began a second one.")
+    await stage.finish()
+    _expect_value(stage, "caller 2", value=1)
+
+
+async def _cancel(stage: Stage, name: str) -> None:
+    """Cancel a caller, which has to leave at once, with CancelledError. One that has its answer already is let be."""
+    waited = stage.waiting[name] > 0
+    await stage.cancel(name)
+    if not waited:
+        return
+    if stage.waiting[name]:
+        raise ItemFailed(f"{sentence_start(name)} was cancelled and does not leave: it still waits.")
+    error = stage.answers[name][-1].error
+    if not isinstance(error, asyncio.CancelledError):
+        got = "returned as if nothing had happened" if error is None else f"raised {describe_error(error)}"
+        why = f"{sentence_start(name)} was cancelled, and its get {got}: CancelledError must pass through."
+        raise ItemFailed(why, error)
 
 
 async def _answer_is_none(stage: Stage) -> str:
@@ -305,7 +358,8 @@ def _expect_no_error(stage: Stage, *names: str) -> None:
             if isinstance(answer.error, asyncio.CancelledError):
                 raise ItemFailed(f"{sentence_start(name)} was cancelled, though nobody had cancelled it.")
             if answer.error is not None:
-                raise ItemFailed(f"{sentence_start(name)} got an error: {describe_error(answer.error)}.")
+                error = answer.error
+                raise ItemFailed(f"{sentence_start(name)} got an error: {describe_error(error)}.", error)
 
 
 def _number_of_loads(count: int) -> str:

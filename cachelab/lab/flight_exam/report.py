@@ -21,7 +21,8 @@ Verdict: TypeAlias = Literal["pass", "fail", "hangs", "not applicable"]
 class Result:
     """The verdict on one item, the reason for it, and what happened step by step.
 
-    `blocked` says that the subject did not even come back.
+    `blocked` says that the subject did not even come back. `error` is the unexpected error of a failed item, in words
+    and with its line in the subject, or "".
     """
 
     item: Item
@@ -29,6 +30,7 @@ class Result:
     why: str
     steps: list[Step] = field(default_factory=list)
     blocked: bool = False
+    error: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class HeldLoads:
         self.release_at_once = False
         self._record = record
         self._running: dict[int, asyncio.Event | threading.Event] = {}  # number -> what releases the load
-        self._failing: set[int] = set()
+        self._failing: dict[int, type[BaseException]] = {}  # number -> what the load raises when it is released
         # reentrant: while `begin` runs, garbage collection may end a load that the subject has dropped
         self._lock = threading.RLock()
 
@@ -73,7 +73,7 @@ class HeldLoads:
             return number
 
     def end(self, number: int, version: int | None, error: BaseException | None = None) -> int | None:
-        """End a load with the version that it read. Raises `error` if there is one, or `OriginDown`."""
+        """End a load with the version that it read. Raises `error`, or what `release` has named."""
         with self._lock:
             del self._running[number]
             if error is not None:
@@ -81,16 +81,16 @@ class HeldLoads:
                 raise error
             if number in self._failing:
                 self._record.add(lane(number), "fails")
-                raise OriginDown("the origin is down")
+                raise self._failing[number]("the origin is down")
             self._record.add(lane(number), f"ends with {version}")
             return version
 
-    def release(self, number: int | None = None, *, fail: bool = False) -> None:
-        """Let the load of this number end, or all that are running; with `fail` they raise `OriginDown`."""
+    def release(self, number: int | None = None, *, error: type[BaseException] | None = None) -> None:
+        """Let the load of this number end, or all that are running; with `error` they raise it."""
         with self._lock:
             released = {one: event for one, event in self._running.items() if number in (None, one)}
-            if fail:
-                self._failing |= set(released)
+            if error is not None:
+                self._failing |= dict.fromkeys(released, error)
         for event in released.values():
             event.set()
 
@@ -100,7 +100,7 @@ class HeldLoads:
 
     def reset(self) -> None:
         """Count from 0 again."""
-        self.begun, self._failing = 0, set()
+        self.begun, self._failing = 0, {}
 
 
 class Stage:
@@ -201,7 +201,13 @@ class Stage:
     async def end_loads(self, number: int | None = None, *, fail: bool = False) -> None:
         """End the load of this number, or all that are running now; then wait until idle."""
         self.record.next_phase()
-        self.loads.release(number, fail=fail)
+        self.loads.release(number, error=OriginDown if fail else None)
+        await self.wait_until_idle()
+
+    async def cancel_loads(self) -> None:
+        """Let all loads that are running now raise CancelledError; then wait until idle."""
+        self.record.next_phase()
+        self.loads.release(error=asyncio.CancelledError)
         await self.wait_until_idle()
 
     async def finish(self) -> None:

@@ -27,6 +27,7 @@ SLICE_S = 0.05  # real seconds for which a simulation runs before the notebook's
 
 def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
     """Run `scenario(*args)` in virtual time from plain code, where no event loop is running, and return its result."""
+    _refuse_a_call(scenario)
     loop = VirtualLoop()
     task = loop.create_task(scenario(*args))
     task.add_done_callback(lambda _: loop.stop())
@@ -42,8 +43,10 @@ def run(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
 async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
     """Run `scenario(*args)` in virtual time from a notebook's `await`, and return its result.
 
-    Raises what the scenario raises, `Deadlock`, or CancelledError when interrupted.
+    Raises what the scenario raises, `Deadlock`, CancelledError when interrupted, or TypeError if `scenario` is called
+    already.
     """
+    _refuse_a_call(scenario)
     outer = asyncio.get_running_loop()
     result: asyncio.Future[T] = outer.create_future()
     loop = VirtualLoop()
@@ -81,6 +84,16 @@ async def simulate(scenario: Callable[..., Coroutine[Any, Any, T]], *args: Any) 
 
     outer.call_soon(next_slice)
     return await result  # if this is cancelled, `next_slice` is already queued and closes the loop before the wake-up
+
+
+def _refuse_a_call(scenario: object) -> None:
+    """Raises TypeError for `scenario()` in place of `scenario`: the call must be made on the virtual loop."""
+    if inspect.iscoroutine(scenario):
+        scenario.close()  # or Python would warn that it was never awaited
+        raise TypeError(
+            "Give the function without the parentheses that call it; its arguments follow after a comma: "
+            f"lab.simulate({scenario.__name__}), not lab.simulate({scenario.__name__}())."
+        )
 
 
 def _run_slice(loop: VirtualLoop) -> None:

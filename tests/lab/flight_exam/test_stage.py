@@ -14,7 +14,7 @@ def test_a_load_ends_with_the_version_that_it_read() -> None:
     loads = HeldLoads(record)
     events = [threading.Event(), threading.Event()]
     first, second = (loads.begin(event, version) for version, event in enumerate(events, 1))
-    loads.release(second, fail=True)
+    loads.release(second, error=OriginDown)
     assert [event.is_set() for event in events] == [False, True]
     with pytest.raises(OriginDown):
         loads.end(second, 2)

@@ -25,6 +25,17 @@ def test_the_scenarios_error_is_raised(play: Callable[[Scenario], Any]) -> None:
         play(lambda: failing_after(1.0))
 
 
+@BOTH_WAYS
+def test_a_scenario_that_is_called_already_gets_a_sentence(
+    play: Callable[[Scenario], Any], recwarn: pytest.WarningsRecorder
+) -> None:
+    """`simulate(scenario())` in place of `simulate(scenario)` is refused in plain words, and Python does not warn."""
+    call: Any = failing_after(1.0)
+    with pytest.raises(TypeError, match=r"lab\.simulate\(failing_after\), not lab\.simulate\(failing_after\(\)\)"):
+        play(call)
+    assert not recwarn.list
+
+
 def test_the_scenario_gets_its_arguments() -> None:
     """Both ways call the scenario with the arguments that follow it."""
 
