@@ -27,8 +27,8 @@ def stale(run: Any) -> int:
 
 @claim("Memory in each pod: a deploy (at 15 s) takes all the database has. One Redis: nothing")
 def takes_all(each: Any, shared: Any) -> None:
-    """In the second after the deploy all 80 queries; with Redis fewer than in the second second of the run."""
-    assert each.queries_per_second(1)[15] > 78
+    """In each of the two seconds after the deploy 76 of 80 queries at least; with Redis fewer after it than before."""
+    assert min(each.queries_per_second(1)[15:17]) >= 76
     assert loads(shared, 15, 20) < loads(shared, 10, 15)
 
 
