@@ -27,8 +27,8 @@ def stale(run: Any) -> int:
 
 @claim("Memory in each pod: a deploy (at 15 s) takes all the database has. One Redis: nothing")
 def takes_all(each: Any, shared: Any) -> None:
-    """In the second after the deploy all 80 queries; with Redis fewer than in the second second of the run."""
-    assert each.queries_per_second(1)[15] > 78
+    """In each of the two seconds after the deploy 76 of 80 queries at least; with Redis fewer after it than before."""
+    assert min(each.queries_per_second(1)[15:17]) >= 76
     assert loads(shared, 15, 20) < loads(shared, 10, 15)
 
 
@@ -139,8 +139,9 @@ def most_of_the_way(SampledLRU: Any, LRU: Any, count_hits: Any, trace: Any) -> N
 
 
 @claim("A counter of 10 is a hundred hits, 19 a thousand, 146 a hundred thousand, 255 a million")
-def the_counter(counter_after: Any, draw: Any) -> None:
+def the_counter(counter_after: Any, Random: Any) -> None:  # noqa: N803 - a name of the notebook
     """Averages of 200 counters, within 3 %, and within one for the smallest."""
+    draw = Random(1).random
     for hits, counter in ((100, 10), (1_000, 19), (100_000, 146), (1_000_000, 255)):
         assert sum(counter_after(hits, draw) for _ in range(200)) / 200 == pytest.approx(counter, rel=0.03, abs=1)
 

@@ -29,7 +29,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, ModuleType
 from typing import Any
 from unittest.mock import MagicMock, patch
@@ -53,9 +53,9 @@ Check = Callable[..., None]
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a chapter, such as "01", and the function that raises AssertionError where it is false."""
+    """A sentence of a chapter, and the function that raises AssertionError where it is false."""
 
-    chapter: str
+    chapter: "Chapter" = field(repr=False)
     sentence: str
     check: Check
 
@@ -79,20 +79,21 @@ class Claim:
 class Chapter:
     """The claims of the chapter whose notebook begins with `number`, in the order of the notebook."""
 
-    known: dict[str, "Chapter"] = {}  # noqa: RUF012 - shared on purpose: `sample` finds a chapter by its number
-
     def __init__(self, number: str) -> None:
         self.number, self.claims = number, list[Claim]()
-        self.known[number] = self
 
     def __call__(self, sentence: str) -> Callable[[Check], Check]:
         """A decorator for the function that checks this sentence."""
 
         def register(check: Check) -> Check:
-            self.claims.append(Claim(self.number, sentence, check))
+            self.claims.append(Claim(self, sentence, check))
             return check
 
         return register
+
+    def names(self) -> set[str]:
+        """The names of the notebook that the checks look at."""
+        return {name for claim in self.claims for name in claim.names}
 
     def notebook(self) -> NotebookNode:
         """The stored notebook of this chapter."""
@@ -116,7 +117,7 @@ class Reseeded(random.Random):
 
 @contextmanager
 def shuffled(number: int) -> Iterator[None]:
-    """Here every generator that the package or a notebook makes gives the numbers of this sample; nothing is drawn."""
+    """In this block each generator that the package or a notebook makes belongs to this sample; no picture is made."""
     for name in NAMES_OF_THE_LAB:
         getattr(lab, name)  # so that all modules are there, and none keeps the class from here
     plain = random.Random
@@ -133,13 +134,12 @@ def shuffled(number: int) -> Iterator[None]:
 
 
 @functools.lru_cache(maxsize=1)  # the tests are in order of sample, and a sample holds some 100 MB
-def sample(chapter: str, number: int) -> dict[str, Any]:
+def sample(chapter: Chapter, number: int) -> dict[str, Any]:
     """The names of a notebook after its cells have run on this sample: those that the chapter's claims depend on."""
-    one = Chapter.known[chapter]
-    module = ModuleType(f"notebook_{chapter}")
+    module = ModuleType(f"notebook_{chapter.number}")
     sys.modules[module.__name__] = module  # pickle looks for the notebook's classes there
     with shuffled(number), asyncio.Runner() as runner, redirect_stdout(io.StringIO()):
-        for cell in needed_cells(one.notebook(), {name for claim in one.claims for name in claim.names}):
+        for cell in needed_cells(chapter.notebook(), chapter.names()):
             runner.run(execute(compiled(cell), vars(module)))
     return vars(module)
 

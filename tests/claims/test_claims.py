@@ -8,13 +8,13 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tests.claims.claim import SAMPLES, Chapter, Claim, needed_cells, sample, shuffled
+from cachelab import lab
+from tests.claims.claim import SAMPLES, Chapter, Claim, needed_cells, shuffled
 from tests.support.notebooks import paths
 
 CHAPTERS: list[Chapter] = [
     importlib.import_module(f"tests.claims.{path.stem}").claim for path in sorted(Path(__file__).parent.glob("ch*.py"))
 ]
-CLAIMS = [(chapter, claim) for chapter in CHAPTERS for claim in chapter.claims]
 CASES = [
     pytest.param(claim, number, id=f"{chapter.number}-{claim.check.__name__}-{number}")
     for chapter in CHAPTERS
@@ -39,7 +39,7 @@ def test_each_sentence_stands_in_its_notebook(chapter: Chapter) -> None:
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.number)
 def test_each_check_looks_at_names_of_the_notebook(chapter: Chapter) -> None:
     """A name that has gone is found here, and not only by the long tests."""
-    needed_cells(chapter.notebook(), {name for claim in chapter.claims for name in claim.names})
+    needed_cells(chapter.notebook(), chapter.names())
 
 
 @pytest.mark.long
@@ -63,7 +63,7 @@ def notebook_of(*sources: str) -> NotebookNode:
 )
 def test_a_sentence_is_found_word_for_word(sentence: str, stands: bool) -> None:
     """Line breaks and stars do not count; another number does. A title in a code cell is found as well."""
-    assert Claim("00", sentence, print).stands_in(notebook_of("y = 1")) == stands
+    assert Claim(Chapter("00"), sentence, print).stands_in(notebook_of("y = 1")) == stands
 
 
 def test_only_the_cells_that_are_needed_run() -> None:
@@ -86,8 +86,6 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
 
 def test_another_sample_has_other_requests() -> None:
     """Sample 0 is the notebook's own; the others differ from it and from each other, and come again."""
-    from cachelab import lab
-
     workload = lab.Workload(rate=10, seconds=2, keys=5, seed=3)
     own = workload.requests()
     seen = []
@@ -106,18 +104,12 @@ def test_a_false_sentence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     chapter = Chapter("made up")
     monkeypatch.setattr(chapter, "notebook", lambda: notebook_of(cells))
     with shuffled(0):
-        from cachelab import lab
-
         own = lab.zipf_trace(30, 100)
 
     @chapter("The keys are these.")
     def these(keys: list[int]) -> None:
         assert keys == own
 
-    try:
-        chapter.claims[0].check_on(0)
-        with pytest.raises(AssertionError):
-            chapter.claims[0].check_on(1)
-    finally:
-        del Chapter.known["made up"]
-        sample.cache_clear()
+    chapter.claims[0].check_on(0)
+    with pytest.raises(AssertionError):
+        chapter.claims[0].check_on(1)
