@@ -9,6 +9,7 @@ that is a fault of the check.
 from __future__ import annotations
 
 import ast
+import gc
 import io
 import linecache
 import os
@@ -97,6 +98,7 @@ def judge(number: str) -> Iterator[Judged]:
     exec(of_exercise.imports, names)
     words: str | None = _words_of_check(dict(names), of_exercise.solution, of_exercise.check)
     assert (words or "").startswith("Correct."), f"the check of {number} says of its own solution: {words}"
+    gc.freeze()  # else each fork would copy the whole heap when it collects garbage
     for mutant in derive(of_exercise.solution):
         words = _words_in_a_fork(names, mutant.source, of_exercise.check)
         yield Judged(mutant, _verdict(mutant, words, allowed), words or "")
