@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -80,6 +80,7 @@ def run_sandboxed(work: Callable[[], str], seconds: float = 10.0) -> str:
             _stop(thread)
             if thread.is_alive():
                 _left_behind.append(thread)
+                _calm_the_other_threads()
     result = outcome[0]
     if isinstance(result, BaseException):
         raise result
@@ -92,6 +93,24 @@ def _stop(thread: threading.Thread) -> None:
             return
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_StopThread))
         thread.join(0.05)
+
+
+def _calm_the_other_threads() -> None:
+    """Let a thread of our own take an exception such as the one that waits in a thread that is blocked.
+
+    Up to Python 3.12, an exception that waits in any thread makes all of them look for it at each step, and one that
+    has a profile function gets no further (3.11). The first thread that takes one ends the search. A blocked thread
+    finds its own all the same when it goes on.
+    """
+
+    def wait_for_it() -> None:
+        with suppress(_StopThread):
+            while True:
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=wait_for_it, daemon=True)
+    thread.start()
+    _stop(thread)
 
 
 def left_running() -> str | None:

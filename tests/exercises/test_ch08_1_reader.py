@@ -211,6 +211,11 @@ async def that_wraps_an_outage(client: Any, load: Any, key: int, counts: Any) ->
         raise RuntimeError("no profile") from error
 
 
+async def that_loads_in_a_group(client: Any, load: Any, key: int, counts: Any) -> Any:
+    async with asyncio.TaskGroup() as group:
+        return await group.create_task(reader(everything)(client, load, key, counts))
+
+
 async def that_loads_twice(client: Any, load: Any, key: int, counts: Any) -> Any:
     before = counts["undecodable"]
     profile = await reader(everything)(client, load, key, counts)
@@ -253,7 +258,8 @@ ANSWERS: list[tuple[Any, str]] = [
     (that_tries_again, "A load that fails is tried again"),
     (that_counts_an_outage, "counted as an undecodable entry: keep the load out of the try"),
     (that_hides_an_outage, "If the load fails, its error reaches the reader"),
-    (that_wraps_an_outage, "Your code raised RuntimeError: no profile, at line"),
+    (that_wraps_an_outage, "as it was raised, and not inside another"),
+    (that_loads_in_a_group, "as it was raised, and not inside another"),
     (that_loads_twice, "One load is enough"),
     (no_return, "read returns None: is a return missing?"),
     (no_await, "read returns a coroutine, and not what it comes to: an await is missing"),

@@ -49,6 +49,25 @@ def test_a_thread_that_waits_for_a_lock_is_left_behind() -> None:
         run_sandboxed(_block_for_ever, seconds=0.2)
 
 
+def test_a_thread_that_is_left_behind_does_not_hold_up_others() -> None:
+    """The exception that waits in a blocked thread concerns no other thread, not even one with a profile function."""
+
+    def profiled() -> str:
+        sys.setprofile(lambda *_: None)
+        try:
+            return "".join(_digit(number) for number in range(10))
+        finally:
+            sys.setprofile(None)
+
+    with pytest.raises(sandbox.Stuck):
+        run_sandboxed(_block_for_ever, seconds=0.2)
+    assert run_sandboxed(profiled, seconds=5) == "0123456789"
+
+
+def _digit(number: int) -> str:
+    return str(number)
+
+
 def test_code_that_nothing_can_end_is_reported_until_it_ends() -> None:
     """A thread that catches whatever is raised in it runs on, and its line is known; a blocked one does not run."""
     over = threading.Event()

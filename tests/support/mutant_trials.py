@@ -9,6 +9,7 @@ that is a fault of the check.
 from __future__ import annotations
 
 import ast
+import gc
 import io
 import linecache
 import os
@@ -23,7 +24,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 from tests.support.mutants import Mutant, derive
 from tests.support.notebooks import ROOT, code_cells, load, paths, solution, tagged
 
-__all__ = ["LISTS", "Judged", "Listed", "Material", "judge", "listed", "material", "numbers"]
+__all__ = ["LISTS", "Judged", "Listed", "Material", "judge", "listed", "material", "numbers", "verdict_on"]
 
 Verdict: TypeAlias = Literal["killed", "equivalent", "tolerated", "survives", "listed, but killed", "hangs"]
 
@@ -97,12 +98,14 @@ def judge(number: str) -> Iterator[Judged]:
     exec(of_exercise.imports, names)
     words: str | None = _words_of_check(dict(names), of_exercise.solution, of_exercise.check)
     assert (words or "").startswith("Correct."), f"the check of {number} says of its own solution: {words}"
+    gc.freeze()  # else each fork would copy the whole heap when it collects garbage
     for mutant in derive(of_exercise.solution):
         words = _words_in_a_fork(names, mutant.source, of_exercise.check)
-        yield Judged(mutant, _verdict(mutant, words, allowed), words or "")
+        yield Judged(mutant, verdict_on(mutant, words, allowed), words or "")
 
 
-def _verdict(mutant: Mutant, words: str | None, allowed: Listed) -> Verdict:
+def verdict_on(mutant: Mutant, words: str | None, allowed: Listed) -> Verdict:
+    """What becomes of a mutant of which the check says this; None if the check has said nothing in time."""
     if words is None:
         return "hangs"
     is_listed = mutant.code in allowed.equivalent or mutant.code in allowed.tolerated

@@ -118,7 +118,13 @@ def _check_good_entries(read: Any) -> None:
 def _check_origin_down(read: Any) -> None:
     """An error of the load reaches the reader as it was raised, and it is no undecodable entry."""
     for found, what in ((None, "nothing in Redis"), (GOOD[:20], "half a profile in Redis")):
-        down = run_experiment(partial(_read_once, is_down=True), read, found)
+        try:
+            down = run_experiment(partial(_read_once, is_down=True), read, found)
+        except Exception as error:
+            if not isinstance(error.__cause__, _DatabaseDown) and not isinstance(error, ExceptionGroup):
+                raise
+            words = "If the load fails, its error reaches the reader as it was raised, and not inside another."
+            raise Wrong(words, f"{what}, and the database is down: {error!r}{raised_at(error)}") from error
         evidence = f"{what}, and the database is down: {down}"
         if not isinstance(down.value, _DatabaseDown):
             raise Wrong("If the load fails, its error reaches the reader.", evidence)

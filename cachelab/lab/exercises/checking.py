@@ -11,8 +11,7 @@ import inspect
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,25 +37,25 @@ def check(name: str, answer: Any) -> None:
         answer.close()
         _print("Nothing to check yet: give the check the function itself, without the parentheses that call it.")
         return
-    still_running = left_running()
-    with _no_warning_of_a_missing_await():
-        try:
-            _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
-        except NotYet as stub:
-            _print(f"Nothing to check yet: {stub}")
-        except KeyboardInterrupt:
-            print("Interrupted: the check was not finished.")
-        except BaseException as error:
-            _print_failure(error, still_running)
-
-
-@contextmanager
-def _no_warning_of_a_missing_await() -> Iterator[None]:
-    """Python warns of a coroutine that is never awaited when it is collected; the verdict says it in plain words."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings():  # of a missing await Python warns late; the verdict says it in plain words
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        yield
-        gc.collect()
+        if not _is_right(exercise, answer):
+            gc.collect()
+
+
+def _is_right(exercise: Exercise, answer: Any) -> bool:
+    """Run the experiment, print the verdict, and return whether the answer is right."""
+    still_running = left_running()
+    try:
+        _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
+        return True
+    except NotYet as stub:
+        _print(f"Nothing to check yet: {stub}")
+    except KeyboardInterrupt:
+        print("Interrupted: the check was not finished.")
+    except BaseException as error:
+        _print_failure(error, still_running)
+    return False
 
 
 def _print_failure(error: BaseException, still_running: str | None) -> None:
