@@ -1,4 +1,4 @@
-"""Exercise 1.1: right answers, and wrong ones with their mistakes."""
+"""Exercise 1.1: right answers, also unusual ones, and wrong ones with their mistakes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,41 @@ from typing import Any
 import pytest
 
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
-from tests.support.ttl_cache_zoo import FlushesAll, Forever, Right, Sliding, TooManyKeysAreDropped, WriteOnly
+from tests.support.ttl_cache_zoo import (
+    RIGHT,
+    FlushesAll,
+    Forever,
+    HasATypo,
+    KeepsOne,
+    KeepsTheOldAfterAnError,
+    OnAnotherClock,
+    Right,
+    ServesAll,
+    ServesTheOldOnError,
+    Shared,
+    Sliding,
+    StoresTheTtl,
+    TooManyKeysAreDropped,
+    WriteOnly,
+)
 
 ANSWERS: list[tuple[Any, str]] = [
-    (Right, "Correct."),
+    *[(right, "Correct.") for right in RIGHT],
     (..., "Nothing to check yet"),
     (Sliding, "Each read extends the entry's life"),
     (WriteOnly, "It never answers from the cache"),
-    (Forever, "Nothing expires"),
+    (Forever, "Nothing expires, for nobody looks at the clock"),
+    (ServesAll, "Nothing expires: a value of any age is served"),
+    (OnAnotherClock, "Nothing expires, for nobody looks at the clock"),
+    (StoresTheTtl, "the moment of expiry is clock() + ttl"),
     (FlushesAll, "When one key expires, others are dropped with it"),
-    (TooManyKeysAreDropped, "This is no mistake that has a name here"),
+    (KeepsOne, "A value is lost when another key is loaded"),
+    (TooManyKeysAreDropped, "A value that has not expired is loaded again"),
+    (ServesTheOldOnError, "the old value is served in place of the error"),
+    (KeepsTheOldAfterAnError, "after a load that has failed, the next read must load again"),
+    (Shared, "all caches share them"),
+    (HasATypo, "Your code raised AttributeError: 'HasATypo' object has no attribute 'entires', at line"),
+    (Right(None, 10.0, float), "Give the check the class itself"),
 ]
 
 

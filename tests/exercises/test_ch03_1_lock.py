@@ -464,6 +464,31 @@ class ReturnsAPair(NoLock):
         return key, await super().get(key)
 
 
+class ReturnsNothing(NoLock):
+    async def get(self, key: int) -> Any:
+        await super().get(key)
+
+
+class LoadsNothing(NoLock):
+    async def get(self, key: int) -> Any:
+        return self.values.get(key)
+
+
+class HasATypoInATask(WaitsForTheEvent):
+    """Its callers wait for an event that a failed task does not set."""
+
+    async def get(self, key: int) -> Any:
+        if key not in self.values:
+            self.loading[key] = asyncio.Event()
+            self.task = asyncio.create_task(self._load(key))
+            await self.loading[key].wait()
+        return self.values[key]
+
+    async def _load(self, key: int) -> None:
+        self.vales[key] = await self.load(key)  # type: ignore[attr-defined]
+        self.loading[key].set()
+
+
 class Empty(NoLock):
     async def get(self, key: int) -> Any: ...
 
@@ -529,7 +554,10 @@ ANSWERS: list[tuple[Any, str]] = [
     (KeepsTheCoroutine, "Your code raised RuntimeError: cannot reuse already awaited coroutine"),
     (AnswersForAnother, "get(key) has to return the value that load(key) returned"),
     (ReturnsAPair, "get(key) has to return the value that load(key) returned"),
-    (7, "Your code raised TypeError"),
+    (7, "Give the check the class itself"),
+    (ReturnsNothing, "get returns None, and its key has been loaded: is a return missing?"),
+    (LoadsNothing, "get returns None, and has not loaded: is a return missing?"),
+    (HasATypoInATask, "no attribute 'vales', at line"),
 ]
 
 

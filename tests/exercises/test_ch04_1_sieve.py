@@ -1,7 +1,8 @@
-"""Exercise 4.1: right answers, and wrong ones with their mistakes."""
+"""Exercise 4.1: right answers, also unusual ones, and wrong ones with their mistakes."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,6 +37,115 @@ class MySieve:
         return key
 
 
+# Right answers
+
+
+class AsInThePaper(MySieve):
+    """The newest stands at the front, and the hand is a key, or None for the oldest."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.at: str | None = None
+
+    def add(self, key: str) -> None:
+        self.queue.insert(0, key)
+
+    def evict(self) -> str:
+        place = len(self.queue) - 1 if self.at is None else self.queue.index(self.at)
+        while self.queue[place] in self.marked:
+            self.marked.discard(self.queue[place])
+            place = place - 1 if place > 0 else len(self.queue) - 1
+        self.at = self.queue[place - 1] if place > 0 else None
+        return self.queue.pop(place)
+
+
+class OnADict:
+    """The keys stand in the order in which they came, each with its mark."""
+
+    def __init__(self, bound: int) -> None:
+        self.marks: dict[str, bool] = {}
+        self.next: str | None = None
+
+    def hit(self, key: str) -> None:
+        self.marks[key] = True
+
+    def add(self, key: str) -> None:
+        self.marks[key] = False
+
+    def evict(self) -> str:
+        keys = list(self.marks)
+        place = keys.index(self.next) if self.next in self.marks else 0
+        while self.marks[keys[place]]:
+            self.marks[keys[place]] = False
+            place = (place + 1) % len(keys)
+        self.next = keys[place + 1] if place + 1 < len(keys) else None
+        del self.marks[keys[place]]
+        return keys[place]
+
+
+class InPairs:
+    """The mark stands beside the key."""
+
+    def __init__(self, bound: int) -> None:
+        self.queue: list[list[Any]] = []
+        self.hand = 0
+
+    def hit(self, key: str) -> bool:
+        pair = next(pair for pair in self.queue if pair[0] == key)
+        pair[1] = True
+        return True
+
+    def add(self, key: str) -> str:
+        self.queue += [[key, False]]
+        return key
+
+    def evict(self) -> Any:
+        for _ in range(2 * len(self.queue)):
+            key, marked = self.queue[self.hand]
+            if not marked:
+                del self.queue[self.hand]
+                self.hand = self.hand if self.hand < len(self.queue) else 0
+                return key
+            self.queue[self.hand][1] = False
+            self.hand = (self.hand + 1) % len(self.queue)
+        raise AssertionError("all keys have lost their marks by now")
+
+
+# Wrong answers
+
+
+class SharedQueue(MySieve):
+    all_keys: list[str] = []  # noqa: RUF012 - the mistake that the check must name
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.queue = self.all_keys
+
+
+class AsyncEvict(MySieve):
+    async def evict(self) -> str:  # type: ignore[override]
+        return super().evict()
+
+
+class ReturnsThePlace(MySieve):
+    def evict(self) -> Any:
+        super().evict()
+        return self.hand
+
+
+class HasATypo(MySieve):
+    def hit(self, key: str) -> None:
+        self.maked.add(key)  # type: ignore[attr-defined]
+
+
+class NeverUnmarks(MySieve):
+    def evict(self) -> str:
+        while self.queue[self.hand] in self.marked and len(self.marked) < len(self.queue):
+            self.hand = (self.hand + 1) % len(self.queue)
+        self.marked.discard(self.queue[self.hand])
+        return super().evict()
+
+
 class NewestFirst(MySieve):
     def evict(self) -> str:
         for key in reversed(self.queue):
@@ -56,7 +166,17 @@ ANSWERS: list[tuple[Any, str]] = [
     (SIEVE, "Correct. Your evictions are SIEVE's"),
     *[(model, f"Not yet. {words[:30]}") for model, words in KNOWN_MISTAKES],
     (NewestFirst, "walks from the newest"),
-    (ReturnsNothing, "evict() has to return the key that leaves"),
+    (AsInThePaper, "Correct."),
+    (OnADict, "Correct."),
+    (InPairs, "Correct."),
+    (partial(MySieve), "Correct."),
+    (lambda bound: MySieve(bound), "Correct."),
+    (ReturnsNothing, "evict returns None: is a return missing?"),
+    (ReturnsThePlace, "evict() has to return the key that leaves"),
+    (SharedQueue, "Not yet."),
+    (AsyncEvict, "evict is a plain function"),
+    (HasATypo, "has no attribute 'maked', at line"),
+    (NeverUnmarks, "These are not SIEVE's evictions"),
     (..., "Nothing to check yet"),
     (3, "needs the class itself"),
 ]

@@ -1,13 +1,21 @@
-"""Exercise 4.2: right answers, and wrong ones with their mistakes."""
+"""Exercise 4.2: right answers, also unusual ones, and wrong ones with their mistakes."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cachelab.eviction import FIFO, LRU, OPT, S3FIFO, SIEVE, WTinyLFU
+from cachelab.eviction import FIFO, LFU, LRU, OPT, S3FIFO, SIEVE, WTinyLFU
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
+
+
+class MySieve(SIEVE[Any]):
+    """A learner's own class."""
+
 
 ANSWERS: list[tuple[Any, str]] = [
     ({"policy": S3FIFO, "entries": 180}, "Correct."),
@@ -25,8 +33,24 @@ ANSWERS: list[tuple[Any, str]] = [
     ({"policy": OPT, "entries": 100}, "OPT knows the future"),
     ({"policy": "SIEVE", "entries": 200}, "The policy is a class"),
     ({"policy": SIEVE, "entries": 0}, "a whole number of at least 1"),
+    ({"policy": lambda size: SIEVE(size), "entries": 200}, "Correct."),
+    ({"policy": partial(S3FIFO), "entries": np.int64(180)}, "Correct."),
+    ({"policy": MySieve, "entries": np.float64(195)}, "Correct."),
+    ({"policy": LFU, "entries": Fraction(199)}, "Correct."),
+    ({"policy": lambda size: LRU(size), "entries": 200}, "It would need 607 entries"),
+    ({"policy": lambda size: SIEVE(10 * size), "entries": 100}, "room for another number of entries"),
+    ({"policy": lambda size: OPT(size, list(range(9))), "entries": 100}, "OPT knows the future"),
+    ({"policy": SIEVE(200), "entries": 200}, "The policy is a class of cachelab.eviction, without quotes"),
+    ({"policy": list, "entries": 200}, "Your code raised TypeError"),
+    ({"policy": lambda size: None, "entries": 200}, "or a function of the size that builds such a policy"),
+    ({"policy": lambda size: SIEVE(sise), "entries": 200}, "name 'sise' is not defined, at line"),  # type: ignore[name-defined]  # noqa: F821
+    ({"policy": SIEVE, "entries": True}, "a whole number of at least 1"),
+    ({"policy": SIEVE, "entries": "200"}, "a whole number of at least 1"),
+    ({"policy": SIEVE}, "entries is missing"),
     ({"policy": ..., "entries": ...}, "Nothing to check yet"),
-    (None, "Nothing to check yet"),
+    ({"policy": SIEVE, "entries": ...}, "Nothing to check yet"),
+    (..., "Nothing to check yet"),
+    (None, "The plan is a dict with policy and entries"),
 ]
 
 

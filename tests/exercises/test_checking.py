@@ -54,7 +54,7 @@ class Exits(Right):
         (Spins, "It was at line "),
         (Yields, "It was at line "),
         (Exits, "Your code raised SystemExit"),
-        (7, "Your code raised TypeError"),
+        (lambda: 7, "Your code raised TypeError"),
     ],
 )
 def test_a_check_ends_in_a_sentence_whatever_the_code_does(

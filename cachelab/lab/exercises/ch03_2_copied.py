@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from cachelab.lab.exercises.exercise import Exercise, Wrong
-from cachelab.lab.exercises.ttl_cache_examiner import LOAD_S, TTL_S, Step, examine_ttl_cache, origin_answer
+from cachelab.lab.exercises.ttl_cache_examiner import (
+    LOAD_S,
+    TTL_S,
+    Played,
+    Step,
+    examine_ttl_cache,
+    origin_answer,
+    refuse_awaitable,
+)
 
 __all__ = ["EXERCISE"]
 
-ROOMY, TIGHT = 1_000, 3
+ROOMY, SIZES = 1_000, (3, 1, 10)
+MANY = 200
 
 
-def _play_sync(make: Any, script: list[Step], size: int = ROOMY) -> list[tuple[str, int]]:
-    """Call `get` at each step's time, on a clock that only the script and the loads move.
+class _Text(str):
+    """A key or a value of which one can tell whether it is still held anywhere."""
 
-    Returns the answer and the number of loads so far after each step.
-    """
-    now = 0.0
+
+class _Roomless:
+    """A cache of the learner's with little room, on a clock of its own, and what it has loaded."""
+
+    def __init__(self, make: Any, size: int) -> None:
+        self.now = 0.0
+        self.loads = 0
+        self.keys: list[weakref.ref[_Text]] = []
+        self.values: list[weakref.ref[_Text]] = []
+        self.cache = make(self._load, TTL_S, size, lambda: self.now)
+
+    def _load(self, key: str) -> _Text:
+        self.loads += 1
+        value = _Text(f"user {key}")
+        self.values.append(weakref.ref(value))
+        return value
+
+    def read(self, numbers: Iterable[int]) -> int:
+        """Read these keys, well within one TTL; return how many of them had to be loaded."""
+        before = self.loads
+        for number in numbers:
+            self.now += 0.001
+            key = _Text(f"key {number}")
+            self.keys.append(weakref.ref(key))
+            self.cache.get(key)
+        return self.loads - before
+
+    def held(self, refs: list[weakref.ref[_Text]]) -> int:
+        """How many of these keys, or values, are still held."""
+        gc.collect()
+        return sum(ref() is not None for ref in refs)
+
+
+def _play_sync(make: Any, script: list[Step]) -> Played:
+    """Call `get` at each step's time, on a clock that only the script and the loads move."""
+    now, asked = 0.0, 0
     loads: Counter[int] = Counter()
 
     def load(key: int) -> str | None:
@@ -28,43 +72,87 @@ def _play_sync(make: Any, script: list[Step], size: int = ROOMY) -> list[tuple[s
         now += LOAD_S
         return origin_answer(key, loads[key])
 
-    cache = make(load, TTL_S, size, lambda: now)
-    answers = []
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        return now
+
+    cache = make(load, TTL_S, ROOMY, clock)
+    steps = []
     for when, _, key in script:
         now = max(now, when)
         try:
-            answer = repr(cache.get(key))
+            value = cache.get(key)
         except ConnectionError as error:
             answer = f"ConnectionError: {error}"
-        answers.append((answer, loads.total()))
-    return answers
+        else:
+            refuse_awaitable(value, "get is a plain function here, and so is load: `def`, not `async def`.")
+            answer = repr(value)
+        steps.append((answer, loads.total()))
+    return Played(steps, asked)
 
 
-def _count_loads(make: Any, keys: Iterable[int]) -> int:
-    """The loads that a cache of size `TIGHT` makes for these keys, well within one TTL."""
-    return _play_sync(make, [(0.1 * number, "get", key) for number, key in enumerate(keys)], TIGHT)[-1][1]
+def _check_the_instant(make: Any) -> None:
+    """A value is served for less than `ttl` seconds after its load, which ends at 1 s."""
+    at_expiry: list[Step] = [(1 - LOAD_S, "get", 1), (1 + TTL_S, "get", 1)]
+    if _play_sync(make, at_expiry).steps[-1][1] == 1:
+        words = "An entry has expired at the very instant at which it expires: it is served for less than ttl seconds."
+        raise Wrong(words, f"loaded at 1 s, TTL {TTL_S:g} s, and still served at {1 + TTL_S:g} s")
+
+
+def _check_room(make: Any, size: int) -> None:
+    """It has room for `size` entries, and for no more."""
+    loads = _Roomless(make, size).read([*range(size)] * 3)
+    if loads > size:
+        words = "It holds fewer entries than it has room for."
+        raise Wrong(words, f"size {size}; {size} different keys, each read three times: {loads} loads.")
+    many = _Roomless(make, size)
+    many.read(range(MANY))
+    held = many.held(many.values)
+    hits = 0
+    for order in (range(2 * size), range(2 * size - 1, -1, -1)):  # the values may be kept as copies
+        again = _Roomless(make, size)
+        again.read(range(2 * size))
+        hits = max(hits, 2 * size - again.read(order))
+    if max(held, hits) > size:
+        if held == MANY or (held <= size and hits == 2 * size):
+            words = "The bound is gone: the cache grows with every key that is ever read. lru_cache had a bound."
+        else:
+            words = "It holds more entries than its size: one too many, and one has to leave."
+        raise Wrong(words, f"size {size}; after {MANY} different keys it holds {max(held, hits)} values.")
+    many.now += 100 * TTL_S
+    many.read([*range(size)] * 2)
+    keys = many.held(many.keys)
+    if keys > MANY // 4:
+        words = "The values leave, and their keys stay: every table of the class must forget the key that leaves."
+        raise Wrong(words, f"size {size}; {MANY} different keys were read, and {keys} of them are still held.")
+
+
+def _check_one_leaves(make: Any, size: int) -> None:
+    """One entry too many, and one leaves."""
+    full = _Roomless(make, size)
+    full.read(range(size + 1))
+    held = full.held(full.values)
+    if held >= size:
+        return
+    lost = 0
+    for number in range(size + 1):
+        probed = _Roomless(make, size)
+        probed.read(range(size + 1))
+        lost += probed.read([number])
+    if lost > 1:
+        words = "When one entry has to be evicted, others leave with it. One is enough: which one is up to you."
+        raise Wrong(words, f"size {size}; {size + 1} different keys were read, and {lost} of them are gone.")
 
 
 def _examine(make: Any) -> str:
     """The experiment of the TTL caches on `make(load, ttl, size, clock)`, and then its size."""
     found = examine_ttl_cache(make, deletes=False, play=_play_sync)
-    at_expiry: list[Step] = [(0.0, "get", 1), (LOAD_S + TTL_S, "get", 1)]
-    if _play_sync(make, at_expiry)[-1][1] == 1:
-        words = "An entry has expired at the very instant at which it expires: it is served for less than ttl seconds."
-        raise Wrong(words, f"loaded at {LOAD_S:g} s, TTL {TTL_S:g} s, and still served at {LOAD_S + TTL_S:g} s")
-    hits = 20 - _count_loads(make, [100 + n % 10 for n in range(20)])
-    if hits > TIGHT:
-        words = "The bound is gone: the cache grows with every key that is ever read. lru_cache had a bound."
-        raise Wrong(words, f"size {TIGHT}; ten keys, each read twice: {hits} hits, so it holds more than {TIGHT}.")
-    loads = _count_loads(make, [100 + n % TIGHT for n in range(9)])
-    if loads > TIGHT:
-        words = "It holds fewer entries than it has room for."
-        raise Wrong(words, f"size {TIGHT}; {TIGHT} keys, each read three times: {loads} loads instead of {TIGHT}.")
-    lost = _count_loads(make, [1, 2, 3, 4, 4, 3, 2]) - 4
-    if lost > 1:
-        words = "When one entry has to be evicted, all of them are. One is enough: which one is up to you."
-        raise Wrong(words, f"size {TIGHT}; after keys 1, 2, 3 and 4, {lost} of 4, 3, 2 had to be loaded again.")
-    return f"{found} And it holds {TIGHT} entries where {TIGHT} is the size."
+    _check_the_instant(make)
+    for size in SIZES:
+        _check_room(make, size)
+        _check_one_leaves(make, size)
+    return f"{found} And it holds {SIZES[0]} entries where {SIZES[0]} is the size."
 
 
 EXERCISE = Exercise(

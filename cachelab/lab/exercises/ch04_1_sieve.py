@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
@@ -23,6 +24,8 @@ def _make_traces() -> list[tuple[int, str]]:
         for _ in range(12):
             bound = random.choice([2, 3, 4])
             traces.append((bound, "".join(random.choice(LETTERS[: bound + 3]) for _ in range(length))))
+    for bound in (1, 1, 5, 5, 5):
+        traces.append((bound, "".join(random.choice(LETTERS[: bound + 3]) for _ in range(60))))
     return traces
 
 
@@ -147,18 +150,40 @@ def _play(policy: Any, bound: int, requests: str) -> list[str]:
     steps = []
     for key in requests:
         if key in inside:
-            policy.hit(key)
+            _refuse_async("hit", policy.hit(key))
             steps.append("hit")
             continue
         evicted = policy.evict() if len(inside) == bound else None
-        if len(inside) == bound and evicted not in inside:
-            raise Wrong("evict() has to return the key that leaves, one that is in.", f"It returned {evicted!r}.")
+        if len(inside) == bound and not (isinstance(evicted, str) and evicted in inside):
+            _refuse_async("evict", evicted)
+            raise _not_inside(evicted, requests[: len(steps)])
         if evicted is not None:
             inside.remove(evicted)
-        policy.add(key)
+        _refuse_async("add", policy.add(key))
         inside.add(key)
         steps.append(f"{evicted} leaves" if evicted else "comes")
     return steps
+
+
+def _refuse_async(name: str, returned: Any) -> None:
+    """Raises `Wrong` if a method has returned a coroutine."""
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise Wrong(f"{name} is a plain function: `def`, not `async def`.", f"{name} returned a coroutine")
+
+
+def _not_inside(evicted: Any, requests: str) -> Wrong:
+    """The verdict on an eviction of something that is not in."""
+    evidence = f"It returned {evicted!r:.60}."
+    if evicted is None:
+        return Wrong("evict returns None: is a return missing?", evidence)
+    if isinstance(evicted, str) and evicted in set(LETTERS) - set(requests):
+        words = (
+            "evict returns a key that this object was never given: the queue belongs to the class, and all objects "
+            "share it. Make it in __init__."
+        )
+        return Wrong(words, evidence)
+    return Wrong("evict() has to return the key that leaves, one that is in.", evidence)
 
 
 def _play_all(make: Callable[[int], Any]) -> list[list[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cachelab.eviction import LRU, OPT, Policy, count_hits, lru_curve
-from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, Wrong
+from cachelab.lab.exercises.plan import read_plan, whole
 from cachelab.lab.keys.synthetic import scan_trace
 from cachelab.lab.text import evidence_table
 
@@ -29,37 +30,49 @@ def _smallest_enough(policy: Any, entries: int) -> int:
     return enough
 
 
-def _check_plan(plan: Any) -> tuple[type[Policy[Any]], int]:
-    """The policy and the size, if they are ones that the site can run on."""
-    policy, entries = (plan.get("policy"), plan.get("entries")) if isinstance(plan, dict) else (None, None)
-    if isinstance(entries, float) and entries.is_integer():
-        entries = int(entries)
-    if policy in (None, ...) or not isinstance(entries, int):
-        raise NotYet("put a policy of cachelab.eviction and a whole number of entries in place of the two ...")
-    if policy is OPT:
+def _check_plan(plan: Any) -> tuple[Any, int]:
+    """What builds the policy, and the size, if they are ones that the site can run on."""
+    policy, given = read_plan(
+        plan,
+        ["policy", "entries"],
+        "put a policy of cachelab.eviction and a whole number of entries in place of the two ...",
+    )
+    entries = whole(given)
+    if entries is None or entries < 1:
+        raise Wrong("The size is a whole number of at least 1.", f"entries is {given!r:.60}")
+    if not callable(policy):
+        words = "The policy is a class of cachelab.eviction, without quotes or parentheses: it is built with your size."
+        raise Wrong(words, f"policy is {policy!r:.60}")
+    built = None if policy is OPT else policy(entries)
+    if policy is OPT or isinstance(built, OPT):
         raise Wrong("OPT knows the future; your service does not.", "OPT is the yardstick, not a candidate.")
-    if not (isinstance(policy, type) and issubclass(policy, Policy)) or entries < 1:
-        raise Wrong("The policy is a class of cachelab.eviction, the size a whole number of at least 1.", f"{plan!r}")
+    if not isinstance(built, Policy):
+        words = "The policy is a class of cachelab.eviction, or a function of the size that builds such a policy."
+        raise Wrong(words, f"policy({entries}) is {built!r:.60}")
+    if built.bound != entries:
+        words = "The policy has room for another number of entries than the plan says."
+        raise Wrong(words, f"entries is {entries}, and the policy has room for {built.bound}")
     return policy, entries
 
 
 def _examine(plan: Any) -> str:
     """Play the trace on the learner's policy and size, and compare origin load and memory with the target."""
     policy, entries = _check_plan(plan)
+    name = type(policy(entries)).__name__
     load, size_kb = _origin_load(policy, entries), entries * ENTRY_KB
     rows = [
         ["origin load", f"{load:.1f}/s", f"at most {MAX_LOAD}/s"],
         ["memory", f"{size_kb} kB", f"at most {BUDGET_KB} kB"],
     ]
-    evidence = evidence_table([f"{policy.__name__}, {entries} entries", "measured", "target"], rows)
+    evidence = evidence_table([f"{name}, {entries} entries", "measured", "target"], rows)
     if size_kb > BUDGET_KB:
         unit = " An entry has 2 kB: count again." if entries <= BUDGET_KB else ""
         raise Wrong(f"More memory than the budget.{unit}", evidence)
     if load > MAX_LOAD and _origin_load(policy, BUDGET_KB // ENTRY_KB) <= MAX_LOAD:
         raise Wrong("The right policy, and too little room: the budget has more.", evidence)
     if load > MAX_LOAD:
-        words = f"{policy.__name__} does not get there with the whole budget, either: scans push out what is popular."
-        if policy is LRU:
+        words = f"{name} does not get there with the whole budget, either: scans push out what is popular."
+        if name == LRU.__name__:
             ratios = lru_curve(scan_trace(**TRACE), range(1, TRACE["keys"]))
             needed = next(size for size, ratio in enumerate(ratios, 1) if REQUESTS_PER_S * ratio <= MAX_LOAD)
             words += f" It would need {needed} entries."

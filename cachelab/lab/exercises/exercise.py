@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Exercise", "NotYet", "Wrong", "awaited", "refuse_an_object"]
+__all__ = ["Exercise", "NotYet", "Wrong", "awaited", "is_stub", "refuse_an_object"]
 
 
 class NotYet(Exception):
@@ -33,6 +33,19 @@ class Exercise:
 
     examine: Callable[[Any], str]
     hints: Sequence[str]
+
+
+def _stub() -> None: ...
+
+
+async def _async_stub() -> None: ...
+
+
+def is_stub(function: object) -> bool:
+    """Whether a learner has left a function as it was: its body is `...`, and does nothing."""
+    code = getattr(function, "__code__", None)
+    empty = _async_stub if inspect.iscoroutinefunction(function) else _stub
+    return code is not None and not code.co_names and len(code.co_code) <= len(empty.__code__.co_code)
 
 
 def refuse_an_object(make: Any) -> None:
