@@ -31,6 +31,7 @@ stores.locked
 cache
 cachelab
 lab.prediction lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.text lab.timing
+lab.working_copy
 lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
 lab.traffic.replay_result lab.traffic.workload
