@@ -5,6 +5,7 @@ Names load when they are first used, so that importing the lab costs little.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from cachelab._facade import lazy_names
@@ -73,4 +74,7 @@ if TYPE_CHECKING:
     )
 
 else:
+    # On its first run Matplotlib logs that it builds a cache of fonts, and where it keeps it if HOME cannot be written
+    # to. Neither belongs into a chapter.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     __all__, __getattr__, __dir__ = lazy_names(__name__, extra="lab")
