@@ -12,12 +12,14 @@ from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
     from cachelab.lab.exercises.checking import check as check, hint as hint
+    from cachelab.lab.exercises.solved import solved as solved
     from cachelab.lab.flight_exam.exam import exam as exam
     from cachelab.lab.flight_exam.subjects import (
         Subject as Subject,
         installed_subjects as installed_subjects,
         with_loader as with_loader,
     )
+    from cachelab.lab.glossary_terms import glossary as glossary
     from cachelab.lab.keys.access_log import read_access_log as read_access_log
     from cachelab.lab.keys.csv_trace import read_trace as read_trace
     from cachelab.lab.keys.key_trace import KeyTrace as KeyTrace, Malformed as Malformed

@@ -9,7 +9,7 @@ __all__ = ["answer", "cells", "write_chapter"]
 
 def write_chapter(path: Path, *sources: str) -> None:
     """Write a notebook with a code cell for each of these sources."""
-    made = [
+    made: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "id": f"c{number}",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.exercises.solved import note_verdict
 from cachelab.lab.sandbox import explain_failure, run_sandboxed
 from cachelab.lab.text import PAGE
 
@@ -30,8 +31,10 @@ def check(name: str, answer: Any) -> None:
     exercise = _find(name)
     if exercise is None:
         return
+    correct = False
     try:
         _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
+        correct = True
     except NotYet as stub:
         _print(f"Nothing to check yet: {stub}")
     except Wrong as wrong:
@@ -41,6 +44,7 @@ def check(name: str, answer: Any) -> None:
         print("Interrupted: the check was not finished.")
     except BaseException as error:
         _print(f"Not yet. {explain_failure(error)}")
+    note_verdict(name, correct)
 
 
 def hint(name: str, step: int = 1) -> None:
