@@ -5,18 +5,21 @@ Names load when they are first used, so that importing the lab costs little.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
     from cachelab.lab.exercises.checking import check as check, hint as hint
+    from cachelab.lab.exercises.solved import solved as solved
     from cachelab.lab.flight_exam.exam import exam as exam
     from cachelab.lab.flight_exam.subjects import (
         Subject as Subject,
         installed_subjects as installed_subjects,
         with_loader as with_loader,
     )
+    from cachelab.lab.glossary_terms import glossary as glossary
     from cachelab.lab.keys.access_log import read_access_log as read_access_log
     from cachelab.lab.keys.csv_trace import read_trace as read_trace
     from cachelab.lab.keys.key_trace import KeyTrace as KeyTrace, Malformed as Malformed
@@ -73,4 +76,7 @@ if TYPE_CHECKING:
     )
 
 else:
+    # On its first run Matplotlib logs that it builds a cache of fonts, and where it keeps it if HOME cannot be written
+    # to. Neither belongs into a chapter.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     __all__, __getattr__, __dir__ = lazy_names(__name__, extra="lab")

@@ -11,12 +11,12 @@ import pytest
 from cachelab.lab import exercises
 from cachelab.lab.exercises.checking import exercise_modules
 from cachelab.lab.exercises.exercise import Exercise
-from tests.support.notebooks import load, markdown_cells, paths, tagged
+from tests.support.notebooks import chapters, load, markdown_cells, paths, tagged
 
 HEADING = re.compile(r"^### +(\d+\.\d+) +(.+?) *$", re.MULTILINE)
 NUMBER_IN_CODE = re.compile(r'lab\.(?:check|hint)\("([^"]*)"')
 
-every_chapter = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+every_chapter = pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 
 
 def headings() -> dict[str, str]:

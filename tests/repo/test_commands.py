@@ -15,19 +15,26 @@ import pytest
 
 from cachelab import __main__ as commands
 from tests.support.notebooks import ROOT
+from tests.support.working_copies import write_chapter
 
 
 class Recorder:
     """Takes the place of subprocess.run: records each command and answers with an exit code that a test may choose."""
 
     def __init__(self) -> None:
-        """Every command succeeds, unless `codes` has another exit code for a word in it."""
+        """Every command succeeds, unless `codes` has another exit code for a word in it.
+
+        A Python that is asked about itself says `version`.
+        """
         self.codes: dict[str, int] = {}
+        self.version = "True 3.13"
         self.commands: list[list[str]] = []
 
     def __call__(self, command: list[Any], **_: Any) -> subprocess.CompletedProcess[str]:
         """Record the command. The first of its words that is in `codes` decides the exit code."""
         words = [str(word) for word in command]
+        if commands.ABOUT in words:
+            return subprocess.CompletedProcess(words, 0, self.version)
         self.commands.append(words)
         return subprocess.CompletedProcess(words, next((self.codes[word] for word in words if word in self.codes), 0))
 
@@ -46,6 +53,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recorder:
 
     monkeypatch.setattr(subprocess, "run", recorder)
     monkeypatch.setattr(commands, "become", become)
+    monkeypatch.setattr(commands, "opened", lambda: ["--opened"])
     monkeypatch.setenv("CACHELAB_VENV", str(tmp_path / "environment"))
     return recorder
 
@@ -129,11 +137,11 @@ def test_options_are_passed_on(recorder: Recorder, made: Path) -> None:
     assert recorder.commands[-1][1:] == ["-m", "pytest", "-k", "nothing"]
 
 
-def test_here_installs_nothing(recorder: Recorder) -> None:
-    """With --here, the Python that runs the command is used as it is."""
-    assert commands.main(["lab", "--here", "--no-browser"]) == 0
-    notebook = "notebooks/00_start_here.ipynb"
-    assert recorder.commands == [[sys.executable, "-m", "jupyterlab", notebook, "--no-browser"]]
+@pytest.mark.parametrize("options", [["--here", "--no-browser"], ["--no-browser", "--here"]], ids=["first", "last"])
+def test_here_installs_nothing(recorder: Recorder, options: list[str]) -> None:
+    """With --here anywhere in the line, the Python that runs the command is used as it is."""
+    assert commands.main(["lab", *options]) == 0
+    assert recorder.commands == [[sys.executable, "-m", "jupyterlab", "--opened", "--no-browser"]]
 
 
 def test_here_without_the_packages(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +156,109 @@ def test_python_without_venv(recorder: Recorder, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda module: None if module == "ensurepip" else module)
     with pytest.raises(SystemExit, match="apt install python3-venv"):
         commands.main(["lab"])
+
+
+@pytest.mark.parametrize(
+    ("says", "made_by", "reason"),
+    [
+        ("False 3.9", "version = 3.9.2", r"belongs to Python 3\.9, and cachelab needs Python 3\.11"),
+        ("True 3.13", "version = 3.11.2", r"was made by Python 3\.11, in whose place there is now Python 3\.13"),
+        ("True 3.13", "version_info = 3.12.1.final.0", r"was made by Python 3\.12"),
+        ("", "version = 3.11.2", "belongs to a Python that is no longer there"),
+    ],
+    ids=["too old", "replaced", "made by another tool", "does not start"],
+)
+def test_an_environment_of_another_python_is_the_reason(
+    recorder: Recorder, made: Path, says: str, made_by: str, reason: str
+) -> None:
+    """The sentence names the environment and its Python, and what to do. Nothing is installed into it."""
+    recorder.version = says
+    (made / "pyvenv.cfg").write_text(f"home = /somewhere\n{made_by}\n")
+    with pytest.raises(SystemExit, match=rf"environment {reason}.*Delete that folder"):
+        commands.main(["lab"])
+    assert recorder.commands == []
+
+
+def test_an_environment_without_its_python_is_the_reason(recorder: Recorder, tmp_path: Path) -> None:
+    """An environment from another system, or whose Python was removed, is not made again inside the old one."""
+    (tmp_path / "environment").mkdir()
+    (tmp_path / "environment" / "pyvenv.cfg").write_text("version = 3.11.2\n")
+    recorder.version = ""
+    with pytest.raises(SystemExit, match="no longer there, or to another system"):
+        commands.main(["lab"])
+    assert recorder.commands == []
+
+
+@pytest.mark.parametrize("line", ["version = 3.13.1", "version_info = 3.13.1", "home = /somewhere"])
+def test_an_environment_of_its_own_python_is_used(recorder: Recorder, made: Path, line: str) -> None:
+    """Another patch release of the Python that made the environment is no reason to refuse it."""
+    (made / "pyvenv.cfg").write_text(f"{line}\n")
+    assert commands.main(["lab"]) == 0
+
+
+@pytest.fixture
+def clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A project with two chapters, for which the commands are run."""
+    root = tmp_path / "a clone"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "pyproject.toml").touch()
+    for name in ("00_start_here.ipynb", "03_in_process.ipynb"):
+        write_chapter(root / "notebooks" / name, "as it was")
+    monkeypatch.setattr(commands, "ROOT", root)
+    return root
+
+
+def test_lab_opens_the_first_chapter_of_the_working_copy(clone: Path) -> None:
+    """The root is the project, so that code can be opened beside a chapter; the address is that of the copy."""
+    arguments = commands.opened()
+    assert arguments == [f"--ServerApp.root_dir={clone}", "--LabApp.default_url=/lab/tree/work/00_start_here.ipynb"]
+    assert sorted(path.name for path in (clone / "work").glob("*.ipynb")) == [
+        "00_start_here.ipynb",
+        "03_in_process.ipynb",
+    ]
+
+
+def test_a_chapter_that_is_newer_is_announced(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the start after an update a sentence names the chapter and the command; after that command it is silent."""
+    commands.opened()
+    assert capsys.readouterr().out == ""
+    write_chapter(clone / "notebooks" / "03_in_process.ipynb", "as it is now")
+    commands.opened()
+    said = capsys.readouterr().out
+    assert said.startswith("03_in_process.ipynb has changed")
+    assert said.endswith(": python -m cachelab fresh 03\n")
+    assert commands.main(["fresh", "03"]) == 0
+    assert str(Path("work", "03_in_process-2.ipynb")) in capsys.readouterr().out
+    commands.opened()
+    assert capsys.readouterr().out == ""
+
+
+def test_fresh_without_such_a_chapter(clone: Path) -> None:
+    """The sentence says which chapters there are."""
+    with pytest.raises(SystemExit, match=r"no chapter '12'. There are 00, 03\.") as said:
+        commands.main(["fresh", "12"])
+    assert str(said.value).endswith("There are 00, 03.")
+
+
+def test_fresh_without_a_chapter_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """`fresh` alone does not lay new copies of everything."""
+    assert commands.main(["fresh"]) == 2
+    assert capsys.readouterr().err.startswith("usage: python -m cachelab")
+
+
+def test_where_no_working_copy_can_be_made(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The notebooks are opened where they are, and a sentence gives the reason."""
+    (clone / "work").write_text("a file of the learner")
+    assert commands.opened()[1] == "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
+    assert capsys.readouterr().out.startswith("There is no working copy (")
+
+
+def test_a_notebook_in_any_folder_finds_this_cachelab(tmp_path: Path) -> None:
+    """A Python that the command starts, and the kernels that this one starts, import cachelab from the project."""
+    code = "from cachelab import __main__ as m; import sys; sys.exit(m.become([sys.executable, '-c', sys.argv[1]]))"
+    child = "import os; os.chdir(os.path.sep); import cachelab; print(cachelab.__file__)"
+    done = subprocess.run([sys.executable, "-c", code, child], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert Path(done.stdout.strip()) == ROOT / "cachelab" / "__init__.py"
 
 
 def test_folder_that_cannot_be_written(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,8 @@ stores.locked
 cache
 cachelab
 lab.prediction lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.text lab.timing
-lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
+lab.working_copy
+lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
@@ -52,7 +53,7 @@ lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
 lab.flight_exam.report
 lab.flight_exam.exam
-lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.race_evidence
+lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.race_evidence lab.exercises.solved
 lab.exercises.experiment lab.exercises.plan
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_3_target lab.exercises.ch02_1_order
 lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive

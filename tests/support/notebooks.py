@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
+GLOSSARY = NOTEBOOKS / "glossary.ipynb"
 CELL_TIMEOUT = 60
 """How many seconds one cell may take. nbval gets the same limit in pyproject.toml."""
 
@@ -21,9 +22,14 @@ LOCAL_LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+def chapters() -> list[Path]:
+    """The notebooks with a number, in reading order."""
+    return sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+
 def paths() -> list[Path]:
-    """All notebooks of the course, in reading order."""
-    return sorted(NOTEBOOKS.glob("*.ipynb"))
+    """All notebooks of the course: the chapters in reading order, then the glossary."""
+    return [*chapters(), GLOSSARY]
 
 
 def load(path: Path) -> NotebookNode:
