@@ -107,6 +107,13 @@ def _check_room(make: Any, size: int) -> None:
     if loads > size:
         words = "It holds fewer entries than it has room for."
         raise Wrong(words, f"size {size}; {size} different keys, each read three times: {loads} loads.")
+    expired = _Roomless(make, size)
+    expired.read(range(size))
+    expired.now += 2 * TTL_S
+    loads = expired.read([*range(size)] * 3)
+    if loads > size:
+        words = "When it is full of entries that have expired, it does not keep what it loads again."
+        raise Wrong(words, f"size {size}; {size} expired keys, each read three times: {loads} loads.")
     many = _Roomless(make, size)
     many.read(range(MANY))
     held = many.held(many.values, size)
