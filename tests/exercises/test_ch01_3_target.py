@@ -19,7 +19,7 @@ ANSWERS: list[tuple[Any, str]] = [
     ({"ttl": Decimal("5.8"), "max_entries": np.uint16(280), "name": "mine"}, "Correct."),
     (MappingProxyType({"max_entries": 300, "ttl": 5}), "Correct."),
     ({"ttl": 20, "max_entries": 300}, "the users read old addresses"),
-    ({"ttl": 20, "max_entries": 50}, "Both targets are missed"),
+    ({"ttl": 20, "max_entries": 100}, "Both targets are missed"),
     ({"ttl": 3, "max_entries": 300}, "Too short"),
     ({"ttl": 6, "max_entries": 150}, "Too small"),
     ({"ttl": 6, "max_entries": 1_000}, "More memory than the budget"),

@@ -229,6 +229,16 @@ class TheNewestLeaves(Mended):
         return value
 
 
+class KeepsTheExpired(Mended):
+    def get(self, key: int) -> Any:
+        if key in self.entries and self.clock() < self.entries[key][1]:
+            return self.entries[key][0]
+        value = self.load(key)
+        if len(self.entries) < self.size:
+            self.entries[key] = (value, self.clock() + self.ttl)
+        return value
+
+
 class KeepsCopies(Mended):
     """The values are kept as text."""
 
@@ -261,6 +271,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (KeepsTwiceAsManyCopies, "It holds more entries than its size"),
     (KeysStay, "The values leave, and their keys stay"),
     (HalfTheRoom, "It holds fewer entries"),
+    (KeepsTheExpired, "When it is full of entries that have expired"),
     (ClearsAll, "When one entry has to be evicted, others leave with it"),
     (AtTheInstant, "at the very instant"),
     (ServesTheOldOnError, "the old value is served in place of the error"),

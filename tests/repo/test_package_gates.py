@@ -53,8 +53,8 @@ lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
 lab.flight_exam.report
 lab.flight_exam.exam
-lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.race_evidence lab.exercises.solved
-lab.exercises.experiment lab.exercises.plan
+lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.solved
+lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_3_target lab.exercises.ch02_1_order
 lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
