@@ -294,3 +294,13 @@ def test_exit_code_of_pytest_comes_back() -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 4
     assert "--no-such-option" in done.stderr
+
+
+def test_a_checkout_that_cannot_be_written_to(tmp_path: Path) -> None:
+    """Where pytest cannot keep its cache, the test command ends as its tests do, without a traceback."""
+    (tmp_path / "a file").touch()
+    options = ["-q", "--numprocesses=0", f"--override-ini=cache_dir={tmp_path / 'a file' / 'cache'}"]
+    command = [sys.executable, "-m", "cachelab", "test", "--here", *options, "tests/support/test_source.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " passed" in done.stdout
