@@ -1,6 +1,6 @@
-"""`python -m cachelab lab` opens the course in JupyterLab, `python -m cachelab test` checks it.
+"""`python -m cachelab lab` opens the course in JupyterLab, `test` checks it, and `book` makes web pages of it.
 
-Both work with a bare Python, so this file uses nothing but the standard library. They make the project's own
+They work with a bare Python, so this file uses nothing but the standard library. They make the project's own
 environment, which is the folder `.venv` in the project (CACHELAB_VENV names another place). Into it they install the
 extra of pyproject.toml that the command needs, and they install again only when that file has changed.
 """
@@ -19,14 +19,17 @@ __all__ = ["become", "environment", "install", "main"]
 USAGE = """\
 usage: python -m cachelab lab  [--here] [options of jupyter lab ...]    open the course in JupyterLab
        python -m cachelab test [--here] [options of pytest ...]         check the package and every notebook
+       python -m cachelab book [--here] [FOLDER]                        make web pages, in `site` or in FOLDER
 
 --here uses the Python that runs this command, as it is, instead of the project's own environment."""
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"lab": ["lab", "test"], "test": ["test"]}
+EXTRAS = {"lab": ["lab", "test"], "test": ["test"], "book": ["book", "lab", "test"]}
 """For each command, the extra of pyproject.toml that it installs, and after it the extras that contain this one."""
-PROGRAM = {"lab": ["jupyterlab", "notebooks/00_start_here.ipynb"], "test": ["pytest"]}
+PROGRAM = {"lab": ["jupyterlab", "notebooks/00_start_here.ipynb"], "test": ["pytest"], "book": ["cachelab.book"]}
 """The module that a command runs in the project's folder, with its first arguments."""
+NEEDED = {"lab": "jupyterlab", "test": "pytest", "book": "mistune"}
+"""The module without which `--here` cannot carry out a command."""
 
 
 def main(arguments: list[str]) -> int:
@@ -40,12 +43,11 @@ def main(arguments: list[str]) -> int:
         return 2
     if not (ROOT / "pyproject.toml").is_file():
         raise SystemExit("This cachelab was installed without its notebooks. Repeat the command in a clone of it.")
-    module = PROGRAM[command][0]
     if options[:1] == ["--here"]:
         options = options[1:]
         python = Path(sys.executable)
-        if importlib.util.find_spec(module) is None:
-            raise SystemExit(f"This Python has no {module}. Repeat the command without --here.")
+        if importlib.util.find_spec(NEEDED[command]) is None:
+            raise SystemExit(f"This Python has no {NEEDED[command]}. Repeat the command without --here.")
     else:
         folder = Path(os.environ.get("CACHELAB_VENV") or ROOT / ".venv").absolute()
         python = environment(folder)

@@ -9,8 +9,6 @@ not work. It needs the extra `browser`, and Chromium on the PATH or in the varia
 """
 
 import argparse
-import os
-import shutil
 import statistics
 import sys
 import time
@@ -22,12 +20,11 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Locator, Page, TimeoutError as TookTooLong, sync_playwright
 
+from tests.browser.chromium import FLAGS, chromium
 from tests.browser.lab_server import LabServer, lab_server
 from tests.support.notebooks import NOTEBOOKS, paths
 from tests.tools.store_notebooks import KERNELSPEC
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync", "--no-first-run"]
 OPEN_MS = 60_000
 RUN_MS = 180_000
 SLIDER_STEPS = 20
@@ -180,12 +177,12 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="*", type=Path, help="files in notebooks/ (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     options = parser.parse_args()
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
+    program = chromium()
+    if program is None:
         sys.exit("No Chromium found: install it, or name its program in the variable CHROMIUM.")
     problems: list[str] = []
     with lab_server(NOTEBOOKS) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         for notebook in options.notebooks or paths():
             with laptop_page(browser) as page:
                 problems += visit(page, server, notebook, options.out)

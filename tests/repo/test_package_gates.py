@@ -30,6 +30,11 @@ stores.redis_store
 stores.locked
 cache
 cachelab
+book.text
+book.outputs
+book.chapters
+book.site
+book.__main__
 lab.prediction lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.text lab.timing
 lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
@@ -80,7 +85,7 @@ SLOW_TO_IMPORT = {
 WORDS_FOR_PEOPLE = re.compile(r"\bh(e|is|im|imself)\b", re.IGNORECASE)
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-STRATEGIES = [path for path in MODULES if "lab" not in path.parts and path.stem not in NO_STRATEGY]
+STRATEGIES = [path for path in MODULES if not {"lab", "book"} & set(path.parts) and path.stem not in NO_STRATEGY]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 PROSE = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), ROOT / "README.md", *(ROOT / ".github").rglob("*.md")])
 
