@@ -35,7 +35,8 @@ book.outputs
 book.chapters
 book.site
 book.__main__
-lab.prediction lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.text lab.timing
+lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.timing
+lab.prediction lab.text
 lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
 lab.traffic.replay_result lab.traffic.workload

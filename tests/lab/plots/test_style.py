@@ -1,10 +1,12 @@
-"""The visual language: where the labels at the ends of lines stand."""
+"""The visual language: where the labels at the ends of lines stand, and what a finished picture is."""
 
+import io
 import math
 
 import pytest
+from PIL import Image
 
-from cachelab.lab.plots.style import axes, label_ends
+from cachelab.lab.plots.style import PALETTE, axes, finish, label_ends
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
@@ -19,3 +21,25 @@ def test_labels_are_moved_apart_only_where_they_would_overlap(scale: str) -> Non
     height = 3 if scale == "log" else 999
     assert (places["low"], places["far"]) == pytest.approx((100.0, 900.0))
     assert (seen["near"] - seen["low"]) / height == pytest.approx(0.062)
+
+
+def test_a_label_is_dark_and_has_a_mark_in_its_colour() -> None:
+    """A colour that is good for a line is often too pale for text."""
+    _, (ax,) = axes()
+    label_ends(ax, [(0.5, 0.5, "hits", PALETTE[5])])
+    (mark,) = ax.lines
+    assert mark.get_color() == PALETTE[5]
+    assert ax.texts[0].get_color() == "#222222"
+
+
+def test_a_picture_has_a_palette_and_stays_white() -> None:
+    """Few colours make the file small. The paper is not tinted, and a colour of ours hardly changes."""
+    figure, (ax,) = axes()
+    ax.axhspan(0, 1, color=PALETTE[1])
+    with Image.open(io.BytesIO(finish(figure, "title", "words").png)) as image:
+        assert image.mode == "P"
+        shown = image.convert("RGB")
+    assert shown.getpixel((0, 0)) == (255, 255, 255)
+    middle = shown.getpixel((shown.width // 2, shown.height // 2))
+    assert isinstance(middle, tuple)
+    assert all(abs(a - b) <= 4 for a, b in zip(middle, (0xD5, 0x5E, 0x00), strict=True))
