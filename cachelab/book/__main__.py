@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     out = ROOT / (arguments or ["site"])[0]
     try:
         pages = build(ROOT, out)
-    except NotOurs as error:
+    except (NotOurs, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except DeadLinks as error:

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from cachelab.book.chapters import Chapter, read_chapter
 from cachelab.book.outputs import Outputs
-from cachelab.book.text import Markdown
+from cachelab.book.text import Markdown, plain
 
 __all__ = ["DeadLinks", "NotOurs", "build", "dead_links"]
 
@@ -88,6 +88,7 @@ def _home(root: Path, chapters: Sequence[Chapter], outputs: Outputs) -> str:
     readme = (root / "README.md").read_text(encoding="utf-8")
     opening = re.split(r"^## ", readme, maxsplit=1, flags=re.MULTILINE)[0]
     words = re.sub(r"^(# |!\[|\[!).*", "", opening, flags=re.MULTILINE)  # without the title, pictures and badges
+    opening_html = Markdown().html(words)
     shown = re.search(r"^!\[(.*)\]\((.*\.png)\)", opening, flags=re.MULTILINE)
     picture = outputs.image((root / shown[2]).read_bytes(), shown[1]) if shown else ""
     cards = "".join(
@@ -95,10 +96,8 @@ def _home(root: Path, chapters: Sequence[Chapter], outputs: Outputs) -> str:
         for chapter in chapters
     )
     template = Template((STATIC / "home.html").read_text(encoding="utf-8"))
-    body = template.substitute(
-        words=Markdown().html(words), picture=picture, cards=cards, first=f"{chapters[0].name}.html"
-    )
-    return _fill(chapters, "index", "cachelab: a course on caching", body, outline="", turn="")
+    body = template.substitute(words=opening_html, picture=picture, cards=cards, first=f"{chapters[0].name}.html")
+    return _fill(chapters, "index", "cachelab: a course on caching", body, plain(opening_html), "", "")
 
 
 def _title(chapter: Chapter) -> str:
@@ -125,7 +124,7 @@ def _page(root: Path, chapters: Sequence[Chapter], number: int) -> str:
     first = re.search(r'<h2 |<div class="cell">|\Z', chapter.body)
     end = first.start() if first else 0  # of the opening, which is the cell with the title
     body = f"{chapter.body[:end]}{_run_it(root, chapter)}{chapter.body[end:]}"
-    return _fill(chapters, chapter.name, title, body, outline=outline, turn=turn)
+    return _fill(chapters, chapter.name, title, body, chapter.promise, outline, turn)
 
 
 def _run_it(root: Path, chapter: Chapter) -> str:
@@ -149,7 +148,7 @@ def _repository(root: Path) -> str | None:
     return address.rstrip("/").removesuffix(".git") if address else None
 
 
-def _fill(chapters: Sequence[Chapter], name: str, title: str, body: str, *, outline: str, turn: str) -> str:
+def _fill(chapters: Sequence[Chapter], name: str, title: str, body: str, about: str, outline: str, turn: str) -> str:
     """A page: the template with the menu, in which the page itself is marked, and the contents."""
     menu = "".join(
         f'<li><a href="{chapter.name}.html"{" aria-current=page" * (chapter.name == name)}>'
@@ -157,7 +156,6 @@ def _fill(chapters: Sequence[Chapter], name: str, title: str, body: str, *, outl
         for chapter in chapters
     )
     template = Template((STATIC / "page.html").read_text(encoding="utf-8"))
-    about = next((chapter.promise for chapter in chapters if chapter.name == name), "")
     outline = outline and f"<details open><summary>On this page</summary><ul>{outline}</ul></details>"
     return template.substitute(
         title=escape(title), about=escape(about), menu=menu, body=body, outline=outline, turn=turn, page=name
