@@ -28,7 +28,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A page: the file's name without ending, its title, the promise, the body, its headings and its passages."""
+    """A page: the name of its file without the ending, its title and promise, its body, and what belongs to it."""
 
     name: str
     title: str
@@ -36,7 +36,8 @@ class Chapter:
     body: str
     headings: list[Heading]
     passages: list[Passage]
-    pictures: set[str]
+    pictures: dict[str, bytes]
+    """The files of its pictures, by their names in the site."""
 
     @property
     def label(self) -> str:
@@ -44,10 +45,10 @@ class Chapter:
         return self.title.partition(":")[0]
 
 
-def read_chapter(path: Path, out: Path) -> Chapter:
-    """The page of a notebook; its pictures are written to the folder `out`."""
+def read_chapter(path: Path) -> Chapter:
+    """The page of a notebook."""
     notebook: Any = nbformat.read(path, as_version=4)
-    builder = _Builder(path.stem, out)
+    builder = _Builder(path.stem)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             builder.add_prose(cell)
@@ -59,9 +60,9 @@ def read_chapter(path: Path, out: Path) -> Chapter:
 class _Builder:
     """Collects the cells of a chapter. What the notebook keeps collapsed under a heading is folded here too."""
 
-    def __init__(self, name: str, out: Path) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.markdown, self.outputs = Markdown(), Outputs(name, out)
+        self.markdown, self.outputs = Markdown(), Outputs(name)
         self.parts: list[str] = []
         self.passages: list[Passage] = []
         self.promise = ""

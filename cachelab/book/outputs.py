@@ -8,7 +8,6 @@ import re
 import struct
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from cachelab.book.text import scrolling
@@ -21,12 +20,12 @@ STYLE = re.compile(r' style="text-align: (\w+)"')
 
 
 class Outputs:
-    """Writes the outputs of the cells of one page, and the files of its pictures."""
+    """Makes HTML of the outputs of one page, and collects its pictures."""
 
-    def __init__(self, page: str, out: Path) -> None:
-        """`page` is the name of the page, and `out` the folder of the site, whose folder `img` takes the pictures."""
-        self.page, self.out = page, out
-        self.pictures: set[str] = set()
+    def __init__(self, page: str) -> None:
+        """`page` is the page's name, under which the reader's browser keeps the guesses."""
+        self.page = page
+        self.pictures: dict[str, bytes] = {}
         self._controls = 0
 
     def html(self, output: Mapping[str, Any]) -> str:
@@ -61,8 +60,7 @@ class Outputs:
     def image(self, data: bytes, title: str, kind: str = "") -> str:
         """The element of a PNG, whose file is named for what is in it, so that equal pictures share one."""
         name = f"img/{hashlib.sha256(data).hexdigest()[:16]}.png"
-        (self.out / name).write_bytes(data)
-        self.pictures.add(name)
+        self.pictures[name] = data
         width, height = (round(side / PIXELS) for side in struct.unpack(">II", data[16:24]))
         size = f'width="{width}" height="{height}"'
         return f'<img src="{name}" {size} alt="{escape(title)}" loading="lazy" decoding="async"{kind}>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from pathlib import Path
 from string import Template
@@ -37,48 +37,54 @@ def build(root: Path, out: Path) -> list[str]:
     """Make the site of the project in `root` in the folder `out`. Returns the names of its pages in reading order.
 
     A site that is there is replaced. Raises `NotOurs` for a folder with anything else in it, and `DeadLinks` if a link
-    of a page leads nowhere.
+    of a page leads nowhere; then the folder is left as it was.
     """
-    _clear(out)
-    (out / "img").mkdir(parents=True, exist_ok=True)
-    (out / MADE).touch()
+    earlier = _made_before(out)
     # A numbered chapter begins with a digit, so it comes before the glossary and whatever else has no number.
-    chapters = [read_chapter(path, out) for path in sorted((root / "notebooks").glob("*.ipynb"))]
-    home = Outputs("index", out)
-    files = {"index.html": _home(root, chapters, home), "search.js": _search_index(chapters)}
-    files |= {f"{chapter.name}.html": _page(root, chapters, number) for number, chapter in enumerate(chapters)}
-    files |= {name: (STATIC / name).read_text(encoding="utf-8") for name in SHARED}
-    for name, text in files.items():
-        (out / name).write_text(text, encoding="utf-8", newline="\n")
-    made = sorted({MADE, *files, *home.pictures}.union(*(chapter.pictures for chapter in chapters)))
-    (out / MADE).write_text("\n".join(made) + "\n", encoding="utf-8", newline="\n")
-    if dead := dead_links(out):
+    chapters = [read_chapter(path) for path in sorted((root / "notebooks").glob("*.ipynb"))]
+    files = _files(root, chapters)
+    if dead := dead_links(files):
         raise DeadLinks("\n".join(dead))
+    for file in earlier:
+        file.unlink(missing_ok=True)
+    files[MADE] = "".join(f"{name}\n" for name in sorted([MADE, *files])).encode()
+    (out / "img").mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (out / name).write_bytes(data)
     return ["index", *(chapter.name for chapter in chapters)]
 
 
-def _clear(out: Path) -> None:
-    """Delete the files of an earlier build, and nothing else."""
+def _made_before(out: Path) -> list[Path]:
+    """The files of an earlier build, which the new one replaces. Whatever its list says, none of them is outside."""
     if not out.exists() or not any(out.iterdir()):
-        return
+        return []
     if not (out / MADE).is_file():
         raise NotOurs(f"{out} has files that this command did not make. Name an empty folder, or a new one.")
-    for name in (out / MADE).read_text(encoding="utf-8").splitlines():
-        file = out / name
-        if file.resolve().is_relative_to(out.resolve()):
-            file.unlink(missing_ok=True)
+    files = [out / name for name in (out / MADE).read_text(encoding="utf-8").splitlines()]
+    return [file for file in files if file.resolve().is_relative_to(out.resolve())]
 
 
-def dead_links(out: Path) -> list[str]:
-    """Each link of the site to a file or an anchor that is not there, with the page that has it."""
-    pages = {path.name: path.read_text(encoding="utf-8") for path in sorted(out.glob("*.html"))}
+def _files(root: Path, chapters: Sequence[Chapter]) -> dict[str, bytes]:
+    """All files of the site, by their names."""
+    home = Outputs("index")
+    texts = {"index.html": _home(root, chapters, home), "search.js": _search_index(chapters)}
+    texts |= {f"{chapter.name}.html": _page(root, chapters, number) for number, chapter in enumerate(chapters)}
+    files = {name: text.encode() for name, text in texts.items()} | home.pictures
+    for chapter in chapters:
+        files |= chapter.pictures
+    return files | {name: (STATIC / name).read_bytes() for name in SHARED}
+
+
+def dead_links(files: Mapping[str, bytes]) -> list[str]:
+    """Each link of a page to a file or an anchor that the site does not have, with the page."""
+    pages = {name: data.decode() for name, data in files.items() if name.endswith(".html")}
     anchors = {name: set(map(unescape, ANCHOR.findall(html))) for name, html in pages.items()}
     dead = []
     for name, html in pages.items():
         for link in map(unescape, LINK.findall(html)):
             file, _, anchor = unquote(link).partition("#")
-            known = not anchor or anchor in anchors.get(file or name, ())
-            if not known or not (out / (file or name)).is_file():
+            target = file or name
+            if target not in files or (anchor and anchor not in anchors.get(target, ())):
                 dead.append(f"{name}: {link}")
     return dead
 

@@ -1,5 +1,6 @@
 """How a stored notebook becomes the body of a page."""
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,7 @@ def page(tmp_path: Path) -> Any:
 
     def make(*cells: Any) -> Chapter:
         root = write_project(tmp_path / "project", {"01_one": [prose("# 1 · One: what is it?"), *cells]})
-        (tmp_path / "site" / "img").mkdir(parents=True)
-        return read_chapter(root / "notebooks" / "01_one.ipynb", tmp_path / "site")
+        return read_chapter(root / "notebooks" / "01_one.ipynb")
 
     return make
 
@@ -92,13 +92,13 @@ def test_code_has_colours(page: Any) -> None:
     assert body.count("<span") == 8  # two of them are in the title, and two keywords are here
 
 
-def test_a_figure_has_its_title_and_its_words(page: Any, tmp_path: Path) -> None:
+def test_a_figure_has_its_title_and_its_words(page: Any) -> None:
     """The picture is a file with a size and the title as its alternative; the words come from the metadata alone."""
     figure = shown("[figure: T]", {"image/png": png()}, figure={"title": 'T "quoted"', "words": "it rises"})
     chapter = page(code("plot()", figure, shown("In words: it rises", words={})))
     assert 'width="4" height="2" alt="T &quot;quoted&quot;"' in chapter.body
     assert chapter.body.count("it rises") == 1
-    assert [(tmp_path / "site" / name).is_file() for name in chapter.pictures] == [True]
+    assert list(chapter.pictures.values()) == [base64.b64decode(png())]
 
 
 def test_a_slider_brings_every_frame_once(page: Any) -> None:

@@ -61,14 +61,12 @@ def test_pages_allow_a_strict_policy(site: Path) -> None:
         assert not re.search(r"<style|<script(?! src=)|<[a-z][^>]*\s(?:style|on[a-z]+)=", html), page.name
 
 
-def test_no_link_is_dead(site: Path) -> None:
-    """Every link of a page arrives, also at its anchor, and so does every place that the search knows."""
-    assert dead_links(site) == []
-    links = re.findall(r'"link":"([^"]*)"', (site / "search.js").read_text(encoding="utf-8"))
-    (site / "links.html").write_text("".join(f'<a href="{link}">' for link in links), encoding="utf-8")
+def test_what_the_search_knows_can_be_reached(site: Path) -> None:
+    """Every place in its index is one to which a link would lead."""
+    files = {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    links = re.findall(r'"link":"([^"]*)"', files["search.js"].decode())
     assert links
-    assert dead_links(site) == []
-    (site / "links.html").unlink()
+    assert dead_links(files | {"links.html": "".join(f'<a href="{link}">' for link in links).encode()}) == []
 
 
 @every_notebook

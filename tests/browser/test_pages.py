@@ -152,7 +152,7 @@ def test_the_search_finds_and_arrives(browser: Any, site: str) -> None:
     with opened(browser, f"{site}/index.html") as page:
         page.keyboard.press("/")
         page.keyboard.type("che formula simulation")
-        page.locator("#found a").first.wait_for()
+        page.locator("#cachelab-found a").first.wait_for()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         page.wait_for_url("**/04_eviction.html#Che*")
@@ -160,9 +160,9 @@ def test_the_search_finds_and_arrives(browser: Any, site: str) -> None:
         assert page.locator("details.further[open]").count() == 1
         page.keyboard.press("/")
         page.keyboard.type("xyzzy")
-        page.locator("#found p", has_text="Nothing found").wait_for()
+        page.locator("#cachelab-found p", has_text="Nothing found").wait_for()
         page.keyboard.press("Escape")
-        assert not page.locator("#found").is_visible()
+        assert not page.locator("#cachelab-found").is_visible()
 
 
 @pytest.mark.long
@@ -197,5 +197,5 @@ def test_without_a_script_everything_can_be_read(browser: Any, site: str) -> Non
         figure.get_by_text("In words, every step").click()
         assert figure.locator("li").last.is_visible()
         assert page.locator(".measurement .truth").first.is_visible()
-        for control in (".control", ".answer", ".search", "#theme", ".veil"):
+        for control in (".control", ".answer", ".search", "#cachelab-theme", ".veil"):
             assert not page.locator(control).first.is_visible()

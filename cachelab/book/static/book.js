@@ -1,5 +1,6 @@
 "use strict";
-// Everything here is extra: without it, a page shows all of its text, and the first frame of each slider.
+// Everything here is extra: without it, a page shows all of its text, and the first frame of each slider. The ids of the
+// page's own parts begin with "cachelab-", since a heading may have any other one.
 
 const all = (selector, where = document) => [...where.querySelectorAll(selector)];
 
@@ -14,7 +15,7 @@ function kept(name) {
 }
 
 function setUpTheme() {
-  const button = document.getElementById("theme");
+  const button = document.getElementById("cachelab-theme");
   const themes = ["auto", "light", "dark"];
   const current = () => document.documentElement.dataset.theme || "auto";
   const paint = theme => {
@@ -184,7 +185,7 @@ function passagesWith(terms) {
 }
 
 function setUpSearch() {
-  const query = document.getElementById("query"), list = document.getElementById("found");
+  const query = document.getElementById("cachelab-query"), list = document.getElementById("cachelab-found");
   const element = (name, text, more = {}) => Object.assign(document.createElement(name), { textContent: text, ...more });
   const show = () => {
     const terms = query.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -220,7 +221,7 @@ function setUpSearch() {
     query.focus();
   });
   addEventListener("click", event => {
-    if (!event.target.closest(".search") || event.target.closest("#found a")) list.hidden = true;
+    if (!event.target.closest(".search") || event.target.closest("#cachelab-found a")) list.hidden = true;
   });
   document.querySelector(".search").hidden = false;
 }
