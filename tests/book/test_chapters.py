@@ -107,6 +107,8 @@ def test_a_slider_brings_every_frame_once(page: Any) -> None:
     slider = shown("[slider: ...]", slider={"name": "n", "frames": FRAMES})
     body = page(code("slide()", first, slider, shown("In words: ...", words={}))).body
     assert body.count("<img") == len(FRAMES)
+    assert "[figure" not in body
+    assert "In words: ..." not in body
     assert re.findall(r'alt="([^"]*)"[^>]*class="now"', body) == ["Steps (n = 1)"]
     assert re.findall(r"<b>n = (\d):</b> (it was \d)", body) == [(str(n), f"it was {n}") for n in (1, 2, 3)]
     assert body.count('class="now"') == 2
