@@ -77,6 +77,14 @@ def test_every_page_keeps_nobody_out(name: str, width: int, scheme: str, browser
     check_page(browser, f"{server}/{name}.html", width, scheme)
 
 
+@pytest.mark.parametrize("name", [pytest.param(name, marks=soak) for name in PAGES])
+def test_every_page_opens_from_a_folder(name: str, browser: Any, folder: Path) -> None:
+    """Without a server, too, all pictures of a page are there, and nothing is reported."""
+    with opened(browser, f"{folder.as_uri()}/{name}.html") as page:
+        page.evaluate(UNFOLD)
+        page.evaluate(LOADED)
+
+
 @pytest.fixture(params=["http", "file"])
 def site(request: pytest.FixtureRequest, folder: Path) -> str:
     """The site's address by http, under a strict policy, and as files that somebody opens from a folder."""
