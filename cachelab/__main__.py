@@ -1,6 +1,6 @@
-"""`python -m cachelab lab` opens the course in JupyterLab, `python -m cachelab test` checks it.
+"""`python -m cachelab lab` opens the course in JupyterLab, `test` checks it, and `book` makes web pages of it.
 
-Both work with a bare Python, so this file uses nothing but the standard library. They make the project's own
+They work with a bare Python, so this file uses nothing but the standard library. They make the project's own
 environment, which is the folder `.venv` in the project (CACHELAB_VENV names another place). Into it they install the
 extra of pyproject.toml that the command needs, and they install again only when that file has changed.
 
@@ -25,14 +25,17 @@ USAGE = """\
 usage: python -m cachelab lab  [--here] [options of jupyter lab ...]    open the course in JupyterLab
        python -m cachelab test [--here] [options of pytest ...]         check the package and every notebook
        python -m cachelab fresh CHAPTER ...                             lay a new copy of a chapter, such as 03, in work
+       python -m cachelab book [--here] [FOLDER]                        make web pages, in `site` or in FOLDER
 
 --here uses the Python that runs this command, as it is, instead of the project's own environment."""
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"lab": ["lab", "test"], "test": ["test"]}
+EXTRAS = {"lab": ["lab", "test"], "test": ["test"], "book": ["book", "lab", "test"]}
 """For each command, the extra of pyproject.toml that it installs, and after it the extras that contain this one."""
-MODULE = {"lab": "jupyterlab", "test": "pytest"}
+MODULE = {"lab": "jupyterlab", "test": "pytest", "book": "cachelab.book"}
 """The module that a command runs in the project's folder."""
+NEEDED = {"lab": "jupyterlab", "test": "pytest", "book": "mistune"}
+"""The module without which `--here` cannot carry out a command."""
 FIRST = "00_start_here.ipynb"
 OUR_SETTINGS = ROOT / "cachelab" / "lab" / "jupyter"
 """A folder of Jupyter's settings, which apply where the user has none: JupyterLab does not ask about its news."""
@@ -57,8 +60,8 @@ def main(arguments: list[str]) -> int:
     if "--here" in options:
         options.remove("--here")
         python = Path(sys.executable)
-        if importlib.util.find_spec(module) is None:
-            raise SystemExit(f"This Python has no {module}. Repeat the command without --here.")
+        if importlib.util.find_spec(NEEDED[command]) is None:
+            raise SystemExit(f"This Python has no {NEEDED[command]}. Repeat the command without --here.")
     else:
         folder = Path(os.environ.get("CACHELAB_VENV") or ROOT / ".venv").absolute()
         python = environment(folder)

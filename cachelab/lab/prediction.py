@@ -8,30 +8,34 @@ from __future__ import annotations
 from numbers import Real
 from types import EllipsisType
 
+from cachelab.lab.output import show_output
+
 __all__ = ["predict", "reveal"]
 
 _predictions: dict[str, float] = {}
 
 
 def predict(name: str, question: str, *, unit: str, answer: float | EllipsisType = ...) -> None:
-    """Print the question, and remember the guess under `name`: the number in place of the `...` in `answer=...`."""
-    print(question)
+    """Show the question, and remember the guess under `name`: the number in place of the `...` in `answer=...`."""
     _predictions.pop(name, None)
     if isinstance(answer, EllipsisType):
-        print(f"Your guess? Put a number ({unit}) in place of ... and run this cell again. Nothing waits for you.")
+        reply = f"Your guess? Put a number ({unit}) in place of ... and run this cell again. Nothing waits for you."
     elif not isinstance(answer, Real) or isinstance(answer, bool):
-        print(f"A guess is a plain number of {unit}, for example answer=10, not {answer!r}.")
+        reply = f"A guess is a plain number of {unit}, for example answer=10, not {answer!r}."
     else:
         _predictions[name] = float(answer)
-        print(f"Your guess: {answer:g} {unit}.")
+        reply = f"Your guess: {answer:g} {unit}."
+    show_output(f"{question}\n{reply}", prediction={"name": name, "question": question, "unit": unit})
 
 
 def reveal(name: str, truth: float, *, unit: str, too_low: str = "", too_high: str = "") -> None:
-    """Print the measured number and the guess. If they differ by more than 10 %, add `too_low` or `too_high`."""
+    """Show the measured number and the guess. If they differ by more than 10 %, add `too_low` or `too_high`."""
     guess = _predictions.get(name)
     if guess is None:
-        print(f"Measured: {truth:g} {unit}. You made no guess: the next one counts, a wrong guess is remembered best.")
+        reply = "You made no guess: the next one counts, a wrong guess is remembered best."
     elif abs(guess - truth) <= 0.1 * abs(truth):
-        print(f"Measured: {truth:g} {unit}. You said {guess:g}: within a tenth.")
+        reply = f"You said {guess:g}: within a tenth."
     else:
-        print(f"Measured: {truth:g} {unit}. You said {guess:g}. {too_low if guess < truth else too_high}".rstrip())
+        reply = f"You said {guess:g}. {too_low if guess < truth else too_high}".rstrip()
+    measured = {"name": name, "truth": float(truth), "unit": unit, "too_low": too_low, "too_high": too_high}
+    show_output(f"Measured: {truth:g} {unit}. {reply}", measurement=measured)

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import html
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PAGE", "evidence_table", "ms", "printable", "say", "short", "table"]
+from cachelab.lab.output import show_output
+
+__all__ = ["PAGE", "evidence_table", "in_words", "ms", "printable", "short", "table"]
 
 PAGE = 92  # characters of a line that fits beside the file browser
 
 
 def table(rows: Iterable[Mapping[str, object]]) -> None:
-    """Print rows, each a mapping with the same columns, as an aligned table."""
+    """Show rows, each a mapping with the same columns, as a table: in HTML, and as aligned text beside it."""
     import pandas as pd
 
     frame = pd.DataFrame(list(rows)).astype(str)
     widths = [2 + max(len(name), int(frame[name].str.len().max())) for name in frame.columns]
-    print(frame.to_string(index=False, col_space=widths))
+    text = frame.to_string(index=False, col_space=widths)
+    show_output(text, {"text/html": _html_table(list(frame.columns), frame.to_numpy().tolist())}, table={})
+
+
+def _html_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A row a line. A column whose cells all begin with a digit or a sign is aligned right, any other one left.
+
+    A column without a name holds the names of the rows.
+    """
+    columns = zip(*rows, strict=True)
+    sides = ["right" if all(re.match("[-−+±]?[0-9]", cell) for cell in column) else "left" for column in columns]
+    scopes = ["" if name else "row" for name in names]
+    head = _html_row(names, sides, ["col" if name else "" for name in names])
+    body = [_html_row(row, sides, scopes) for row in rows]
+    return "\n".join(["<table>", f"<thead>{head}</thead>", "<tbody>", *body, "</tbody>", "</table>"])
+
+
+def _html_row(cells: Sequence[str], sides: Sequence[str], scopes: Sequence[str]) -> str:
+    """A row, in which a cell with a scope is a head. JupyterLab aligns all cells right unless they have a style."""
+    row = ""
+    for cell, side, scope in zip(cells, sides, scopes, strict=True):
+        opening = f'th scope="{scope}"' if scope else "td"
+        row += f'<{opening} style="text-align: {side}">{html.escape(cell)}</{opening[:2]}>'
+    return f"<tr>{row}</tr>"
 
 
 def evidence_table(header: Sequence[str], rows: Iterable[Sequence[object]], wrong_row: int | None = None) -> str:
@@ -29,9 +56,9 @@ def evidence_table(header: Sequence[str], rows: Iterable[Sequence[object]], wron
     return "\n".join(lines)
 
 
-def say(words: str) -> None:
-    """Print the text twin of a picture, in lines that fit the page."""
-    print(textwrap.fill(f"In words: {words}", PAGE, subsequent_indent="    "))
+def in_words(words: str) -> str:
+    """The text twin of a picture, in lines that fit the page."""
+    return textwrap.fill(f"In words: {words}", PAGE, subsequent_indent="    ")
 
 
 def short(number: float) -> str:

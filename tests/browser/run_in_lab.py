@@ -4,13 +4,13 @@ python -m tests.browser.run_in_lab [NOTEBOOK ...] --out DIR       default: every
 
 For each notebook it runs all cells and prints how long that took, and which cells raised. It keeps each figure as
 displayed, and the whole page screen by screen, and measures how long a slider takes to show its next frame. Then it
-interrupts simulations that never end. It exits with 1 if a cell raised, a slider changed nothing, or an interrupt did
-not work. It needs the extra `browser`, and Chromium on the PATH or in the variable CHROMIUM.
+interrupts simulations that never end. It exits with 1 if a cell raised, if a slider changed nothing or has no list
+beside it with a name, or if an interrupt did not work. It needs the extra `browser`, and Chromium on the
+PATH or in the variable CHROMIUM.
 """
 
 import argparse
-import os
-import shutil
+import re
 import statistics
 import sys
 import time
@@ -22,12 +22,11 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser, Locator, Page, TimeoutError as TookTooLong, sync_playwright
 
+from tests.browser.chromium import FLAGS, chromium
 from tests.browser.lab_server import LabServer, lab_server
 from tests.support.notebooks import NOTEBOOKS, paths
 from tests.tools.store_notebooks import KERNELSPEC
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync", "--no-first-run"]
 OPEN_MS = 60_000
 RUN_MS = 180_000
 SLIDER_STEPS = 20
@@ -127,6 +126,18 @@ def slider_ms(page: Page, handle: Locator) -> list[float]:
     return took
 
 
+def silent_slider(page: Page, handle: Locator) -> list[str]:
+    """What is wrong with the list beside a slider, from which a screen reader has the name and the value."""
+    figure = page.locator(".jp-CodeCell").filter(has=handle)
+    listed = figure.get_by_role("combobox", name=re.compile(r"\w"))
+    if listed.count() != 1:
+        return [f"a slider has {listed.count()} lists with a name beside it"]
+    before = listed.evaluate("list => list.value")
+    listed.press("Home")
+    listed.press("End")
+    return [] if listed.evaluate("list => list.value") != before else ["the list beside a slider cannot be moved"]
+
+
 def visit(page: Page, server: LabServer, notebook: Path, out: Path) -> list[str]:
     """Run one notebook and look at it. Returns what went wrong."""
     folder = out / notebook.stem
@@ -141,6 +152,7 @@ def visit(page: Page, server: LabServer, notebook: Path, out: Path) -> list[str]
             print(f"  slider {number}: {len(took)} steps of {SLIDER_STEPS}, median {statistics.median(took):.0f} ms")
         else:
             problems.append(f"slider {number} changes nothing")
+        problems += silent_slider(page, handle)
     return [f"{notebook.name}: {problem}" for problem in problems]
 
 
@@ -180,12 +192,12 @@ def main() -> int:
     parser.add_argument("notebooks", nargs="*", type=Path, help="files in notebooks/ (default: all)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     options = parser.parse_args()
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
+    program = chromium()
+    if program is None:
         sys.exit("No Chromium found: install it, or name its program in the variable CHROMIUM.")
     problems: list[str] = []
     with lab_server(NOTEBOOKS) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         for notebook in options.notebooks or paths():
             with laptop_page(browser) as page:
                 problems += visit(page, server, notebook, options.out)

@@ -1,4 +1,4 @@
-"""The two commands of the README: what they install, and what they say when they cannot.
+"""The commands of the README: what they install, and what they say when they cannot.
 
 Nothing is downloaded here: the tests record the commands instead of running them.
 """
@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from cachelab import __main__ as commands
 from tests.support.notebooks import ROOT
+from tests.support.requirements import required_by
 from tests.support.working_copies import write_chapter
 
 
@@ -90,10 +90,22 @@ def test_lab_after_test_installs_nothing(recorder: Recorder, made: Path) -> None
 
 
 def test_an_extra_that_serves_a_command_contains_what_it_installs() -> None:
-    """Each further extra in `EXTRAS` names the first one among its requirements in pyproject.toml."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    """Each further extra in `EXTRAS` asks for all that the first one asks for."""
     for installed, *others in commands.EXTRAS.values():
-        assert all(f"cachelab[{installed}]" in extras[other] for other in others)
+        assert [other for other in others if not required_by(installed).keys() <= required_by(other).keys()] == []
+
+
+def test_book_installs_little_and_nothing_after_the_others(recorder: Recorder, made: Path) -> None:
+    """Web pages need three packages; where the course or its tests are installed, these are there."""
+    for command in ("book", "book", "lab", "book"):
+        commands.main([command])
+    assert [command[-1] for command in recorder.runs("install")] == [f"{ROOT}[book]", f"{ROOT}[lab]"]
+
+
+def test_book_passes_the_folder_on(recorder: Recorder) -> None:
+    """What follows `book` is the folder of the pages."""
+    assert commands.main(["book", "--here", "pages"]) == 0
+    assert recorder.commands == [[sys.executable, "-m", "cachelab.book", "pages"]]
 
 
 def test_test_after_lab_installs_the_rest(recorder: Recorder, made: Path) -> None:
@@ -144,11 +156,14 @@ def test_here_installs_nothing(recorder: Recorder, options: list[str]) -> None:
     assert recorder.commands == [[sys.executable, "-m", "jupyterlab", "--opened", "--no-browser"]]
 
 
-def test_here_without_the_packages(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python without JupyterLab cannot be used with --here, and the sentence says what to do instead."""
+@pytest.mark.parametrize(("command", "missing"), commands.NEEDED.items())
+def test_here_without_the_packages(
+    command: str, missing: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python without what the command runs cannot be used with --here, and the sentence says what to do instead."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(SystemExit, match="without --here"):
-        commands.main(["lab", "--here"])
+    with pytest.raises(SystemExit, match=f"no {missing}.*without --here"):
+        commands.main([command, "--here"])
 
 
 def test_python_without_venv(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

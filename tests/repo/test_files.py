@@ -13,7 +13,7 @@ from tests.support.notebooks import ROOT, load, local_links, paths, pictures
 from tests.support.requirements import bounds, project, required_by
 
 TOP_LEVEL = {"notebooks", "cachelab", "tests", "environment.yml", "README.md", "pyproject.toml"}
-COMMANDS = ["python -m cachelab lab", "python -m cachelab test"]
+COMMANDS = ["python -m cachelab lab", "python -m cachelab test", "python -m cachelab book"]
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "redis": "redis-py"}
 """Where conda-forge's name differs from that of the Python package index."""
 CONDA_ONLY = {"python", "pip", "redis-server", "lupa"}
@@ -34,8 +34,8 @@ def name(path: Path) -> str:
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 
 
-def test_readme_has_the_two_commands() -> None:
-    """The README shows how to open the course and how to test it."""
+def test_readme_has_the_commands() -> None:
+    """The README shows how to open the course, how to test it and how to make its web pages."""
     lines = [line.strip() for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
     assert [command for command in COMMANDS if command not in lines] == []
 
@@ -67,6 +67,17 @@ def test_readme_picture_is_a_stored_output() -> None:
     shown = [link for link in local_links(readme) if link.endswith(".png")]
     assert shown
     assert [link for link in shown if (ROOT / link).read_bytes() not in drawn] == []
+
+
+def test_readme_has_a_badge_where_the_repository_is_known() -> None:
+    """With the repository's address in pyproject.toml, the README has a badge that opens the course on Binder."""
+    address = project().get("urls", {}).get("Repository", "")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if place := re.match(r"https://github\.com/([\w.-]+/[\w.-]+)", address):
+        badge = rf"\[!\[[^]]*\]\(https://mybinder\.org/badge_logo\.svg\)\]\(https://mybinder\.org/v2/gh/{place[1]}/"
+        assert re.search(badge, readme)
+    else:
+        assert "badge_logo" not in readme
 
 
 def test_top_level_is_bare() -> None:

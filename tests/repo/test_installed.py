@@ -113,11 +113,12 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def test_wheel_holds_only_the_package(wheel: Path) -> None:
-    """The wheel has the modules of cachelab and the marker of its types, and no notebook and no test."""
+    """The wheel has the modules of cachelab, the marker of its types and what web pages need; no notebook, no test."""
     with zipfile.ZipFile(wheel) as archive:
         held = {member for member in archive.namelist() if ".dist-info/" not in member}
-    modules = [*(ROOT / "cachelab").rglob("*.py"), ROOT / "cachelab" / "py.typed"]
-    assert held == {path.relative_to(ROOT).as_posix() for path in modules}
+    files = [*(ROOT / "cachelab").rglob("*.py"), ROOT / "cachelab" / "py.typed"]
+    files += (ROOT / "cachelab" / "book" / "static").iterdir()
+    assert held == {path.relative_to(ROOT).as_posix() for path in files}
 
 
 @contextmanager

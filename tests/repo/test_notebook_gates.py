@@ -4,6 +4,7 @@ The gates read files and run nothing. nbval compares the outputs, and test_noteb
 """
 
 import ast
+import html
 import itertools
 import json
 import re
@@ -14,6 +15,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
+from cachelab.lab.text import in_words
 from tests.support.notebooks import (
     FENCE,
     GLOSSARY,
@@ -184,6 +186,44 @@ def test_figures_have_a_text_twin(path: Path) -> None:
     for cell in code_cells(load(path)):
         if pictures(cell):
             assert re.search(r"^In words: \w", output_text(cell), re.MULTILINE), cell.source
+
+
+@every_notebook
+def test_metadata_say_what_the_outputs_say(path: Path) -> None:
+    """What the edition on the web reads in an output's metadata agrees with its text; nbval compares the text only."""
+    asked = set()
+    for cell in code_cells(load(path)):
+        outputs = [output for output in cell.outputs if "data" in output]
+        for output, following in itertools.pairwise([*outputs, NotebookNode(data={})]):
+            about, text = output.metadata.get("cachelab", {}), output.data.get("text/plain", "")
+            if "image/png" in output.data:
+                title = agreed_title(output, about, following)
+                assert text == f"[figure: {title}]"
+                assert output.metadata["image/png"]["alt"] == title
+            if slider := about.get("slider"):
+                assert text.startswith(f"[slider: {slider.name} = {', '.join(one.label for one in slider.frames)};")
+                words = [in_words(f"{slider.name} = {one.label}: {one.words}") for one in slider.frames]
+                assert following.data["text/plain"] == "\n".join(words)
+            if prediction := about.get("prediction"):
+                asked.add(prediction.name)
+                assert text.startswith(f"{prediction.question}\nYour guess? Put a number ({prediction.unit}) in")
+            if measurement := about.get("measurement"):
+                assert measurement.name in asked
+                assert text.startswith(f"Measured: {measurement.truth:g} {measurement.unit}.")
+            if "table" in about:
+                assert re.sub(r"<[^>]*>", " ", html.unescape(output.data["text/html"])).split() == text.split()
+
+
+def agreed_title(output: NotebookNode, about: NotebookNode, following: NotebookNode) -> str:
+    """The title of a stored picture, which is a figure with its words below, or the first frame of the slider below."""
+    if "figure" in about:
+        assert following.data["text/plain"].startswith("In words: ")
+        assert "".join(following.data["text/plain"].split()).endswith("".join(about.figure.words.split()))
+        return str(about.figure.title)
+    first = following.metadata.cachelab.slider.frames[0]
+    assert "first_frame" in about
+    assert output.data["image/png"].strip() == first.png
+    return str(first.title)
 
 
 @every_notebook

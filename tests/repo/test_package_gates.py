@@ -30,8 +30,14 @@ stores.redis_store
 stores.locked
 cache
 cachelab
-lab.prediction lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.text lab.timing
+book.text
+book.outputs
+book.chapters
+book.site
+book.__main__
+lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.timing
 lab.working_copy
+lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
 lab.traffic.replay_result lab.traffic.workload
@@ -83,7 +89,7 @@ SLOW_TO_IMPORT = {
 WORDS_FOR_PEOPLE = re.compile(r"\bh(e|is|im|imself)\b", re.IGNORECASE)
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-STRATEGIES = [path for path in MODULES if "lab" not in path.parts and path.stem not in NO_STRATEGY]
+STRATEGIES = [path for path in MODULES if not {"lab", "book"} & set(path.parts) and path.stem not in NO_STRATEGY]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 PROSE = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), ROOT / "README.md", *(ROOT / ".github").rglob("*.md")])
 

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cachelab.lab.flight_exam.record import Step, describe_step
-from cachelab.lab.plots.style import COLOURS, Picture, axes, finish
+from cachelab.lab.plots.style import COLOURS, INK, Picture, axes, darkened, finish, outlined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_steps"]
 
+WRONG = darkened(COLOURS["miss"], 6)
+"""So dark that it can also be read on a pale bar."""
 VERDICT_MARKS = {"pass": "✓", "fail": "✗", "hangs": "✗", "not applicable": "–"}
 VERDICT_COLOURS = {
-    "pass": COLOURS["hit"],
-    "fail": COLOURS["miss"],
-    "hangs": COLOURS["miss"],
+    "pass": darkened(COLOURS["hit"], 4.5),
+    "fail": WRONG,
+    "hangs": WRONG,
     "not applicable": COLOURS["limit"],
 }
 
@@ -53,7 +55,7 @@ def _draw_bars(ax: Axes, steps: Sequence[Step], y_of: dict[str, int], right: flo
         left = first - 0.45
         end = right if did.startswith(("calls", "begins")) else last + 0.45
         colour = _colour(actor)
-        ax.barh(y, end - left, left=left, height=0.72, color=colour, alpha=0.22, edgecolor=colour)
+        ax.barh(y, end - left, left=left, height=0.72, **outlined(colour, 0.22))
 
 
 def _draw_words(ax: Axes, steps: Sequence[Step], y_of: dict[str, int]) -> None:
@@ -61,7 +63,7 @@ def _draw_words(ax: Axes, steps: Sequence[Step], y_of: dict[str, int]) -> None:
     for number, step in enumerate(steps, 1):
         harmed = "caller" in step.actor and step.did == "is cancelled"
         wrong = harmed or step.did.startswith(("waits for ever", "hold the key"))
-        colour, weight = (COLOURS["miss"], "bold") if wrong else ("#222222", "normal")
+        colour, weight = (WRONG, "bold") if wrong else (INK, "normal")
         text = textwrap.fill(describe_step(step), 10)
         place = (number, y_of[step.actor])
         ax.annotate(text, place, ha="center", va="center", fontsize=size, color=colour, weight=weight)

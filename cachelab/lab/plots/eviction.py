@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from cachelab.eviction import OPT, Policy, count_hits, lru_curve
-from cachelab.lab.plots.style import COLOURS, MARKERS, PALETTE, Picture, axes, finish
+from cachelab.lab.plots.style import COLOURS, MARKERS, PALETTE, Picture, axes, darkened, finish
 
 __all__ = ["eviction_steps", "miss_ratios", "plot_policies"]
 
@@ -24,6 +24,7 @@ STYLES = {  # policy -> colour, marker, line
     "WTinyLFU": (PALETTE[5], "D", "-"),
     "OPT": (COLOURS["limit"], "", (0, (6, 3))),
 }
+HAND = darkened(COLOURS["miss"], 4.5)
 OTHER_STYLE = (PALETTE[0], "o", "-")
 
 
@@ -130,7 +131,7 @@ def _plot_request(
         _draw_queue(ax, policy, keys[number - 1], y)
         if line == 0:
             for end, x in (("next to go, or oldest", -0.45), ("newest", 1.5 * (len(policy) - 1) - 0.3)):
-                ax.annotate(end, (x, y - 0.45), va="center", fontsize=7.5, color="#777777")
+                ax.annotate(end, (x, y - 0.45), va="center", fontsize=7.5, color="#6B6B6B")
         hit, evicted = reactions[name][-1]
         did = "hit" if hit else "miss" if evicted is None else f"miss, {evicted} leaves"
         hits = sum(reaction.hit for reaction in reactions[name])
@@ -142,7 +143,7 @@ def _plot_request(
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
         Line2D([], [], marker=MARKERS["miss"], color=COLOURS["miss"], linestyle="", label="miss"),
         Line2D([], [], marker="$●$", color=COLOURS["limit"], linestyle="", label="mark: was used"),
-        Line2D([], [], marker="$▲$", color=COLOURS["miss"], linestyle="", label="hand"),
+        Line2D([], [], marker="$▲$", color=HAND, linestyle="", label="hand"),
     ]
     figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(words) + ".")
@@ -154,7 +155,7 @@ def _draw_requests(ax: Axes, keys: Sequence[Any], number: int, y: float) -> None
         current, past_or_current = i == number - 1, i < number
         box = {"boxstyle": "square,pad=0.35", "facecolor": "#F0F0F0" if past_or_current else "white"}
         box["edgecolor"] = COLOURS["limit"] if current else "none"
-        colour = COLOURS["limit"] if past_or_current else "#AAAAAA"
+        colour = COLOURS["limit"] if past_or_current else "#6B6B6B"
         weight = "bold" if current else "normal"
         ax.annotate(f"{key}", (i, y), ha="center", va="center", bbox=box, weight=weight, color=colour)
 
@@ -167,4 +168,4 @@ def _draw_queue(ax: Axes, policy: Policy[Any], requested: Any, y: float) -> None
         if getattr(note, "visited", False):
             ax.annotate("●", (1.5 * i + 0.5, y + 0.12), ha="center", va="center", color=COLOURS["limit"])
         if hasattr(policy, "_hand") and (key == hand if hand in policy.resident else i == 0):
-            ax.annotate("▲", (1.5 * i, y - 0.48), ha="center", va="center", fontsize=9, color=COLOURS["miss"])
+            ax.annotate("▲", (1.5 * i, y - 0.48), ha="center", va="center", fontsize=9, color=HAND)

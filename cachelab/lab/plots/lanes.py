@@ -11,13 +11,14 @@ from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish
+from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, darkened, finish, outlined
 from cachelab.lab.sim.database import Query
 from cachelab.lab.text import ms
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
 __all__ = ["plot_flow", "plot_lanes"]
 
+SERVED = outlined(COLOURS["hit"], 0.18)
 Bar: TypeAlias = tuple[int, float, float]
 """A bar's line, its left end and its width."""
 
@@ -52,16 +53,16 @@ def plot_flow(result: ReplayResult, title: str, *, ttl_s: float | None = None) -
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
     ]
     if ttl_s is not None:
-        handles.append(Patch(color=COLOURS["hit"], alpha=0.18, label=f"in the cache ({ttl_s:g} s)"))
+        handles.append(Patch(**SERVED, label=f"in the cache ({ttl_s:g} s)"))
     figure.legend(handles=handles, loc="outside lower right", ncols=3, frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(_describe_read(row) for row in result.reads) + ".")
 
 
 def _draw_miss(ax: Axes, row: Row, y: float, ttl_s: float | None, end: float) -> None:
     kind, answered = "error" if row.result == "error" else "miss", row.when + row.latency_s
-    if ttl_s is not None and kind == "miss":
+    if ttl_s is not None and kind == "miss" and end > answered:
         served_s = min(ttl_s, end - answered)
-        ax.barh(y, served_s, left=answered, height=0.5, color=COLOURS["hit"], alpha=0.18, zorder=1)
+        ax.barh(y, served_s, left=answered, height=0.5, **SERVED, zorder=1)
     ax.plot([row.when, row.when], [y, 0], color=COLOURS[kind], linewidth=1, linestyle=":", zorder=2)
     ax.barh(y, row.latency_s, left=row.when, height=0.22, color=COLOURS[kind], zorder=2)
     ax.plot(row.when, y, MARKERS[kind], color=COLOURS[kind], markersize=11, markeredgecolor="white", zorder=4)
@@ -90,6 +91,8 @@ def plot_lanes(results: Mapping[str, ReplayResult], title: str) -> Picture:
     for ax, (label, result) in zip(panels, results.items(), strict=True):
         lanes = _lanes_of(result)
         _draw_bars(ax, lanes.waiting, COLOURS["wait"])
+        arrivals, lines = [when for _, when, _ in lanes.waiting], [line for line, _, _ in lanes.waiting]
+        ax.plot(arrivals, lines, color=darkened(COLOURS["wait"], 3), linewidth=0.8)
         _draw_bars(ax, lanes.served, COLOURS["origin"])
         for outcome, places in lanes.dots.items():
             ax.plot(*zip(*places, strict=True), MARKERS[outcome], color=COLOURS[outcome], markersize=3)
@@ -103,7 +106,7 @@ def plot_lanes(results: Mapping[str, ReplayResult], title: str) -> Picture:
     panels[0].set_ylabel("request, in order of arrival")
     panels[0].set_ylim(1 + max(len(result.rows) for result in results.values()), 0)  # the panels share the axis
     handles: list[Line2D | Patch] = [
-        Patch(color=COLOURS["wait"], label="waits"),
+        Patch(**outlined(COLOURS["wait"], 1), label="waits"),
         Patch(color=COLOURS["origin"], label="its query is served"),
         *(Line2D([], [], marker=MARKERS[o], color=COLOURS[o], linestyle="", label=o) for o in sorted(outcomes)),
     ]

@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish
+from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish, outlined
 from cachelab.lab.sim.listeners import EventLog
 
 __all__ = ["plot_lifetimes"]
 
-EXPIRED_COLOUR = "#DDDDDD"
+SERVED = outlined(COLOURS["hit"], 0.35)
+EXPIRED = outlined("#999999", 0.35)
 CAUSES = {  # why an entry left -> marker, colour
     "evicted": ("X", COLOURS["miss"]),
     "expired": ("v", COLOURS["stale"]),
@@ -52,15 +53,16 @@ def plot_lifetimes(events: EventLog, title: str, *, ttl_s: float) -> Picture:
 
 def _draw_lifetime(ax: Axes, y: float, since: float, until: float, ttl_s: float) -> None:
     expires = since + ttl_s
-    ax.barh(y, min(until, expires) - since, left=since, height=0.55, color=COLOURS["hit"], alpha=0.35)
-    ax.barh(y, max(0.0, until - expires), left=expires, height=0.55, color=EXPIRED_COLOUR)
+    ax.barh(y, min(until, expires) - since, left=since, height=0.55, **SERVED)
+    if until > expires:
+        ax.barh(y, until - expires, left=expires, height=0.55, **EXPIRED)
 
 
 def _legend(ttl_s: float) -> list[Line2D | Patch]:
     causes = {"evicted": CAUSES["evicted"], "purged": CAUSES["expired"]}
     return [
-        Patch(color=COLOURS["hit"], alpha=0.35, label=f"may be served ({ttl_s:g} s)"),
-        Patch(color=EXPIRED_COLOUR, label="expired, not yet purged"),
+        Patch(**SERVED, label=f"may be served ({ttl_s:g} s)"),
+        Patch(**EXPIRED, label="expired, not yet purged"),
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
         *(Line2D([], [], marker=m, color=c, linestyle="", label=cause) for cause, (m, c) in causes.items()),
     ]

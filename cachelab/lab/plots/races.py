@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, PALETTE, Picture, axes, finish
+from cachelab.lab.plots.style import COLOURS, PALETTE, Picture, axes, darkened, finish, outlined
 from cachelab.lab.sim.races import Interleaving, Race
 
 __all__ = ["plot_orders", "plot_race"]
+
+STALE = darkened(COLOURS["miss"], 4.5)
 
 
 def plot_race(interleaving: Interleaving, title: str) -> Picture:
@@ -22,7 +24,7 @@ def plot_race(interleaving: Interleaving, title: str) -> Picture:
     y_of = {name: len(actors) + 1 - i for i, name in enumerate(actors)}
     for number, step in enumerate(steps, 1):
         y, colour = y_of[step.actor], PALETTE[actors.index(step.actor)]
-        ax.barh(y, 0.94, left=number - 0.47, height=0.7, color=colour, alpha=0.2, edgecolor=colour)
+        ax.barh(y, 0.94, left=number - 0.47, height=0.7, **outlined(colour, 0.2))
         ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=9.5)
         _write_contents(ax, number, step.cached, step.origin)
     ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
@@ -40,7 +42,7 @@ def plot_race(interleaving: Interleaving, title: str) -> Picture:
 def _write_contents(ax: Axes, number: int, cached: int | None, origin: int) -> None:
     """Write under a step which version the cache holds, and below it that of the origin."""
     stale = cached not in (None, origin)
-    colour, weight = (COLOURS["miss"], "bold") if stale else ("#444444", "normal")
+    colour, weight = (STALE, "bold") if stale else ("#444444", "normal")
     text = ("empty" if cached is None else f"version {cached}") + (" ✗" if stale else "")
     ax.annotate(text, (number, 1), ha="center", va="center", color=colour, weight=weight)
     ax.annotate(f"version {origin}", (number, 0), ha="center", va="center", fontsize=9.5, color="#444444")
@@ -58,17 +60,17 @@ def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
             y, height = 1 - (number + 0.5) / rows, 0.86 / rows
             for turn, name in enumerate(order):
                 colour = PALETTE[actors.index(name)]
-                ax.barh(y, 0.92, left=turn, height=height, color=colour, alpha=1 if stale else 0.28)
+                ax.barh(y, 0.92, left=turn, height=height, **outlined(colour, 1 if stale else 0.28))
             if stale:
-                ax.annotate("✗", (len(order) + 0.3, y), color=COLOURS["miss"], va="center", ha="center", fontsize=8)
+                ax.annotate("✗", (len(order) + 0.3, y), color=STALE, va="center", ha="center", fontsize=8)
         ax.set_title(f"{label}: {len(race.stale)} of {rows}", loc="left", fontsize=9.5)
         ax.set_xlim(0, len(race.interleavings[0].order) + 0.8)
         ax.set_ylim(0, 1)
         ax.set_yticks([])
         ax.set_xticks([])
         ax.spines[["left", "bottom"]].set_visible(False)
-    handles: list[Patch | Line2D] = [Patch(color=PALETTE[i], label=name) for i, name in enumerate(actors)]
-    handles.append(Line2D([], [], marker="$✗$", color=COLOURS["miss"], linestyle="", label="ends stale"))
+    handles: list[Patch | Line2D] = [Patch(**outlined(PALETTE[i], 1), label=name) for i, name in enumerate(actors)]
+    handles.append(Line2D([], [], marker="$✗$", color=STALE, linestyle="", label="ends stale"))
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
     words = "; ".join(
         f"{label}: {len(race.stale)} of {len(race.interleavings)} orders end stale" for label, race in races.items()

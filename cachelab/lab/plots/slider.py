@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from cachelab.lab.output import base64_text, show_output
 from cachelab.lab.plots.style import Picture
-from cachelab.lab.text import say
+from cachelab.lab.text import in_words
 
 __all__ = ["slider"]
 
@@ -25,23 +26,46 @@ one.</span>"""
 
 
 def slider(name: str, frames: Mapping[Any, Picture]) -> None:
-    """Show the first picture, with a slider under it that shows the others, and print the words of all of them.
+    """Show the first picture, with a slider under it that shows the others, and the words of all of them.
 
-    The pictures are drawn before, so that a move of the slider only sends one. Where there are no widgets, as on a web
-    page, only the first picture is shown. Raises ValueError if there is no picture.
+    The pictures are drawn before, so that a move of the slider only sends one. Where there are no widgets, only the
+    first picture is shown. All of them are in the metadata of the slider, from which the edition on the web takes them.
+    Raises ValueError if there is no picture.
     """
-    from IPython.display import display
-    from ipywidgets import HTML, SelectionSlider, VBox
+    from ipywidgets import HTML, VBox
 
     pictures = {f"{label}": picture for label, picture in frames.items()}
     if not pictures:
         raise ValueError("A slider needs at least one picture.")
-    shown = next(iter(pictures.values()))._display()
-    control = SelectionSlider(options=list(pictures), description=name, style={"description_width": "initial"})
-    control.layout.width = "60%"
-    control.observe(lambda change: shown.update(*pictures[change["new"]]._bundle(), raw=True), names="value")
-    bundle = VBox([control, HTML(NOTE)])._repr_mimebundle_() or {}
-    bundle["text/plain"] = f"[slider: {name} = {', '.join(pictures)}; it moves while the notebook is running]"
-    display(bundle, raw=True)  # type: ignore[no-untyped-call]
-    for label, picture in pictures.items():
-        say(f"{name} = {label}: {picture.words}")
+    first = next(iter(pictures.values()))
+    shown = show_output(first.text, first.forms, alt=first.title, updatable=True, first_frame={})
+
+    def show(label: str) -> None:
+        picture = pictures[label]
+        shown.update({**picture.forms, "text/plain": picture.text}, raw=True)
+
+    stored = [
+        {"label": label, "title": picture.title, "words": picture.words, "png": base64_text(picture.png)}
+        for label, picture in pictures.items()
+    ]
+    text = f"[slider: {name} = {', '.join(pictures)}; it moves while the notebook is running]"
+    widgets = VBox([_control(name, list(pictures), show), HTML(NOTE)])._repr_mimebundle_()
+    show_output(text, widgets, slider={"name": name, "frames": stored})
+    words = [in_words(f"{name} = {label}: {picture.words}") for label, picture in pictures.items()]
+    show_output("\n".join(words), words={})
+
+
+def _control(name: str, labels: list[str], show: Callable[[str], None]) -> Any:
+    """The widgets: a list of the labels, and a slider over the same ones.
+
+    A browser gives the list the name and the value that the slider's handle lacks, so a screen reader can say them.
+    """
+    from ipywidgets import Dropdown, HBox, SelectionSlider, link
+
+    choice = Dropdown(
+        options=labels, description=name, style={"description_width": "initial"}, layout={"width": "max-content"}
+    )
+    handle = SelectionSlider(options=labels, readout=False, layout={"width": "45%"})
+    link((handle, "index"), (choice, "index"))
+    handle.observe(lambda change: show(change["new"]), names="value")
+    return HBox([choice, handle])

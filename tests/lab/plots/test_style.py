@@ -1,5 +1,6 @@
-"""The visual language: where the labels at the ends of lines stand, and that drawing says nothing."""
+"""The visual language: the labels at the ends of lines, what a finished picture is, and that drawing says nothing."""
 
+import io
 import math
 import os
 import subprocess
@@ -7,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from cachelab.lab.plots.style import axes, label_ends
+from cachelab.lab.plots.style import PALETTE, axes, finish, label_ends
 from tests.support.notebooks import ROOT
 
 
@@ -39,3 +41,25 @@ def test_where_home_cannot_be_written_to(tmp_path: Path) -> None:
         env=os.environ | {"MPLCONFIGDIR": nowhere, "HOME": nowhere},
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_label_is_dark_and_has_a_mark_in_its_colour() -> None:
+    """A colour that is good for a line is often too pale for text."""
+    _, (ax,) = axes()
+    label_ends(ax, [(0.5, 0.5, "hits", PALETTE[5])])
+    (mark,) = ax.lines
+    assert mark.get_color() == PALETTE[5]
+    assert ax.texts[0].get_color() == "#222222"
+
+
+def test_a_picture_has_a_palette_and_stays_white() -> None:
+    """Few colours make the file small. The paper is not tinted, and a colour of ours hardly changes."""
+    figure, (ax,) = axes()
+    ax.axhspan(0, 1, color=PALETTE[1])
+    with Image.open(io.BytesIO(finish(figure, "title", "words").png)) as image:
+        assert image.mode == "P"
+        shown = image.convert("RGB")
+    assert shown.getpixel((0, 0)) == (255, 255, 255)
+    middle = shown.getpixel((shown.width // 2, shown.height // 2))
+    assert isinstance(middle, tuple)
+    assert all(abs(a - b) <= 4 for a, b in zip(middle, (0xD5, 0x5E, 0x00), strict=True))
