@@ -486,27 +486,28 @@ def test_a_key_that_is_not_hashable_raises_and_changes_nothing() -> None:
     assert (len(store), store.expired, consistent(store)) == (1, 0, True)
 
 
-class Value:
-    """Can be referred to weakly."""
+class Object:
+    """A key or a value that can be referred to weakly."""
 
 
 @EVERY_POLICY
-def test_a_dropped_store_frees_its_values_at_once(policy: Callable[[int], Policy[Any]]) -> None:
+def test_a_dropped_store_frees_its_keys_and_values_at_once(policy: Callable[[int], Policy[Any]]) -> None:
     """Without the garbage collector, after entries have been put, read, evicted, expired and removed."""
     gc.disable()
     try:
-        store: MemoryStore[Value] = MemoryStore(3, policy=policy)
-        values = [Value() for _ in range(5)]
-        kept = [ref(value) for value in values]
-        for key, value in enumerate(values):
-            store.put(key, Entry(value, time.monotonic() + (-1.0 if key == 0 else 99.0)))
+        store: MemoryStore[Object] = MemoryStore(3, policy=policy)
+        keys, values = [Object() for _ in range(6)], [Object() for _ in range(6)]
+        kept = [[ref(key) for key in keys], [ref(value) for value in values]]
+        for number, (key, value) in enumerate(zip(keys, values, strict=True)):
+            store.put(key, Entry(value, time.monotonic() + (-1.0 if number == 0 else 99.0)))
             store.peek(key)
-        del value, values
-        assert sum(value() is not None for value in kept) == 3
+        store.remove(next(iter(store._entries)))
+        del key, value, keys, values
+        assert [sum(one() is not None for one in ones) >= 2 for ones in kept] == [True, True]
         gone = ref(store)
         del store
         assert gone() is None
-        assert [value() for value in kept] == [None] * 5
+        assert [one() for ones in kept for one in ones] == [None] * 12
     finally:
         gc.enable()
 
