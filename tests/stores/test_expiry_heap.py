@@ -201,9 +201,16 @@ def test_a_write_costs_few_steps_on_average(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_clear_forgets_every_moment() -> None:
-    """A later purge expires nothing."""
+    """Those in the heap and those that were noted. What is written later expires at its own moment."""
     table = Table()
-    table.put("a", 1.0)
+    for key, expires in (("first", 0.5), ("sorted", 3.0)):
+        table.put(key, expires)
+    table.heap.purge(1, now=0.5)
+    table.put("noted", 1.0)
+    assert (len(table.heap._heap), len(table.heap._notes)) == (1, 1)
     table.heap.clear()
-    table.heap.purge(1, now=5.0)
-    assert table.expired == []
+    assert (table.items(), table.heap.due) == (0, inf)
+    table.put("later", 5.0)
+    assert table.heap.due == 5.0
+    table.heap.purge(9, now=5.0)
+    assert table.expired == ["first", "later"]
