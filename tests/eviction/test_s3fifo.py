@@ -21,7 +21,7 @@ class TestS3FIFO(PolicyContract):
     def test_a_scan_never_enters_main(self) -> None:
         """However long it is: once it has displaced the small queue, the same other keys stay for good.
 
-        So they do if there is room again because some keys were removed.
+        So they do if there is room again because some keys were removed. Of the scan only the newest keys are there.
         """
         policy: S3FIFO[int] = S3FIFO(100)
         count_hits(policy, zipf_trace(5_000, 500, 1.0))
@@ -34,6 +34,7 @@ class TestS3FIFO(PolicyContract):
         count_hits(policy, scan[100:])
         assert set(policy.resident) - set(scan) == others
         assert len(others) >= 69
+        assert set(policy.resident) & set(scan) == set(scan[len(others) - 100 :])
 
     def test_on_a_loop_the_start_decides(self) -> None:
         """120 keys in turn, and room for 100. Keys that went to main while the cache filled up stay, as in libcachesim.
