@@ -5,7 +5,7 @@ Idea: a policy knows keys and no values. It is told which keys are used, added a
     evict.
 Guarantee: `evict` names a resident key. After `evict` or `remove`, that key is no longer resident. Given the same
     calls, a policy makes the same choices in every process and on every machine, unless `become_unpredictable` was
-    called.
+    called. A policy that is dropped frees its keys at once, without the garbage collector.
 Not guaranteed: the bound: a policy evicts only when it is told to, so the caller makes room before it calls `add`. The
     calls are not checked either: `hit` and `remove` are for resident keys, `add` is for all others. There is no
     protection between threads.

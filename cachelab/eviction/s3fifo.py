@@ -6,7 +6,7 @@ Idea: new keys wait in a *small* queue, a tenth of the cache. At its end, a key 
     the *main* queue; any other is evicted, and a *ghost* queue remembers it. A key that comes back while the ghost
     remembers it goes straight to main. At the end of main, a key that was used goes round again, with one use less to
     its credit.
-Guarantee: once the cache has been full, a key that is requested once never enters main, however long the scan. Each key
+Guarantee: after the first eviction, a key that is requested once never enters main, however long the scan. Each key
     has credit for 3 uses at most, and each step of an eviction uses some up: constant time on average.
 Not guaranteed: a hit for a key whose uses are further apart than small and ghost together remember: it is always new.
 Cost: a counter for each hit, until it is at 3. The ghost holds as many keys again as main (keys, not values).

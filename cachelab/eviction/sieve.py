@@ -27,10 +27,15 @@ class SIEVE(Policy[K]):
     """One queue, one mark for each key, one hand."""
 
     def __init__(self, bound: int) -> None:
-        super().__init__(bound)
         self.resident: dict[K, _Node[K]] = {}  # in the order of the queue: a key that survives keeps its place
         self._end: _Node[K] = _Node()  # makes a ring of the queue: after the newest, before the oldest
         self._end.newer = self._end.older = self._hand = self._end
+        super().__init__(bound)  # last, since `__del__` runs even if the bound is refused
+
+    def __del__(self) -> None:
+        """Break the ring. Otherwise its keys would be kept until the garbage collector runs."""
+        for node in (self._end, *self.resident.values()):
+            del node.newer, node.older
 
     def hit(self, key: K) -> None:
         """Set the mark. Nothing moves."""

@@ -13,7 +13,8 @@ Not guaranteed: that an estimate is not too high. With `digest`, somebody who ch
     and an object whose repr shows its address is another key in every process.
 Cost: 48 to 96 bytes for each entry of capacity. Four bits for each counter would do, but a byte is the smallest thing
     that Python handles quickly. Two look-ups for an estimate; halving is one pass over the bytes. With 10 keys for each
-    entry, at most 12 % of them share both places.
+    entry, about 12 % of them at most share both places. With `digest` it can be twice as many: a checksum of similar
+    texts is less random than a hash.
 Source: Cormode, Muthukrishnan, Journal of Algorithms 55(1), 2005; noting no more than is missing: Estan, Varghese,
     SIGCOMM 2002; halving: Einziger, Friedman, Manes, "TinyLFU", ACM Transactions on Storage 13(4), 2017.
 """

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from cachelab.eviction.policy import Policy
 from cachelab.eviction.sketch import Sketch, digest, secret_digest
@@ -46,17 +46,20 @@ class WTinyLFU(Policy[K]):
         super().__init__(bound)
         self._reproducible = reproducible
         self._digest: Callable[[object], int] = digest
-        self.resident: dict[K, int] = {}  # how often each was requested lately
+        self._counts: _Counts[K] = _Counts(bound)
+        self.resident: dict[K, int] = self._counts.resident  # how often each was requested lately
         self._window: OrderedDict[K, int] = OrderedDict()  # with the digest of each: most are evicted from here
         self._probation: OrderedDict[K, None] = OrderedDict()  # in each segment the least recently used is first
         self._protected: OrderedDict[K, None] = OrderedDict()
-        self._sketch = Sketch(bound)  # the counts of keys that are not resident
-        self._until_halving = 10 * bound  # so many more counts
         self.hit = self._make_hit()
 
     def _make_hit(self) -> Callable[[K], None]:
-        """`hit` as a function with its parts at hand: it is a twelfth quicker than a method."""
-        counts, window, probation, protected = self.resident, self._window, self._probation, self._protected
+        """`hit` as a function with its parts at hand: it is a twelfth quicker than a method.
+
+        The policy itself is not one of the parts, so a policy that is dropped is freed at once.
+        """
+        all_counts, window, probation, protected = self._counts, self._window, self._probation, self._protected
+        counts = all_counts.resident
         to_end_of_protected, to_end_of_window = protected.move_to_end, window.move_to_end
 
         def hit(key: K) -> None:
@@ -64,9 +67,9 @@ class WTinyLFU(Policy[K]):
             count = counts[key]
             if count < MAX_COUNT:
                 counts[key] = count + 1
-                self._until_halving -= 1
-                if not self._until_halving:
-                    self._halve()
+                all_counts.until_halving -= 1
+                if not all_counts.until_halving:
+                    all_counts.halve()
             if key in protected:
                 to_end_of_protected(key)
             elif key in window:
@@ -83,12 +86,13 @@ class WTinyLFU(Policy[K]):
     def add(self, key: K) -> None:
         """Put the key into the window, with a count of one more than the sketch remembers."""
         self._window[key] = its_digest = self._digest(key)
-        self.resident[key] = count = self._sketch.estimate(its_digest)
+        counts = self._counts
+        counts.resident[key] = count = counts.others.estimate(its_digest)
         if count < MAX_COUNT:
-            self.resident[key] = count + 1
-            self._until_halving -= 1
-            if not self._until_halving:
-                self._halve()
+            counts.resident[key] = count + 1
+            counts.until_halving -= 1
+            if not counts.until_halving:
+                counts.halve()
 
     def evict(self) -> K:
         """Evict the window's candidate or main's victim: the candidate, unless it is the more popular of the two."""
@@ -109,12 +113,12 @@ class WTinyLFU(Policy[K]):
         else:
             evicted, _ = (window or main).popitem(last=False)
             its_digest = self._digest(evicted)
-        self._sketch.note(its_digest, counts.pop(evicted))
+        self._counts.others.note(its_digest, counts.pop(evicted))
         return evicted
 
     def remove(self, key: K) -> None:
         """Take the key out of its segment. The sketch remembers its count."""
-        self._sketch.note(self._digest(key), self.resident.pop(key))
+        self._counts.others.note(self._digest(key), self.resident.pop(key))
         for segment in (self._window, self._probation, self._protected):
             segment.pop(key, None)
 
@@ -123,8 +127,17 @@ class WTinyLFU(Policy[K]):
         if not self._reproducible:
             self._digest = secret_digest()
 
-    def _halve(self) -> None:
-        self._until_halving = 10 * self.bound
+
+class _Counts(Generic[K]):
+    """How often each key was requested lately, and when all of these counts are halved next."""
+
+    def __init__(self, bound: int) -> None:
+        self.resident: dict[K, int] = {}
+        self.others = Sketch(bound)  # the keys that are not resident
+        self.until_halving = self._between_halvings = 10 * bound  # so many more counts
+
+    def halve(self) -> None:
+        self.until_halving = self._between_halvings
         for key, count in self.resident.items():
             self.resident[key] = (count + 1) // 2
-        self._sketch.halve()
+        self.others.halve()

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -77,6 +78,13 @@ def test_another_future_is_refused() -> None:
     count_hits(policy, [1, 2])
     with pytest.raises(ValueError, match="Request 2 is for 1"):
         policy.hit(1)
+
+
+@pytest.mark.parametrize("bound", [0, -1, 2.5])
+def test_a_bound_must_be_a_whole_number_of_at_least_one(bound: Any) -> None:
+    """As for every other policy."""
+    with pytest.raises(ValueError, match="bound must be a whole number of at least 1"):
+        OPT(bound, [1, 2])
 
 
 def test_an_empty_policy_cannot_evict() -> None:

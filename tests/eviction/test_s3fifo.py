@@ -1,7 +1,7 @@
 """S3-FIFO: small, main and ghost."""
 
 from cachelab.eviction import S3FIFO, count_hits
-from cachelab.lab import loop_trace
+from cachelab.lab import loop_trace, zipf_trace
 from tests.support.eviction_models import S3FIFOModel
 from tests.support.policy_contract import PolicyContract
 
@@ -17,6 +17,24 @@ class TestS3FIFO(PolicyContract):
         policy: S3FIFO[int] = S3FIFO(20)
         count_hits(policy, [*range(20), 100, 0, *range(200, 230)])
         assert {0, 100} & set(policy.resident) == {0}
+
+    def test_a_scan_never_enters_main(self) -> None:
+        """However long it is: once it has displaced the small queue, the same other keys stay for good.
+
+        So they do if there is room again because some keys were removed. Of the scan only the newest keys are there.
+        """
+        policy: S3FIFO[int] = S3FIFO(100)
+        count_hits(policy, zipf_trace(5_000, 500, 1.0))
+        scan = range(1_000, 11_000)
+        count_hits(policy, scan[:100])
+        others = set(policy.resident) - set(scan)
+        for key in sorted(others)[:20]:
+            policy.remove(key)
+            others.remove(key)
+        count_hits(policy, scan[100:])
+        assert set(policy.resident) - set(scan) == others
+        assert len(others) >= 69
+        assert set(policy.resident) & set(scan) == set(scan[len(others) - 100 :])
 
     def test_on_a_loop_the_start_decides(self) -> None:
         """120 keys in turn, and room for 100. Keys that went to main while the cache filled up stay, as in libcachesim.

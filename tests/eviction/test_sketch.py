@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cachelab.eviction import Sketch
-from cachelab.eviction.sketch import digest
+from cachelab.eviction.sketch import digest, secret_digest
 from cachelab.lab import zipf_trace
 from tests.support.eviction_models import SketchModel
 from tests.support.fakes import PROPERTY
@@ -38,6 +38,27 @@ def test_an_estimate_is_never_too_low() -> None:
     assert min(over) == 0
     sharing = (1 - math.exp(-2 * len(truth) / 65_536)) ** 2
     assert 0 < sum(excess > 0 for excess in over) / len(over) < sharing
+
+
+@pytest.mark.parametrize("capacity", [1, 1_365, 1_366, 43_690])
+def test_a_sketch_has_48_to_96_bytes_for_each_entry(capacity: int) -> None:
+    """As many as the next power of two."""
+    assert 48 * capacity <= len(Sketch(capacity)._counts) < 96 * capacity
+
+
+@pytest.mark.parametrize("capacity", [1_365, 10_922])
+def test_at_most_12_percent_share_both_places(capacity: int) -> None:
+    """The sketch has its least bytes for an entry, and 10 keys for each. With the checksum it is at most twice as much.
+
+    Another 20,000 keys are unknown; those whose estimate is above 0 share both places.
+    """
+    for hashed, most in ((secret_digest(), 0.12 + 0.015), (digest, 2 * 0.12)):
+        for name in (int, "user:{}".format):
+            sketch = Sketch(capacity)
+            for number in range(10 * capacity):
+                sketch.note(hashed(name(number)), 1)
+            sharing = sum(sketch.estimate(hashed(name(number))) for number in range(10**7, 10**7 + 20_000))
+            assert sharing / 20_000 <= most
 
 
 @pytest.mark.parametrize("capacity", [100, 10_000, 50_000])

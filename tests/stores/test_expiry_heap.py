@@ -101,6 +101,49 @@ def test_a_key_that_is_written_again_and_again_has_few_items(expires: list[float
         assert table.items() <= 4 * len(table.entries) + 100
 
 
+def test_overwriting_alone_leaves_few_items() -> None:
+    """No entry is ever removed or expired, and each purge puts all notes into the heap."""
+    table = Table()
+    for number in range(1_000):
+        for key, expires in (("far", 1e6), ("near", number + 0.5), ("near", 1e6)):
+            table.put(key, expires)
+        table.heap.purge(2, now=number + 1)
+        assert table.items() <= 4 * 2 + 100
+    assert table.expired == []
+
+
+def test_an_entry_that_never_expires_has_no_item() -> None:
+    """Neither in the heap nor among the notes."""
+    table = Table()
+    for key in range(10):
+        table.put(key, inf)
+    table.heap.purge(2, now=1e9)
+    assert (table.items(), table.expired) == (0, [])
+
+
+def test_whatever_is_written_there_are_few_items_for_each_entry() -> None:
+    """After each of 30,000 steps: a note for each entry at most, and three items in the heap and a hundred.
+
+    The number of entries grows and shrinks. In the end a purge expires all that can expire.
+    """
+    table, chance, now = Table(), Random("few items"), 0.0
+    for step in range(30_000):
+        now += 0.01
+        key, kind = chance.randrange(600), chance.random()
+        if kind < (0.8 if step // 3_000 % 2 else 0.2):
+            if key in table.entries:
+                table.remove(key)
+        else:
+            table.put(key, now + chance.choice([0.1, 1.0, 1.0, 50.0, inf]))
+        if kind < 0.9:
+            table.heap.purge(2, now)
+        assert len(table.heap._notes) <= len(table.entries)
+        assert len(table.heap._heap) <= 3 * len(table.entries) + 100
+    lasting = {key for key, entry in table.entries.items() if entry.expires == inf}
+    table.heap.purge(1_000, now=1e9)
+    assert set(table.entries) == lasting
+
+
 def test_a_purge_that_begins_anew_expires_what_is_due() -> None:
     """Most items of the heap are left behind; the entry whose moment has come goes in this very purge."""
     table = Table()
@@ -125,6 +168,18 @@ def test_no_purge_is_due_before_the_first_moment() -> None:
             table.heap.purge(2, now)
 
 
+def test_after_a_purge_the_next_one_is_due_at_the_next_moment() -> None:
+    """So the writes until then need no purge. Without an entry that expires, none is due at all."""
+    table = Table()
+    for key, expires in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
+        table.put(key, expires)
+    due = [table.heap.due]
+    for now in (1.0, 2.0, 3.0):
+        table.heap.purge(2, now)
+        due.append(table.heap.due)
+    assert due == [1.0, 2.0, 3.0, inf]
+
+
 def test_a_write_costs_few_steps_on_average(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is written, no more than five moments for each write are noted or put into the heap."""
     steps = 0
@@ -146,9 +201,16 @@ def test_a_write_costs_few_steps_on_average(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_clear_forgets_every_moment() -> None:
-    """A later purge expires nothing."""
+    """Those in the heap and those that were noted. What is written later expires at its own moment."""
     table = Table()
-    table.put("a", 1.0)
+    for key, expires in (("first", 0.5), ("sorted", 3.0)):
+        table.put(key, expires)
+    table.heap.purge(1, now=0.5)
+    table.put("noted", 1.0)
+    assert (len(table.heap._heap), len(table.heap._notes)) == (1, 1)
     table.heap.clear()
-    table.heap.purge(1, now=5.0)
-    assert table.expired == []
+    assert (table.items(), table.heap.due) == (0, inf)
+    table.put("later", 5.0)
+    assert table.heap.due == 5.0
+    table.heap.purge(9, now=5.0)
+    assert table.expired == ["first", "later"]

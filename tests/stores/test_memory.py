@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Hashable
 from random import Random
+from types import FrameType
 from typing import Any
 from weakref import ref
 
@@ -16,7 +17,9 @@ from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry
 from cachelab.eviction import LRU, SIEVE, Policy, WTinyLFU, count_hits
 from cachelab.lab.sim.simulation import run
-from cachelab.stores.memory import MemoryStore
+from cachelab.stores import expiry_heap, memory
+from cachelab.stores.expiry_heap import ExpiryHeap
+from cachelab.stores.memory import MemoryStore, _Tables
 from tests.support.contract import BoundedContract, StoreContract
 from tests.support.fakes import in_virtual_time
 from tests.support.policy_contract import POLICIES, reproducible
@@ -83,8 +86,11 @@ class TestMemoryStore(BoundedContract):
             await store.get(1)
 
         run(scenario)
-        with pytest.raises(RuntimeError, match="This simulation has ended"):
-            store.peek(1)
+        verbs: list[Callable[[], object]] = [lambda: store.peek(1), lambda: store.find(1)]
+        verbs += [lambda: store.put(1, Entry("value", FOREVER))]
+        for verb in verbs:
+            with pytest.raises(RuntimeError, match="This simulation has ended"):
+                verb()
 
     @in_virtual_time
     async def test_repr_says_how_full_it_is(self) -> None:
@@ -154,7 +160,10 @@ async def test_clear_empties_the_bytes_and_the_policy(policy: Callable[[int], Po
     heard: list[object] = []
     store: MemoryStore[bytes] = MemoryStore(10, policy=policy, max_bytes=100, size_of=len, listen=heard.append)
     for key in range(10):
-        await store.set(key, Entry(bytes(key), 5.0))
+        await store.set(key, Entry(bytes(key), 5.0 + key))
+    store._expiries._sort_notes()
+    await store.set(9, Entry(bytes(9), 6.0))
+    assert (len(store._expiries._heap), len(store._expiries._notes)) == (10, 1)
     store.clear()
     assert (len(store), store.bytes, len(store._policy), store._sizes) == (0, 0, 0, {})
     assert (store._expiries._heap, store._expiries._notes) == ([], {})
@@ -190,6 +199,30 @@ def test_a_bound_in_bytes_needs_a_measure(half: dict[str, Any]) -> None:
         MemoryStore(10, **half)
 
 
+@pytest.mark.parametrize("read", ["peek", "find"])
+def test_a_read_forgets_an_entry_at_the_instant_it_expires(read: str) -> None:
+    """It is counted, and the listener hears of it before the read returns."""
+    now, heard = 0.0, list[Any]()
+    store: MemoryStore[int] = MemoryStore(3, listen=heard.append, clock=lambda: now)
+    store.put(1, Entry(1, 10.0))
+    now = 10.0
+    assert getattr(store, read)(1) is MISS
+    assert (len(store), store.expired, [(fact.key, fact.kind) for fact in heard]) == (0, 1, [(1, "expired")])
+
+
+@EVERY_POLICY
+def test_a_removed_key_leaves_nothing_behind(policy: Callable[[int], Policy[Any]]) -> None:
+    """After 20,000 keys that were put, read and removed, every table is empty and the heap is small."""
+    store: MemoryStore[bytes] = MemoryStore(100, policy=policy, max_bytes=900, size_of=len, clock=lambda: 0.0)
+    for key in range(20_000):
+        store.put(key, Entry(b"1", 10.0))
+        store.peek(key)
+        store.remove(key)
+    tables = (store._entries, store._sizes, store._policy.resident, store._expiries._notes)
+    assert [len(table) for table in tables] == [0] * 4
+    assert (len(store._expiries._heap) <= 100, store.bytes) == (True, 0)
+
+
 @in_virtual_time
 async def test_writes_purge_expired_entries_that_are_never_read_again() -> None:
     """Writing other keys frees the memory of a thousand entries that have expired."""
@@ -200,6 +233,24 @@ async def test_writes_purge_expired_entries_that_are_never_read_again() -> None:
     for key in range(1_000, 1_500):
         await store.set(key, Entry(key, FOREVER))
     assert (len(store), store.expired, store.evicted) == (500, 1_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expires"),
+    [("new", b"1", 9.0), ("there", b"1", 9.0), ("new", b"1", 2.0), ("new", bytes(99), 9.0)],
+    ids=["a new key", "an overwrite", "an expired entry", "a value too large"],
+)
+def test_every_write_purges_two_expired_entries(key: str, value: bytes, expires: float) -> None:
+    """Whether the write keeps its entry or not. No live entry is evicted, although the store was full."""
+    now = 1.0
+    store: MemoryStore[bytes] = MemoryStore(4, max_bytes=90, size_of=len, clock=lambda: now)
+    store.put("there", Entry(b"1", FOREVER))
+    for number in range(3):
+        store.put(number, Entry(b"1", 2.0))
+    now = 2.0
+    store.put(key, Entry(value, expires))
+    assert (store.expired, store.evicted) == (2, 0)
+    assert len([number for number in range(3) if number in store._entries]) == 1
 
 
 @EVERY_POLICY
@@ -234,13 +285,18 @@ async def test_an_overwrite_that_grows_makes_room() -> None:
 
 @in_virtual_time
 async def test_an_expired_entry_that_the_policy_names_counts_as_expired() -> None:
-    """Three entries have expired: a write purges two of them, and the policy names the third to make room."""
-    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=90, size_of=len)
+    """Three entries have expired: a write purges two of them, and the policy names the third to make room.
+
+    The facts say so too, at the very moment at which the entries expire.
+    """
+    heard: list[Any] = []
+    store: MemoryStore[bytes] = MemoryStore(10, max_bytes=90, size_of=len, listen=heard.append)
     for key in range(3):
         await store.set(key, Entry(bytes(30), 10.0))
     await asyncio.sleep(10.0)
     await store.set(9, Entry(bytes(90), FOREVER))
     assert (store.expired, store.evicted, len(store)) == (3, 0, 1)
+    assert [fact.kind for fact in heard] == ["expired"] * 3
 
 
 @in_virtual_time
@@ -410,6 +466,88 @@ def test_a_policy_that_raises_leaves_a_consistent_store(error: BaseException) ->
         assert consistent(store)
 
 
+CHANGING = {*_Tables.__dict__, *ExpiryHeap.__dict__} - {"__init__", "_repair", "begin_anew"}
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt before the line with this number that is run in the middle of a change."""
+
+    def __init__(self, number: int) -> None:
+        self.remaining = number
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        """A trace function: see sys.settrace."""
+        if frame.f_code.co_name == "_repair":
+            sys.settrace(None)  # a second interrupt in the middle of a repair is not promised to be harmless
+            return None
+        file = frame.f_code.co_filename
+        if frame.f_code.co_name in CHANGING and file in (memory.__file__, expiry_heap.__file__):
+            if event == "line":
+                self.remaining -= 1
+                if self.remaining < 0:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return self
+        return None
+
+
+def interrupted(change: Callable[[], object], number: int) -> bool:
+    """Make the change, interrupted before that line. False if it has fewer lines."""
+    before = sys.gettrace()
+    sys.settrace(Interrupt(number))
+    try:
+        change()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def survives_an_interrupt(policy: Callable[[int], Policy[Any]], verb: str, number: int) -> bool:
+    """Interrupt one change of a full store, three of whose entries have expired, before that line, and check the store.
+
+    False if the change has fewer lines.
+    """
+    now = 0.0
+    store: MemoryStore[bytes] = MemoryStore(
+        6, policy=policy, max_bytes=90, size_of=len, clock=lambda: now, listen=lambda fact: None
+    )
+    changes: dict[str, Callable[[], object]] = {
+        "put": lambda: store.put("new", Entry(bytes(40), 9.0)),
+        "overwrite": lambda: store.put(4, Entry(bytes(60), 9.0)),
+        "put expired": lambda: store.put(4, Entry(b"", 1.0)),
+        "remove": lambda: store.remove(4),
+        "peek": lambda: store.peek(0),
+        "clear": store.clear,
+    }
+    for key in range(6):
+        store.put(key, Entry(bytes(10), 1.0 if key < 3 else 5.0))
+    now = 2.0
+    was_interrupted = interrupted(changes[verb], number)
+    assert consistent(store)
+    for key in range(10, 30):
+        store.put(key, Entry(bytes(10), 20.0))
+        assert consistent(store)
+    now = 99.0
+    for _ in range(4):
+        store.put("last", Entry(b"", FOREVER))
+    assert list(store._entries) == ["last"]
+    return was_interrupted
+
+
+@EVERY_POLICY
+@pytest.mark.parametrize("verb", ["put", "overwrite", "put expired", "remove", "peek", "clear"])
+def test_an_interrupt_in_the_middle_of_a_change_leaves_a_consistent_store(
+    verb: str, policy: Callable[[int], Policy[Any]]
+) -> None:
+    """KeyboardInterrupt before each line in turn: the tables agree, and each entry is still purged when it expires."""
+    number = 0
+    while survives_an_interrupt(policy, verb, number):
+        number += 1
+    assert number > 3
+
+
 class Loud(bytes):
     """A value whose size can't be told."""
 
@@ -486,29 +624,56 @@ def test_a_key_that_is_not_hashable_raises_and_changes_nothing() -> None:
     assert (len(store), store.expired, consistent(store)) == (1, 0, True)
 
 
-class Value:
-    """Can be referred to weakly."""
+class Object:
+    """A key or a value that can be referred to weakly."""
 
 
 @EVERY_POLICY
-def test_a_dropped_store_frees_its_values_at_once(policy: Callable[[int], Policy[Any]]) -> None:
+def test_a_dropped_store_frees_its_keys_and_values_at_once(policy: Callable[[int], Policy[Any]]) -> None:
     """Without the garbage collector, after entries have been put, read, evicted, expired and removed."""
     gc.disable()
     try:
-        store: MemoryStore[Value] = MemoryStore(3, policy=policy)
-        values = [Value() for _ in range(5)]
-        kept = [ref(value) for value in values]
-        for key, value in enumerate(values):
-            store.put(key, Entry(value, time.monotonic() + (-1.0 if key == 0 else 99.0)))
+        store: MemoryStore[Object] = MemoryStore(3, policy=policy)
+        keys, values = [Object() for _ in range(6)], [Object() for _ in range(6)]
+        kept = [[ref(key) for key in keys], [ref(value) for value in values]]
+        for number, (key, value) in enumerate(zip(keys, values, strict=True)):
+            store.put(key, Entry(value, time.monotonic() + (-1.0 if number == 0 else 99.0)))
             store.peek(key)
-        del value, values
-        assert sum(value() is not None for value in kept) == 3
+        store.remove(next(iter(store._entries)))
+        del key, value, keys, values
+        assert [sum(one() is not None for one in ones) >= 2 for ones in kept] == [True, True]
         gone = ref(store)
         del store
         assert gone() is None
-        assert [value() for value in kept] == [None] * 5
+        assert [one() for ones in kept for one in ones] == [None] * 12
     finally:
         gc.enable()
+
+
+class Quarrelsome:
+    """A key with the hash of every other such key. Comparing two of them raises."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise ArithmeticError("compared")
+
+
+def test_a_key_whose_comparison_raises_leaves_the_store_as_it_was() -> None:
+    """Every verb raises its error; the store stays consistent and works on."""
+    store: MemoryStore[bytes] = MemoryStore(3, max_bytes=10, size_of=len, clock=lambda: 0.0)
+    first, second = Quarrelsome(), Quarrelsome()
+    store.put(first, Entry(b"1", FOREVER))
+    store.put("other", Entry(b"12", FOREVER))
+    verbs: list[Callable[[], object]] = [lambda: store.put(second, Entry(b"2", FOREVER)), lambda: store.remove(second)]
+    verbs += [lambda: store.peek(second), lambda: store.find(second)]
+    for verb in verbs:
+        with pytest.raises(ArithmeticError, match="compared"):
+            verb()
+        assert (len(store), store.bytes, consistent(store)) == (2, 3, True)
+    store.put(first, Entry(b"3", FOREVER))
+    assert store.peek(first) == Entry(b"3", FOREVER)
 
 
 def test_peek_alone_still_answers() -> None:

@@ -73,7 +73,9 @@ class StoreModel:
     def put(self, key: Hashable, entry: Entry[int], now: float, heard: Facts) -> None:
         """Each write purges two expired entries, whichever, if there are so many. The rest follows from that."""
         has_expired = {key for key, entry in self.entries.items() if entry.expires <= now}
-        purged, others = heard[: min(2, len(has_expired))], heard[min(2, len(has_expired)) :]
+        count = min(2, len(has_expired))
+        purged, others = heard[:count], heard[count:]
+        assert len(purged) == count
         for kind, gone in purged:
             assert kind == "expired"
             assert gone in has_expired

@@ -9,9 +9,11 @@ A store in another process inherits `StoreContract`. A store in this process, wi
 """
 
 import asyncio
+import gc
 import math
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import given, strategies as st
@@ -192,6 +194,31 @@ class BoundedContract(StoreContract):
         with pytest.raises(ValueError, match="max_entries must be a whole number of at least 1"):
             self.make(max_entries)
 
+    def test_an_awaited_call_never_waits(self) -> None:
+        """`get`, `set` and `delete` end in the step in which they begin, so no other task runs meanwhile."""
+        store = self.make(clock=lambda: 0.0)
+        for call in (store.set(1, Entry("value", 60.0)), store.get(1), store.get(2), store.delete(1)):
+            run_at_once(call)
+
+    def test_a_dropped_store_frees_its_keys_and_values_at_once(self) -> None:
+        """Without the garbage collector, whether entries were read, evicted, deleted or none of these."""
+        gc.disable()
+        try:
+            store = self.make(4, clock=lambda: 0.0)
+            held = [Object() for _ in range(10)]
+            for key, value in zip(held[::2], held[1::2], strict=True):
+                run_at_once(store.set(key, Entry(value, 60.0)))
+                store.peek(key)
+            run_at_once(store.delete(held[-2]))
+            kept, gone = [ref(one) for one in held], ref(store)
+            del held, key, value
+            assert sum(one() is not None for one in kept) >= 6
+            del store
+            assert gone() is None
+            assert [one() for one in kept] == [None] * 10
+        finally:
+            gc.enable()
+
     @in_virtual_time
     async def test_peek_says_what_get_says(self) -> None:
         """Both give the same answer for a key that is unknown, live or expired."""
@@ -316,6 +343,16 @@ class BoundedContract(StoreContract):
                 assert len(store) <= max_entries
 
         run(play)
+
+
+class Object:
+    """A key or a value that can be referred to weakly."""
+
+
+def run_at_once(call: Coroutine[Any, Any, None]) -> None:
+    """Run a call that does not wait, without an event loop."""
+    with pytest.raises(StopIteration):
+        call.send(None)
 
 
 class Model:

@@ -5,11 +5,13 @@ class TestMine(PolicyContract):
     model = MineModel
 """
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from random import Random
 from typing import Any
+from weakref import ref
 
 import pytest
 from hypothesis import given, strategies as st
@@ -28,6 +30,10 @@ STEPS = st.tuples(st.sampled_from(["request", "request", "request", "request", "
 def reproducible(policy: Callable[[int], Policy[Any]]) -> Callable[[int], Policy[Any]]:
     """The policy in a form that makes the same choices in a store as in a replay. Most policies do anyway."""
     return partial(WTinyLFU, reproducible=True) if policy is WTinyLFU else policy
+
+
+class Key:
+    """A key that can be referred to weakly."""
 
 
 class Pair:
@@ -154,6 +160,23 @@ class PolicyContract:
         policy.add(key)
         policy.hit(key)
         assert policy.evict() == key
+
+    def test_a_dropped_policy_frees_its_keys_at_once(self) -> None:
+        """Without the garbage collector, after keys were added, used, evicted and removed."""
+        gc.disable()
+        try:
+            policy = self.policy(20)
+            keys = [Key() for _ in range(30)]
+            count_hits(policy, [*keys, *keys[15:], keys[0]])
+            policy.remove(keys[0])
+            kept, gone = [ref(key) for key in keys], ref(policy)
+            del keys
+            assert sum(key() is not None for key in kept) >= 19
+            del policy
+            assert gone() is None
+            assert [key() for key in kept] == [None] * 30
+        finally:
+            gc.enable()
 
     @PROPERTY
     @given(bound=st.sampled_from([1, 2, 3, 5, 10]), steps=st.lists(STEPS, min_size=40, max_size=120))
