@@ -8,10 +8,10 @@ Guarantee: the store never has more than `max_entries` entries, nor more than `m
     never returns an entry at or after its `expires`. A read returns in one step and never waits. Every write purges two
     expired entries, if there are any, so expired entries are gone long before live ones must be evicted. The listener
     and `size_of` may call the store. What raises in a call leaves the store consistent, and its entries as they were
-    unless the policy raised. When a store is dropped, its values are freed at once, without the garbage collector.
-Not guaranteed: that an expired entry is gone at once: while there are no writes, it keeps its place. The keys of a
-    dropped store wait for the garbage collector if the policy is SIEVE or W-TinyLFU. There is no protection between
-    threads (`Locked` adds it). Every reader gets the same object, so values should be immutable. A
+    unless the policy raised or a KeyboardInterrupt came in the middle of a change. When a store is dropped, its keys
+    and values are freed at once, without the garbage collector.
+Not guaranteed: that an expired entry is gone at once: while there are no writes, it keeps its place. There is no
+    protection between threads (`Locked` adds it). Every reader gets the same object, so values should be immutable. A
     policy must not call the store: a write in the middle of another raises RuntimeError.
 Cost: a hit takes a dict look-up, a reading of the clock and the policy's `hit`. A write also notes when the entry
     expires: O(log n) on average. `clear` takes time in proportion to the number of entries.
