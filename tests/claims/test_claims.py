@@ -1,7 +1,6 @@
 """What the notebooks say of random samples is true of several samples, and still stands in them."""
 
 import importlib
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cachelab import lab
 from tests.claims.claim import SAMPLES, Chapter, Claim, needed_cells, shuffled
-from tests.support.notebooks import paths
+from tests.support.notebooks import chapters
 
 CHAPTERS: list[Chapter] = [
     importlib.import_module(f"tests.claims.{path.stem}").claim for path in sorted(Path(__file__).parent.glob("ch*.py"))
@@ -25,7 +24,7 @@ CASES = [
 
 def test_each_chapter_has_its_claims() -> None:
     """A chapter without random samples has a module that says so."""
-    numbers = [path.stem[:2] for path in paths() if re.match(r"\d\d_", path.stem)]
+    numbers = [path.stem[:2] for path in chapters()]
     assert [chapter.number for chapter in CHAPTERS] == numbers
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tests.support.notebooks import load
-from tests.tools.minutes import Minutes, chapters, main, minutes, promised_minutes
+from tests.support.notebooks import chapters, load
+from tests.tools.minutes import Minutes, main, minutes, promised_minutes
 
 MOST = 35
 MOST_OF_CHAPTER_0 = 25

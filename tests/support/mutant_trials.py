@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from tests.support.mutants import Mutant, derive
-from tests.support.notebooks import ROOT, code_cells, load, paths, solution, tagged
+from tests.support.notebooks import ROOT, chapters, code_cells, load, solution, tagged
 
 __all__ = ["LISTS", "Judged", "Listed", "Material", "judge", "listed", "material", "numbers", "verdict_on"]
 
@@ -62,13 +62,13 @@ class Judged(NamedTuple):
 
 def numbers() -> list[str]:
     """The numbers of all exercises, in the order of the course."""
-    return [number for path in paths() for number in tagged(load(path), "solution")]
+    return [number for path in chapters() for number in tagged(load(path), "solution")]
 
 
 def material(number: str) -> Material:
     """What the notebook of a chapter holds of an exercise."""
     chapter = int(number.partition(".")[0])
-    (path,) = [path for path in paths() if int(path.stem[:2]) == chapter]
+    (path,) = [path for path in chapters() if int(path.stem[:2]) == chapter]
     notebook = load(path)
     imports = [
         ast.unparse(statement)

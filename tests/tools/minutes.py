@@ -23,9 +23,9 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from cachelab.lab.text import table
-from tests.support.notebooks import FENCE, load, paths, pictures, tags
+from tests.support.notebooks import FENCE, chapters, load, pictures, tags
 
-__all__ = ["Minutes", "chapters", "minutes", "promised_minutes"]
+__all__ = ["Minutes", "minutes", "promised_minutes"]
 
 FURTHER = re.compile(r"^## +Going further *$", re.MULTILINE)
 DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
@@ -55,11 +55,6 @@ class Minutes:
         """The sum in minutes."""
         reading = self.text_words / 200 + self.code_words / 100 + self.figures / 2
         return reading + self.predictions + 5 * self.exercises
-
-
-def chapters() -> list[Path]:
-    """The notebooks that are chapters, in order."""
-    return [path for path in paths() if re.match(r"\d\d_", path.name)]
 
 
 def minutes(notebook: NotebookNode) -> Minutes:
