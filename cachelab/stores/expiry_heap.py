@@ -70,6 +70,8 @@ class ExpiryHeap:
             if entry is not None and entry.expires <= now:  # otherwise it was overwritten or removed
                 self._expire(key)
                 limit -= 1
+                if self._earliest_note <= now:  # the heap has just begun anew
+                    self._sort_notes()
         self.due = min(self._earliest_note, heap[0][0] if heap else inf)
 
     def _sort_notes(self) -> None:

@@ -12,9 +12,9 @@ from tests.browser.serving import served
 from tests.support.notebooks import ROOT
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, started once."""
+    """Chromium, started once for a module: as long as Playwright runs, no other test can run an event loop."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
     pytest.importorskip("axe_playwright_python", reason="the extra `browser` is not installed")
     program = chromium()

@@ -118,6 +118,7 @@ def test_wheel_holds_only_the_package(wheel: Path) -> None:
         held = {member for member in archive.namelist() if ".dist-info/" not in member}
     files = [*(ROOT / "cachelab").rglob("*.py"), ROOT / "cachelab" / "py.typed"]
     files += (ROOT / "cachelab" / "book" / "static").iterdir()
+    files += (ROOT / "cachelab" / "lab" / "jupyter").rglob("*.json")
     assert held == {path.relative_to(ROOT).as_posix() for path in files}
 
 

@@ -18,7 +18,7 @@ from cachelab import ABSENT, MISS, Cache, Entry, MemoryStore
 from cachelab.lab.sim.faults import Down, Failing, Faulty, OriginError, Slow
 from cachelab.stores.locked import Locked
 from tests.support.fakes import RemoteStore, in_virtual_time, now
-from tests.support.policy_contract import POLICIES
+from tests.support.policy_contract import POLICIES, reproducible
 from tests.support.tiers import tiers
 
 PACKAGE = Path(cachelab.__file__).parent
@@ -100,7 +100,7 @@ async def compare_stores(policy: Any, count: int) -> None:
     time, chance = 0.0, Random("wrappers")
 
     def make() -> MemoryStore[Any]:
-        return MemoryStore(8, policy=policy, max_bytes=300, size_of=measured, clock=lambda: time)
+        return MemoryStore(8, policy=reproducible(policy), max_bytes=300, size_of=measured, clock=lambda: time)
 
     store, inside = make(), make()
     wrapper: Locked[Any] = Locked(inside)

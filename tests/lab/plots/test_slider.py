@@ -4,10 +4,10 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import ipywidgets
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from ipywidgets.widgets.widget import _instances
 
 from cachelab import lab
 from cachelab.lab.plots.slider import _control
@@ -40,10 +40,20 @@ def test_every_frame_is_in_the_metadata(stored: list[Any]) -> None:
     assert words.data["text/plain"] == "In words: pool = 8: it was 8\nIn words: pool = 12: it was 12"
 
 
-def test_the_control_says_what_to_do_when_nothing_moves(stored: list[Any]) -> None:
+def test_the_control_says_what_to_do_when_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the slider stand two sentences: one for a page that was loaded again, one for a kernel that is gone."""
-    box = _instances[stored[1].data["application/vnd.jupyter.widget-view+json"]["model_id"]]
-    note = box.children[1].value
+    notes: list[str] = []
+
+    def html(value: str) -> Any:
+        notes.append(value)
+        return ipywidgets.Label(value)
+
+    InteractiveShell.instance()
+    monkeypatch.setattr(ipywidgets, "HTML", html)
+    with capture_output():
+        lab.slider("pool", PICTURES)
+    InteractiveShell.clear_instance()
+    (note,) = notes
     assert "run this cell again" in note
     assert "The kernel of this slider is gone" in note
 
