@@ -102,6 +102,7 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
     assert_verdict("0.1", answer, words, capsys)
 
 
+@pytest.mark.long
 def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence about each wrong answer is followed by what happened."""
     assert_evidence_follows("0.1", ANSWERS, capsys)

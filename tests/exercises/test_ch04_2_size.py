@@ -60,6 +60,7 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
     assert_verdict("4.2", answer, words, capsys)
 
 
+@pytest.mark.long
 def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence about each wrong answer is followed by what happened."""
     assert_evidence_follows("4.2", ANSWERS, capsys)
