@@ -214,3 +214,18 @@ def test_clear_forgets_every_moment() -> None:
     assert table.heap.due == 5.0
     table.heap.purge(9, now=5.0)
     assert table.expired == ["first", "later"]
+
+
+def test_a_purge_goes_on_when_its_heap_begins_anew() -> None:
+    """An entry that expires may make most of the heap's items needless: it is built anew in the middle of the purge."""
+    table = Table()
+    table.put("first", 1.0)
+    for number in range(106):
+        table.put(number, 3.0 if number < 3 else 5.0)
+    table.heap.purge(1, now=1.0)  # which sorts the notes
+    for number in range(3, 106):
+        table.remove(number)  # the items stay, and 106 of them are as many as there may be for three entries
+    assert len(table.heap._heap) == 106
+    table.heap.purge(2, now=4.0)
+    assert table.expired == ["first", 0, 1]
+    assert table.items() == 1
