@@ -56,8 +56,8 @@ def test_the_end_of_a_chapter(capsys: pytest.CaptureFixture[str]) -> None:
     """The line says which exercises are solved and which are not, in the order of the chapter."""
     for number, expected in [
         ("4.1", "Not solved yet: 5.1, 5.2."),
-        ("5.2", "Solved: 5.2. Not solved yet: 5.1."),
-        ("5.1", "Solved: 5.1, 5.2. Those are all exercises of this chapter."),
+        ("5.2", "Solved in this chapter: 5.2. Not solved yet: 5.1."),
+        ("5.1", "Solved in this chapter: 5.1, 5.2. Those are all its exercises."),
     ]:
         note_verdict(number, True)
         capsys.readouterr()

@@ -29,7 +29,7 @@ def note_verdict(number: str, correct: bool) -> None:
         _write(number)
     chapter = [done for done in _all_solved() if done.partition(".")[0] == number.partition(".")[0]]
     if chapter:
-        print(f"\nSolved in this chapter: {', '.join(chapter)}.")
+        print(f"\n{_named(chapter)}")
 
 
 def solved(*numbers: str) -> None:
@@ -37,12 +37,16 @@ def solved(*numbers: str) -> None:
     done = [number for number in numbers if number in _all_solved()]
     still = [number for number in numbers if number not in done]
     if not still:
-        said = f"Solved: {', '.join(done)}. Those are all exercises of this chapter."
+        said = f"{_named(done)} Those are all its exercises."
     elif done:
-        said = f"Solved: {', '.join(done)}. Not solved yet: {', '.join(still)}."
+        said = f"{_named(done)} Not solved yet: {', '.join(still)}."
     else:
         said = f"Not solved yet: {', '.join(still)}."
     print(textwrap.fill(said, PAGE))
+
+
+def _named(done: list[str]) -> str:
+    return f"Solved in this chapter: {', '.join(done)}."
 
 
 def _all_solved() -> list[str]:
