@@ -16,6 +16,9 @@ __all__ = ["Chapter", "Passage", "read_chapter"]
 
 CHECK = "The check runs an experiment on your code, in the notebook. To the code above it says:"
 SPACE = re.compile(r"\s+")
+PROMISE = re.compile(r"<p><strong>Promise:</strong> (.*?)</p>", re.DOTALL)
+PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
+SENTENCE = re.compile(r".*?\.(?=\s|$)")
 
 
 @dataclass
@@ -57,6 +60,16 @@ def read_chapter(path: Path) -> Chapter:
     return builder.chapter()
 
 
+def _promise(html: str) -> str:
+    """What a cell says of its page: the promise of a chapter, or else the first sentence of its first paragraph."""
+    if found := PROMISE.search(html):
+        words = plain(found[1])
+        return words[:1].upper() + words[1:]
+    paragraph = PARAGRAPH.search(html)
+    sentence = paragraph and SENTENCE.match(SPACE.sub(" ", plain(paragraph[1])))
+    return sentence[0] if sentence else ""
+
+
 class _Builder:
     """Collects the cells of a chapter. What the notebook keeps collapsed under a heading is folded here too."""
 
@@ -69,21 +82,26 @@ class _Builder:
         self.folded = 0  # the level of the heading under which the cells are folded, or 0
 
     def add_prose(self, cell: Any) -> None:
-        """A cell of Markdown. One that begins with a heading ends what is folded under headings of its level."""
+        """A cell of Markdown. Each heading in it ends what is folded under headings of its level."""
         known = len(self.markdown.headings)
         html = self.markdown.html(cell.source)
         new = self.markdown.headings[known:]
         self._note(html, new)
-        begins = bool(new) and html.startswith(f"<h{new[0].level}")
-        if begins and new[0].level <= self.folded:
-            self._unfold()
-        if begins and cell.metadata.get("jp-MarkdownHeadingCollapsed"):
-            heading, _, below = html.partition("\n")
-            heading = re.sub(r'<a class="anchor".*?</a>', "", heading)  # a summary is a control: it holds no other one
-            self.parts.append(f'<details class="further"><summary>{heading}</summary>\n{below}')
-            self.folded = new[0].level
-        else:
-            self.parts.append(html)
+        before, *parts = re.split(r"^(?=<h\d id=)", html, flags=re.MULTILINE)
+        self.parts.append(before)
+        for heading, part in zip(new, parts, strict=True):
+            if heading.level <= self.folded:
+                self._unfold()
+            if heading is new[0] and not before and cell.metadata.get("jp-MarkdownHeadingCollapsed"):
+                self._fold(heading, part)
+            else:
+                self.parts.append(part)
+
+    def _fold(self, heading: Heading, part: str) -> None:
+        summary, _, below = part.partition("\n")
+        summary = re.sub(r'<a class="anchor".*?</a>', "", summary)  # it is a control, which holds no other one
+        self.parts.append(f'<details class="further"><summary>{summary}</summary>\n{below}')
+        self.folded = heading.level
 
     def _unfold(self) -> None:
         if self.folded:
@@ -96,10 +114,8 @@ class _Builder:
             if heading:
                 self.passages.append(Passage(heading))
             self._say(plain(text))
-        promise = re.search(r"<p><strong>Promise:</strong> (.*?)</p>", html, re.DOTALL)
-        if promise and not self.promise:
-            words = plain(promise[1])
-            self.promise = words[:1].upper() + words[1:]
+        if not self.promise:
+            self.promise = _promise(html)
 
     def _say(self, words: str) -> None:
         if words and self.passages:

@@ -96,7 +96,8 @@ def _home(root: Path, chapters: Sequence[Chapter], outputs: Outputs) -> str:
     words = re.sub(r"^(# |!\[|\[!).*", "", opening, flags=re.MULTILINE)  # without the title, pictures and badges
     opening_html = Markdown().html(words)
     shown = re.search(r"^!\[(.*)\]\((.*\.png)\)", opening, flags=re.MULTILINE)
-    picture = outputs.image((root / shown[2]).read_bytes(), shown[1]) if shown else ""
+    image = outputs.image((root / shown[2]).read_bytes(), shown[1]) if shown else ""
+    picture = image and f'<div class="picture scroll">{image}</div>'
     cards = "".join(
         f'<li><a href="{chapter.name}.html">{_title(chapter)}</a><p>{escape(chapter.promise)}</p></li>'
         for chapter in chapters
@@ -108,6 +109,8 @@ def _home(root: Path, chapters: Sequence[Chapter], outputs: Outputs) -> str:
 
 def _title(chapter: Chapter) -> str:
     label, _, question = chapter.title.partition(": ")
+    if not question:
+        return f"<span>{escape(label)}</span>"
     return f"<b>{escape(label)}</b> <span>{escape(question[:1].upper() + question[1:])}</span>"
 
 
@@ -162,7 +165,7 @@ def _fill(chapters: Sequence[Chapter], name: str, title: str, body: str, about: 
         for chapter in chapters
     )
     template = Template((STATIC / "page.html").read_text(encoding="utf-8"))
-    outline = outline and f"<details open><summary>On this page</summary><ul>{outline}</ul></details>"
+    outline = outline and f"<details><summary>On this page</summary><ul>{outline}</ul></details>"
     return template.substitute(
         title=escape(title), about=escape(about), menu=menu, body=body, outline=outline, turn=turn, page=name
     )

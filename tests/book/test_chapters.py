@@ -53,6 +53,13 @@ def test_the_promise_is_found(page: Any) -> None:
     assert page(prose("**Promise:** you will `see` it.")).promise == "You will see it."
 
 
+def test_a_page_without_a_promise_has_its_first_sentence(page: Any) -> None:
+    """The glossary promises nothing; its card on the first page is not empty."""
+    assert page(prose("The `words`\nof 1.5 courses. And more."), prose("Another one.")).promise == (
+        "The words of 1.5 courses."
+    )
+
+
 def test_what_the_notebook_collapses_is_folded(page: Any) -> None:
     """A fold ends at the next heading of its level or above it, and its summary holds no link."""
     body = page(
@@ -62,6 +69,14 @@ def test_what_the_notebook_collapses_is_folded(page: Any) -> None:
     assert all(words in first for words in ("above", "in_a", "deeper"))
     assert "B" in second
     assert not any("<a " in summary for summary in re.findall("<summary>.*?</summary>", body, re.DOTALL))
+
+
+def test_a_heading_within_a_cell_ends_a_fold(page: Any) -> None:
+    """As in JupyterLab, what stands under a heading in the middle of a cell is not folded under the one before it."""
+    body = page(prose("### A", folded=True), prose("still A\n\n### B\n\nbelow"), code("in_b")).body
+    folded, _, open_ = body.partition("</details>")
+    assert "still A" in folded
+    assert all(words in open_ for words in (">B<", "below", "in_b"))
 
 
 def test_a_solution_stays_folded(page: Any) -> None:
