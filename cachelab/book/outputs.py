@@ -83,7 +83,7 @@ class Outputs:
             f'<button type="button" data-step="-1" aria-label="{what}: step back">‹</button>'
             f'<input type="range" id="{control}" min="0" max="{len(frames) - 1}" value="0" autocomplete="off">'
             f'<button type="button" data-step="1" aria-label="{what}: step on">›</button>'
-            f'<output for="{control}" aria-live="off"></output></div>'
+            f'<span class="value"><output for="{control}" aria-live="off"></output></span></div>'
             f'<p class="unseen" role="status"></p>'
             f"<details><summary>In words, every step</summary><ul>{''.join(words)}</ul></details></figure>\n"
         )

@@ -3,6 +3,7 @@
 The long tier opens three pages, narrow and wide; the soak tier all pages at four widths, light and dark.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,16 @@ BOXES = """() => [...document.querySelectorAll('main *')].filter(one => one.chec
     return [x, y + scrollY, width, height].join(); }).join(" ")"""
 LOADED = "() => Promise.all([...document.images].map(one => { one.loading = 'eager'; return one.decode(); }))"
 TOO_WIDE = "() => document.documentElement.scrollWidth - innerWidth"
+CLOSE = """() => [...document.querySelectorAll("tr")].flatMap(row => {
+    const [range, sides] = [document.createRange(), []];
+    for (const cell of row.cells) {
+        range.selectNodeContents(cell);
+        const { left, right, width } = range.getBoundingClientRect();
+        if (width) sides.push([left, right]);
+    }
+    return sides.slice(1).flatMap(([left], i) => left - sides[i][1] < 8 ? [row.innerText] : []);
+})"""
+"""The rows of tables in which two cells stand so close that their words read as one."""
 UNFOLD = "() => document.querySelectorAll('details').forEach(one => { one.open = true; })"
 
 long = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -50,7 +61,7 @@ def opened(browser: Any, address: str, **options: Any) -> Iterator[Any]:
 
 
 def check_page(browser: Any, address: str, width: int, scheme: str) -> None:
-    """With all folds open, a page fits its window, and axe finds nothing that keeps people out."""
+    """With all folds open, a page fits its window, tables can be read, and axe finds nothing that keeps people out."""
     from axe_playwright_python.sync_playwright import Axe
 
     with opened(browser, address, width=width, color_scheme=scheme) as page:
@@ -58,6 +69,7 @@ def check_page(browser: Any, address: str, width: int, scheme: str) -> None:
         page.evaluate(LOADED)
         page.wait_for_timeout(100)  # what is wider than its place gets a tab stop a moment after it is laid out
         assert page.evaluate(TOO_WIDE) <= 0
+        assert page.evaluate(CLOSE) == []
         violations = Axe().run(page).response["violations"]
         assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in violations] == []
 
@@ -122,6 +134,89 @@ def test_a_slider_follows_keys_buttons_and_mouse(browser: Any, site: str) -> Non
         assert page.evaluate(BOXES) == before
 
 
+def check_sliders(browser: Any, address: str, width: int) -> None:
+    """Whatever the labels of a slider are, nothing moves from one frame to the next."""
+    with opened(browser, address, width=width) as page:
+        page.evaluate(UNFOLD)
+        page.evaluate(LOADED)
+        page.wait_for_timeout(100)
+        for range_ in page.get_by_role("slider").all():
+            before = page.evaluate(BOXES)
+            for _ in range(int(range_.get_attribute("max"))):
+                range_.press("ArrowRight")
+                assert page.evaluate(BOXES) == before
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.long
+def test_long_labels_of_a_slider_move_nothing(width: int, browser: Any, server: str) -> None:
+    """The slider with the longest labels."""
+    check_sliders(browser, f"{server}/02_writes.html", width)
+
+
+@pytest.mark.parametrize("width", [NARROW, 900, WIDE, 1600])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=soak) for name in PAGES])
+def test_no_slider_moves_anything(name: str, width: int, browser: Any, server: str) -> None:
+    """All sliders at four widths."""
+    check_sliders(browser, f"{server}/{name}.html", width)
+
+
+def come_late(route: Any) -> None:
+    """Answer a request after half a second."""
+    time.sleep(0.5)
+    route.continue_()
+
+
+@pytest.mark.long
+def test_nothing_moves_when_the_script_comes_late(browser: Any, server: str) -> None:
+    """On a slow telephone the text is read before the script runs, which then adds controls and moves nothing."""
+    with opened(browser, f"{server}/index.html", width=NARROW) as page:
+        page.route("**/book.js", come_late)
+        page.add_init_script(f"({SHIFTS})()")
+        page.goto(f"{server}/04_eviction.html", wait_until="commit")
+        page.get_by_role("heading", level=1).wait_for()
+        assert not page.get_by_role("searchbox").is_visible()
+        page.get_by_role("searchbox").wait_for()
+        page.wait_for_timeout(100)
+        assert page.evaluate("() => window.shifted") == 0
+
+
+@pytest.mark.long
+def test_the_contents_mark_the_part_that_is_read(browser: Any, server: str) -> None:
+    """The mark follows the page down and up; at the top there is none, and at the end it is the last part."""
+    with opened(browser, f"{server}/04_eviction.html", width=1600) as page:
+        page.evaluate(LOADED)
+        marked = page.locator(".outline [aria-current]")
+
+        def scroll(script: str) -> Any:
+            page.evaluate(f"() => {{ {script} }}")
+            page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            return marked.all_text_contents()
+
+        assert marked.all_text_contents() == []
+        assert scroll('document.getElementById("Your-turn").scrollIntoView()') == ["Your turn"]
+        assert scroll("scrollBy(0, -500)") == ["When this advice is wrong"]
+        assert scroll("scrollTo(0, document.body.scrollHeight)") == ["Your own log"]
+        assert scroll("scrollTo(0, 0)") == []
+
+
+@pytest.mark.parametrize("theme", ["auto", "dark"])
+@pytest.mark.long
+def test_on_paper_everything_can_be_read(theme: str, browser: Any, server: str) -> None:
+    """Whatever colours the screen has, ink is dark on white; no line is cut, and a measured number is there."""
+    with opened(browser, f"{server}/04_eviction.html", width=700, color_scheme="dark") as page:
+        page.evaluate(f"() => localStorage.setItem('cachelab:theme', '{theme}')")
+        page.reload()
+        page.emulate_media(media="print", color_scheme="light" if theme == "dark" else None)
+        assert page.evaluate("() => getComputedStyle(document.body).color") == "rgb(29, 32, 36)"
+        assert page.evaluate("() => getComputedStyle(document.querySelector('img')).filter") == "none"
+        assert page.locator(".truth").first.is_visible()
+        for control in (".veil", ".answer", ".control", "header", ".side"):
+            assert not page.locator(control).first.is_visible()
+        cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText.slice(0, 80))"
+        assert page.locator("main :is(.scroll, pre)").evaluate_all(cut) == []
+
+
 @pytest.mark.long
 def test_a_guess_is_kept_compared_and_revealed(browser: Any, site: str) -> None:
     """The number is hidden until there is a guess; the next visit remembers it, and a new guess replaces it."""
@@ -133,6 +228,9 @@ def test_a_guess_is_kept_compared_and_revealed(browser: Any, site: str) -> None:
         field.press("Enter")
         assert "plain number" in form.get_by_role("status").text_content()
         assert not box.locator(".truth").is_visible()
+        field.fill("0,5")
+        field.press("Enter")
+        assert "You said 0.5. " in box.locator(".truth").text_content()
         field.fill("1,000 hits")
         field.press("Enter")
         assert "You said 1000. " in box.locator(".truth").text_content()
@@ -171,6 +269,23 @@ def test_the_search_finds_and_arrives(browser: Any, site: str) -> None:
         page.locator("#cachelab-found p", has_text="Nothing found").wait_for()
         page.keyboard.press("Escape")
         assert not page.locator("#cachelab-found").is_visible()
+
+
+@pytest.mark.long
+def test_the_results_leave_with_the_focus(browser: Any, site: str) -> None:
+    """Who tabs on is not left with a list over the text; back in the field, the list is there again."""
+    with opened(browser, f"{site}/index.html") as page:
+        field, found = page.get_by_role("searchbox"), page.locator("#cachelab-found")
+        field.fill("jitter")
+        found.locator("a").first.wait_for()
+        assert page.get_by_role("status").first.text_content() == found.locator("p").text_content()
+        for _ in range(found.locator("a").count()):
+            page.keyboard.press("Tab")
+            assert found.is_visible()
+        page.keyboard.press("Tab")
+        assert not found.is_visible()
+        field.focus()
+        assert found.is_visible()
 
 
 @pytest.mark.long

@@ -30,7 +30,7 @@ function setUpTheme() {
   button.hidden = false;
 }
 
-// The menus are open where they stand beside the text.
+// The menus are open where they stand beside the text, and the contents of the page mark the part that is read.
 function setUpMenus() {
   for (const [selector, query] of [[".menu", "(min-width: 60rem)"], [".outline", "(min-width: 86rem)"]]) {
     const details = document.querySelector(`${selector} details`), beside = matchMedia(query);
@@ -40,14 +40,23 @@ function setUpMenus() {
     fold();
   }
   const links = new Map(all(".outline a").map(link => [decodeURIComponent(link.hash.slice(1)), link]));
-  const observer = new IntersectionObserver(entries => {
-    const seen = entries.filter(entry => entry.isIntersecting).pop();
-    if (!seen) return;
-    for (const [name, link] of links) {
-      if (name === seen.target.id) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
-    }
-  }, { rootMargin: "-10% 0px -75%" });
-  for (const name of links.keys()) observer.observe(document.getElementById(name));
+  const headings = [...links.keys()].map(name => document.getElementById(name));
+  let drawn = true, marked;
+  const mark = () => {
+    drawn = true;
+    const visible = headings.filter(one => one.checkVisibility()), page = document.documentElement;
+    const atEnd = scrollY > 0 && scrollY + innerHeight >= page.scrollHeight - 2;
+    const read = atEnd ? visible.at(-1) : visible.filter(one => one.getBoundingClientRect().top < 96).at(-1);
+    if (read === marked) return;
+    links.get(marked?.id)?.removeAttribute("aria-current");
+    links.get(read?.id)?.setAttribute("aria-current", "true");
+    marked = read;
+  };
+  addEventListener("scroll", () => {
+    if (drawn) requestAnimationFrame(mark);
+    drawn = false;
+  }, { passive: true });
+  mark();
 }
 
 // A link into a folded part opens it.
@@ -100,6 +109,9 @@ function setUpSlider(figure) {
   const range = figure.querySelector("[type=range]"), value = figure.querySelector("output");
   const status = figure.querySelector("[role=status]");
   const images = all(".frames img", figure), words = all("li", figure);
+  const room = words.map(({ dataset }) => Object.assign(document.createElement("span"), { textContent: dataset.label }));
+  for (const one of room) one.setAttribute("aria-hidden", "true");
+  value.after(...room);
   let soon;
   const show = () => {
     const number = Number(range.value), label = words[number].dataset.label;
@@ -123,9 +135,10 @@ function setUpSlider(figure) {
   figure.querySelector(".control").hidden = false;
 }
 
-// A guess is a number; spaces, thousands separators and a unit after it are allowed.
+// A guess is a number; a unit after it is allowed, and so are separators: 1,000 and 1 000 are a thousand, 0,5 is a half.
 function numberIn(text) {
-  const found = /^[-+−]?\d*\.?\d+(?=\D*$)/.exec(text.replace(/[\s,_]/g, ""));
+  const digits = text.replace(/[\s_]/g, "").replace(/(?<!^[-+−]?0),(?=\d{3}(?!\d))/g, "").replace(",", ".");
+  const found = /^[-+−]?\d*\.?\d+(?=\D*$)/.exec(digits);
   return found ? Number(found[0].replace("−", "-")) : NaN;
 }
 
@@ -184,21 +197,26 @@ function passagesWith(terms) {
   return found.sort((a, b) => b.score - a.score);
 }
 
+// Whole words around a place in a text.
+function excerpt(text, place) {
+  const from = place > 40 ? text.lastIndexOf(" ", place - 40) + 1 : 0, to = text.indexOf(" ", from + 130);
+  return `${from ? "…" : ""}${to < 0 ? text.slice(from) : `${text.slice(from, to)} …`}`;
+}
+
 function setUpSearch() {
   const query = document.getElementById("cachelab-query"), list = document.getElementById("cachelab-found");
+  const count = document.getElementById("cachelab-count"), box = document.querySelector(".search");
   const element = (name, text, more = {}) => Object.assign(document.createElement(name), { textContent: text, ...more });
   const show = () => {
     const terms = query.value.toLowerCase().split(/\s+/).filter(Boolean);
     list.hidden = !terms.length || !window.cachelabPassages;
     if (list.hidden) return;
     const found = passagesWith(terms);
-    const count = found.length === 1 ? "1 place" : `${found.length} places`;
-    const status = element("p", found.length ? count : "Nothing found");
-    status.setAttribute("role", "status");
-    list.replaceChildren(status, ...found.slice(0, 15).map(({ passage, at }) => {
-      const link = element("a", "", { href: passage.link }), from = Math.max(0, at - 40);
-      const excerpt = `${from ? "…" : ""}${passage.text.slice(from, from + 130)}…`;
-      link.append(element("b", passage.heading), ` · ${passage.page}`, element("span", excerpt));
+    count.textContent = found.length > 1 ? `${found.length} places` : found.length ? "1 place" : "Nothing found";
+    list.replaceChildren(element("p", count.textContent), ...found.slice(0, 15).map(({ passage, at }) => {
+      const link = element("a", "", { href: passage.link });
+      const page = passage.heading.startsWith(passage.page) ? "" : ` (${passage.page})`;
+      link.append(element("b", passage.heading), page, element("span", excerpt(passage.text, at)));
       return link;
     }));
   };
@@ -206,9 +224,13 @@ function setUpSearch() {
   query.addEventListener("focus", () => {
     document.head.append(Object.assign(document.createElement("script"), { src: "search.js", onload: show }));
   }, { once: true });
+  query.addEventListener("focus", show);
   query.addEventListener("input", show);
-  document.querySelector(".search").addEventListener("keydown", event => {
-    if (event.key === "Escape") { list.hidden = true; query.focus(); }
+  box.addEventListener("focusout", event => {
+    if (event.relatedTarget && !box.contains(event.relatedTarget)) list.hidden = true;
+  });
+  box.addEventListener("keydown", event => {
+    if (event.key === "Escape") { query.focus(); list.hidden = true; }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || list.hidden) return;
     event.preventDefault();
@@ -216,14 +238,15 @@ function setUpSearch() {
     stops[stops.indexOf(document.activeElement) + step]?.focus();
   });
   addEventListener("keydown", event => {
-    if (event.key !== "/" || document.activeElement.matches("input, textarea")) return;
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.activeElement.matches("input, textarea")) return;
     event.preventDefault();
     query.focus();
   });
   addEventListener("click", event => {
     if (!event.target.closest(".search") || event.target.closest("#cachelab-found a")) list.hidden = true;
   });
-  document.querySelector(".search").hidden = false;
+  box.hidden = false;
 }
 
 setUpTheme();
