@@ -34,6 +34,7 @@ CLOSE = """() => [...document.querySelectorAll("tr")].flatMap(row => {
     return sides.slice(1).flatMap(([left], i) => left - sides[i][1] < 8 ? [row.innerText] : []);
 })"""
 """The rows of tables in which two cells stand so close that their words read as one."""
+SHRUNK = "() => [...document.images].map(one => one.clientWidth).filter(width => width < 600)"
 UNFOLD = "() => document.querySelectorAll('details').forEach(one => { one.open = true; })"
 
 long = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -61,7 +62,7 @@ def opened(browser: Any, address: str, **options: Any) -> Iterator[Any]:
 
 
 def check_page(browser: Any, address: str, width: int, scheme: str) -> None:
-    """With all folds open, a page fits its window, tables can be read, and axe finds nothing that keeps people out."""
+    """With all folds open, a page fits its window, tables and pictures can be read, and axe finds nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
     with opened(browser, address, width=width, color_scheme=scheme) as page:
@@ -70,6 +71,7 @@ def check_page(browser: Any, address: str, width: int, scheme: str) -> None:
         page.wait_for_timeout(100)  # what is wider than its place gets a tab stop a moment after it is laid out
         assert page.evaluate(TOO_WIDE) <= 0
         assert page.evaluate(CLOSE) == []
+        assert page.evaluate(SHRUNK) == []
         violations = Axe().run(page).response["violations"]
         assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in violations] == []
 
