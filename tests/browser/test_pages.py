@@ -202,6 +202,20 @@ def test_the_contents_mark_the_part_that_is_read(browser: Any, server: str) -> N
         assert scroll("scrollTo(0, 0)") == []
 
 
+@pytest.mark.long
+def test_long_contents_keep_their_mark_in_sight(browser: Any, server: str) -> None:
+    """Where the contents are longer than the window, they are scrolled with the page."""
+    with opened(browser, f"{server}/07_redis.html", width=1600) as page:
+        page.evaluate(LOADED)
+        contents = page.locator(".outline")
+        assert contents.evaluate("one => one.scrollHeight > one.clientHeight")
+        page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+        marked = contents.locator("[aria-current]", has_text="At a hundred nodes")
+        marked.wait_for()
+        below = "one => one.getBoundingClientRect().bottom - one.closest('nav').getBoundingClientRect().bottom"
+        assert marked.evaluate(below) <= 0
+
+
 @pytest.mark.parametrize("theme", ["auto", "dark"])
 @pytest.mark.long
 def test_on_paper_everything_can_be_read(theme: str, browser: Any, server: str) -> None:

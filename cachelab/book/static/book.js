@@ -49,8 +49,10 @@ function setUpMenus() {
     const read = atEnd ? visible.at(-1) : visible.filter(one => one.getBoundingClientRect().top < 96).at(-1);
     if (read === marked) return;
     links.get(marked?.id)?.removeAttribute("aria-current");
-    links.get(read?.id)?.setAttribute("aria-current", "true");
     marked = read;
+    const link = links.get(read?.id), list = document.querySelector(".outline");
+    link?.setAttribute("aria-current", "true");
+    if (list) list.scrollTop = link ? link.offsetTop - list.clientHeight / 2 : 0; // a long list keeps the mark in sight
   };
   addEventListener("scroll", () => {
     if (drawn) requestAnimationFrame(mark);
@@ -200,7 +202,7 @@ function passagesWith(terms) {
 // Whole words around a place in a text.
 function excerpt(text, place) {
   const from = place > 40 ? text.lastIndexOf(" ", place - 40) + 1 : 0, to = text.indexOf(" ", from + 130);
-  return `${from ? "…" : ""}${to < 0 ? text.slice(from) : `${text.slice(from, to)} …`}`;
+  return `${from ? "…" : ""}${to < 0 ? text.slice(from) : `${text.slice(from, to)}…`}`;
 }
 
 function setUpSearch() {
