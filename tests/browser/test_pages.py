@@ -273,7 +273,7 @@ def test_the_search_finds_and_arrives(browser: Any, site: str) -> None:
     """`/` leads to the field, arrows to the results, and a result to its place, which is unfolded."""
     with opened(browser, f"{site}/index.html") as page:
         page.keyboard.press("/")
-        page.keyboard.type("che formula simulation")
+        page.keyboard.type("che-formula simulation")
         page.locator("#cachelab-found a").first.wait_for()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")

@@ -160,7 +160,7 @@ function setUpPredictions() {
     const field = form.querySelector("input"), reply = form.querySelector(".reply"), name = `guess:${form.dataset.key}`;
     const tell = () => {
       const guess = kept(name);
-      reply.textContent = guess === undefined ? "Nothing waits for your guess, but it makes you look." : `Your guess is ${guess}. It is compared below, where the number is measured.`;
+      reply.textContent = guess === undefined ? "You may read on without a guess, but a guess makes you look closely." : `Your guess is ${guess}. It is compared below, where the number is measured.`;
       if (guess !== undefined) field.value = guess;
     };
     form.addEventListener("submit", event => {
@@ -210,7 +210,7 @@ function setUpSearch() {
   const count = document.getElementById("cachelab-count"), box = document.querySelector(".search");
   const element = (name, text, more = {}) => Object.assign(document.createElement(name), { textContent: text, ...more });
   const show = () => {
-    const terms = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const terms = query.value.toLowerCase().split(/[\s-]+/).filter(Boolean);
     list.hidden = !terms.length || !window.cachelabPassages;
     if (list.hidden) return;
     const found = passagesWith(terms);
