@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         plot_ladder as plot_ladder,
         plot_latency as plot_latency,
         plot_load as plot_load,
+        plot_requests as plot_requests,
     )
     from cachelab.lab.plots.eviction import (
         eviction_steps as eviction_steps,

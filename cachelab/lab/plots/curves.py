@@ -13,7 +13,7 @@ from cachelab.lab.plots.style import COLOURS, PALETTE, EndLabel, Picture, axes, 
 from cachelab.lab.text import ms, short
 from cachelab.lab.traffic.replay_result import ReplayResult
 
-__all__ = ["plot_curve", "plot_ladder", "plot_latency", "plot_load"]
+__all__ = ["plot_curve", "plot_ladder", "plot_latency", "plot_load", "plot_requests"]
 
 Points: TypeAlias = tuple[Sequence[float], Sequence[float]]
 """The x values and the y values of a series."""
@@ -65,6 +65,23 @@ def plot_latency(results: Mapping[str, ReplayResult], title: str) -> Picture:
     ax.set_xlabel("percentile of the requests (the tail is stretched)")
     ax.set_ylabel("latency (ms)")
     return finish(figure, title, "; ".join(words) + ".")
+
+
+def plot_requests(result: ReplayResult, title: str, *, top_s: float | None = None) -> Picture:
+    """The latency of each request over the time at which it came, as dots. Of many requests it draws 300 to 600.
+
+    `top_s` is where the axis of latency ends, in seconds, so that several pictures can be compared.
+    """
+    rows = result.rows[:: max(1, len(result.rows) // 300)]
+    figure, (ax,) = axes()
+    ax.plot([row.when for row in rows], [row.latency_s for row in rows], "o", color=PALETTE[0], markersize=3)
+    ax.set_xlim(0, result.seconds)
+    ax.set_ylim(0, top_s)
+    ax.set_xlabel("time of the request (s)")
+    ax.set_ylabel("latency (s)")
+    seconds = [row.latency_s for row in result.rows]
+    latencies = f"the first takes {ms(seconds[0])}, the last {ms(seconds[-1])}, the slowest {ms(max(seconds))}"
+    return finish(figure, title, f"{len(seconds):,} requests; {latencies}.")
 
 
 def _tail_place(percent: float) -> float:

@@ -69,6 +69,7 @@ CURVES = {"a": ([1.0, 2.0], [3.0, 4.0]), "b": ([1.0, 2.0], [3.0, 4.1])}
 PICTURES: Mapping[str, Callable[[], Any]] = {
     "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title"),
     "latency": lambda: lab.plot_latency({"a": replayed()}, "title"),
+    "requests": lambda: lab.plot_requests(replayed(), "title", top_s=7),
     "curve": lambda: lab.plot_curve(CURVES, "title", x="x", y="y", lines=CURVES, limits={"limit": 3.5}, notes=["n"]),
     "ladder": lambda: lab.plot_ladder({"a": 1.0, "b": 2.0}, "title"),
     "policies": lambda: lab.plot_policies({"trace": {"LRU": [0.5, 0.2], "OPT": [0.3, 0.1]}}, [10, 20], "title"),
