@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
-    from cachelab.lab.plots.timelines import plot_timelines as plot_timelines
+    from cachelab.lab.plots.timelines import plot_failures as plot_failures, plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials
     from cachelab.lab.prediction import predict as predict, reveal as reveal
     from cachelab.lab.real_redis.connect import connect as connect

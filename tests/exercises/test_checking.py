@@ -62,7 +62,7 @@ def test_a_check_ends_in_a_sentence_whatever_the_code_does(
 ) -> None:
     """An endless loop, a deadlock, a blocking call and an exit each get a sentence with the line; stderr is empty."""
     monkeypatch.setattr(checking, "run_sandboxed", partial(run_sandboxed, seconds=0.3))
-    lab.check("1.2", answer)
+    lab.check("1.3", answer)
     gc.collect()
     printed = capsys.readouterr()
     assert words in " ".join(printed.out.split())
@@ -89,18 +89,18 @@ def test_what_still_runs_is_named_in_place_of_a_verdict(
 ) -> None:
     """While code of an earlier check runs, a right answer is still right, and a wrong one is not judged."""
     monkeypatch.setattr(checking, "run_sandboxed", partial(run_sandboxed, seconds=0.3))
-    lab.check("1.2", CatchesEverything)
+    lab.check("1.3", CatchesEverything)
     assert "did not come back" in " ".join(capsys.readouterr().out.split())
     monkeypatch.undo()
-    lab.check("1.2", dict)
+    lab.check("1.3", dict)
     assert " ".join(capsys.readouterr().out.split()).startswith(
         "Not judged: code of an earlier check, which had not come back, is still running, at line "
     )
-    lab.check("1.2", Right)
+    lab.check("1.3", Right)
     assert capsys.readouterr().out.startswith("Correct.")
     CatchesEverything.over.set()
     time.sleep(0.2)
-    lab.check("1.2", dict)
+    lab.check("1.3", dict)
     assert capsys.readouterr().out.startswith("Not yet.")
 
 

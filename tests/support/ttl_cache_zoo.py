@@ -1,4 +1,4 @@
-"""TTL caches for exercises 1.1 and 1.2, and for the tests of `lab.check`: right ones, and many wrong ones."""
+"""TTL caches for exercises 1.1 and 1.3, and for the tests of `lab.check`: right ones, and many wrong ones."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ class HasATypo(Right):
 
 
 class Stub:
-    """What exercise 1.2 shows."""
+    """What exercise 1.3 shows."""
 
     def __init__(self, load: Any, ttl: float, clock: Clock) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The experiment of exercises 1.1, 1.2 and 3.2: the same calls to the learner's TTL cache and to a right one."""
+"""The experiment of exercises 1.1, 1.3 and 3.2: the same calls to the learner's TTL cache and to a right one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Play: TypeAlias = Callable[[Any, list[Step]], Played]
 
 
 class _RightCache:
-    """What exercises 1.1 and 1.2 want, in as few lines as possible."""
+    """What exercises 1.1 and 1.3 want, in as few lines as possible."""
 
     def __init__(self, load: Callable[[int], Any], ttl: float, clock: Callable[[], float]) -> None:
         self.load, self.ttl, self.clock = load, ttl, clock

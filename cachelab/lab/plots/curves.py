@@ -21,26 +21,36 @@ LINE_STYLES = ["-", "--", "-.", ":"]
 DOT_MARKERS = ["o", "s", "^", "D", "v"]
 
 
-def plot_load(results: Mapping[str, ReplayResult], title: str, *, bin_s: float = 1.0) -> Picture:
-    """Queries per second at the origin over time: a line for each result, and a dark dashed line at the capacity."""
+def plot_load(
+    results: Mapping[str, ReplayResult], title: str, *, bin_s: float = 1.0, top: float | None = None
+) -> Picture:
+    """Queries per second asked of the origin over time: a line for each result, and a dashed line at the capacity.
+
+    What is asked beyond the capacity has to wait. `top`, in queries per second, ends the axis; give the same `top` to
+    pictures that are to be compared.
+    """
     figure, (ax,) = axes()
-    words, ends = [], []
+    words, ends, peak = [], [], 0.0
     capacity = next((result.capacity for result in results.values() if result.capacity), None)
     for i, (label, result) in enumerate(results.items()):
-        load = result.queries_per_second(bin_s)
+        load = result.queries_per_second(bin_s, asked=True)
         edges = [n * bin_s for n in range(len(load) + 1)]
         colour = PALETTE[i % len(PALETTE)]
-        ax.stairs(load, edges, color=colour, linewidth=1.6, linestyle=LINE_STYLES[i % 4])
+        ax.stairs(load, edges, baseline=None, color=colour, linewidth=1.6, linestyle=LINE_STYLES[i % 4])
         ends.append((len(load) * bin_s, load[-1], label, colour))
         words.append(f"{label}: mean {sum(load) / len(load):.0f}, peak {max(load):.0f} queries/s")
+        peak = max(peak, *load)
     if capacity:
-        _draw_limit(ax, f"capacity {capacity:g}/s", capacity)
+        end = max(x for x, *_ in ends)
+        ax.plot([0, end], [capacity, capacity], color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)))
+        ends.append((end, capacity, f"capacity {capacity:g}/s", COLOURS["limit"]))
+        words.append(f"capacity: {capacity:g} queries/s")
     ax.margins(x=0.14)
-    ax.set_ylim(0, 1.12 * max(capacity or 0, *(max(result.queries_per_second(bin_s)) for result in results.values())))
+    ax.set_ylim(0, top or 1.12 * max(capacity or 0, peak))
     ax.set_xlim(0, None)
     label_ends(ax, ends)
     ax.set_xlabel("time (s)")
-    ax.set_ylabel("queries/s at the origin")
+    ax.set_ylabel("queries/s asked of the origin")
     return finish(figure, title, "; ".join(words) + ".")
 
 

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, finish
+from cachelab.lab.plots.style import COLOURS, INK, MARKERS, Picture, darkened, finish, outlined
 from cachelab.lab.text import ms
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
-__all__ = ["plot_timelines"]
+__all__ = ["plot_failures", "plot_timelines"]
 
 
 @dataclass(frozen=True)
@@ -99,3 +99,54 @@ def _draw_harms(ax: Axes, result: ReplayResult, top: float) -> dict[str, int]:
             heights = [-ROW_HEIGHT * row * top] * len(moments)
             ax.plot(moments, heights, harm.marker, color=harm.colour, markersize=3.5, linestyle="")
     return counts
+
+
+def plot_failures(
+    results: Mapping[str, ReplayResult],
+    title: str,
+    *,
+    outages: Sequence[tuple[float, float]],
+    bin_s: float = 1.0,
+) -> Picture:
+    """A strip for each result: the share of the requests that failed, in bins of `bin_s` seconds, around an outage.
+
+    `outages` has the beginning and the end of the outage of each result, in seconds from the start.
+    """
+    figure = Figure(figsize=(8.6, max(2.7, 1.0 + 1.05 * len(results))), dpi=150, layout="constrained")
+    strips = figure.subplots(len(results), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
+    down = outlined(COLOURS["limit"], 0.1)
+    words = []
+    for ax, (label, result), (start, end) in zip(strips, results.items(), outages, strict=True):
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_axisbelow(True)
+        ax.axvspan(start, end, **down)
+        shares = _failed_shares(result, bin_s)
+        lefts = [n * bin_s for n in range(len(shares))]
+        colour = COLOURS["error"]
+        ax.bar(lefts, shares, width=bin_s, align="edge", color=colour, edgecolor=darkened(colour, 3), linewidth=0.6)
+        during, after = _failed(result, start, end), _failed(result, end, result.seconds)
+        ax.set_title(f"{label}: {during:.1%} of its requests failed", loc="left", fontsize=9.5, pad=3, color=INK)
+        words.append(f"{label}: {during:.1%} failed during the outage, {after:.1%} afterwards")
+    strips[0].set_ylim(0, 105)
+    strips[0].set_xlim(left=0, right=max(result.seconds for result in results.values()))
+    strips[-1].set_xlabel("time (s)")
+    figure.supylabel("failed (% of the requests)", fontsize=9.5)
+    handles = [Patch(**down, label="the database is away"), Patch(color=COLOURS["error"], label="failed requests")]
+    figure.legend(handles=handles, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
+    return finish(figure, title, "; ".join(words) + ".")
+
+
+def _failed(result: ReplayResult, start: float, end: float) -> float:
+    """The share of the requests from `start` to `end`, in seconds, that ended in an error; 0 if there were none."""
+    failed = [row.result == "error" for row in result.rows if start <= row.when < end]
+    return sum(failed) / len(failed) if failed else 0.0
+
+
+def _failed_shares(result: ReplayResult, bin_s: float) -> list[float]:
+    """The percentage of the requests of each bin that ended in an error."""
+    bins = 1 + int(max(row.when for row in result.rows) / bin_s)
+    counts, failed = [0] * bins, [0] * bins
+    for row in result.rows:
+        counts[int(row.when / bin_s)] += 1
+        failed[int(row.when / bin_s)] += row.result == "error"
+    return [100 * bad / count if count else 0.0 for bad, count in zip(failed, counts, strict=True)]

@@ -117,11 +117,15 @@ class ReplayResult:
         """Read queries at the origin, without writes, per second of the workload."""
         return sum(query.kind == "read" for query in self.queries) / self.seconds
 
-    def queries_per_second(self, bin_s: float = 1.0) -> list[float]:
-        """The rate of queries, reads and writes, in each `bin_s` seconds from the start, counted by when they began."""
-        counts = [0] * (1 + int(max((query.began - self.start for query in self.queries), default=0.0) / bin_s))
-        for query in self.queries:
-            counts[int((query.began - self.start) / bin_s)] += 1
+    def queries_per_second(self, bin_s: float = 1.0, *, asked: bool = False) -> list[float]:
+        """The rate of queries, reads and writes, in each `bin_s` seconds from the start, counted by when they began.
+
+        With `asked` they are counted by when they were asked. That rate may be above what the origin can serve.
+        """
+        moments = [(query.asked if asked else query.began) - self.start for query in self.queries]
+        counts = [0] * (1 + int(max(moments, default=0.0) / bin_s))
+        for moment in moments:
+            counts[int(moment / bin_s)] += 1
         return [count / bin_s for count in counts]
 
     def digest(self) -> str:

@@ -79,6 +79,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
+    "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),

@@ -70,6 +70,11 @@ def test_queries_per_second_counts_by_when_they_began() -> None:
     assert (MIXED.queries_per_second(), MIXED.queries_per_second(0.5)) == ([2.0, 0.0, 1.0], [0.0, 4.0, 0.0, 0.0, 2.0])
 
 
+def test_queries_per_second_may_count_by_when_they_were_asked() -> None:
+    """Two were asked in the first second, none in the second, one in the third: waiting does not move them."""
+    assert MIXED.queries_per_second(0.5, asked=True) == [4.0, 0.0, 0.0, 0.0, 2.0]
+
+
 def test_queries_per_second_counts_from_the_start_of_the_replay() -> None:
     """The first query of a replay that began at second 100 counts in the first second."""
     assert ReplayResult(

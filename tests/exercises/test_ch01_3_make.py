@@ -1,4 +1,4 @@
-"""Exercise 1.2: right answers, also unusual ones, and wrong ones with their mistakes."""
+"""Exercise 1.3: right answers, also unusual ones, and wrong ones with their mistakes."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ ANSWERS: list[tuple[Any, str]] = [
 @each_answer(ANSWERS)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told its own mistake."""
-    assert_verdict("1.2", answer, words, capsys)
+    assert_verdict("1.3", answer, words, capsys)
 
 
 @pytest.mark.long
 def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence about each wrong answer is followed by what happened."""
-    assert_evidence_follows("1.2", ANSWERS, capsys)
+    assert_evidence_follows("1.3", ANSWERS, capsys)

@@ -1,4 +1,4 @@
-"""Exercise 1.3: choose a TTL and a size for a target."""
+"""Exercise 1.2: choose a TTL and a size for a target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exercise 1.2: write a TTL cache from an empty page."""
+"""Exercise 1.3: write a TTL cache from an empty page."""
 
 from __future__ import annotations
 
