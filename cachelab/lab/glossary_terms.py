@@ -61,6 +61,12 @@ TERMS = [
         "capacity of C/s.",
     ),
     _term(
+        "change feed, change data capture",
+        2,
+        "The commits of a database as a list that other programs can follow, for example to delete what has changed "
+        "from a cache.",
+    ),
+    _term(
         "circuit breaker",
         13,
         "After several failures it refuses calls for a while, so that nobody waits for something that is down.",
@@ -144,6 +150,12 @@ TERMS = [
         "origin, backing store, source of truth, downstream",
         1,
         "What the cache stands in front of, such as a database.",
+    ),
+    _term(
+        "outbox",
+        2,
+        "A table of what must still be done, such as the deletes from a cache. A row is added in the transaction of "
+        "the write, and removed when it is done.",
     ),
     _term("penetration", 10, "Requests for keys that do not exist. A cache of values cannot answer them."),
     _term(

@@ -28,7 +28,10 @@ def reads_under_way(deleted: Any) -> None:
     assert deleted.max_stale_s <= 0.1
 
 
-@claim("The stalest answer of this sample is 28.04 s out of date again, and only the TTL of 30 s bounds it.")
-def only_the_ttl_bounds_it(two: Any) -> None:
+@claim(
+    "With two nodes, the stalest answer of this sample is 28.04 s out of date again, and only the TTL of 30 s bounds "
+    "it."
+)
+def only_the_ttl_bounds_it(two_nodes: Any) -> None:
     """Most of the TTL, and not more than the TTL and a query."""
-    assert 20 < two.max_stale_s <= 30.1
+    assert 20 < two_nodes.max_stale_s <= 30.1

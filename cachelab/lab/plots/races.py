@@ -2,50 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, PALETTE, Picture, axes, darkened, finish, outlined
-from cachelab.lab.sim.races import Interleaving, Race
+from cachelab.lab.plots.style import COLOURS, INK, PALETTE, Picture, axes, darkened, finish, outlined
+from cachelab.lab.sim.races import Interleaving, Race, Step
 
 __all__ = ["plot_orders", "plot_race"]
 
-STALE = darkened(COLOURS["miss"], 4.5)
+EMPTY = "empty"
+GAP = 0.03
+"""Half the room between two boxes, in steps."""
+GREY = "#8A8A8A"
+MOST_NAMED_ROWS = 12
+"""In more rows than this the names of the steps would not have room."""
 
 
-def plot_race(interleaving: Interleaving, title: str) -> Picture:
-    """A lane for each actor with its operations in order; below, what cache and origin hold after each operation."""
-    actors, steps = list(dict.fromkeys(interleaving.order)), interleaving.steps
-    figure, (ax,) = axes(1.2 + 0.5 * (len(actors) + 2))
-    ax.grid(False)
-    y_of = {name: len(actors) + 1 - i for i, name in enumerate(actors)}
+def plot_race(race: Interleaving | Mapping[str, Interleaving], title: str) -> Picture:
+    """A lane for each actor with its steps in order; below, what cache and origin hold, also after the last step.
+
+    A fill begins where its actor sends it and ends where it arrives. A version in the cache that is older than the
+    origin's has a colour of its own and the word "old". Several interleavings of the same actors, each with its name,
+    stand below each other.
+    """
+    races = {"": race} if isinstance(race, Interleaving) else race
+    actors = list(dict.fromkeys(name for one in races.values() for name in one.order))
+    length = max(len(one.steps) for one in races.values())
+    size = min(9.5, 58 / (length + 1))  # so that "version 1, old" has room in one step
+    figure, panels = axes(0.7 + len(races) * (0.5 + 0.4 * (len(actors) + 2)), rows=len(races))
+    for ax, (name, one) in zip(panels, races.items(), strict=True):
+        ax.grid(False)
+        _draw_steps(ax, one.steps, actors, size)
+        _draw_contents(ax, 1, [_in_the_cache(step) for step in one.steps], length, size)
+        _draw_contents(ax, 0, [f"version {step.origin}" for step in one.steps], length, size)
+        ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
+        ax.set_yticks(range(len(actors) + 2), ["at the origin", "in the cache", *reversed(actors)])
+        ax.set_ylim(-0.5, len(actors) + 1.5)
+        ax.set_xlim(0.4, length + 1.6)
+        ax.set_xticks(range(1, length + 2), [*(f"step {number}" for number in range(1, length + 1)), "afterwards"])
+        ax.tick_params(length=0)
+        ax.spines[["left", "bottom"]].set_visible(False)
+        if name:
+            ax.set_title(name, loc="left", fontsize=10.5)
+    words = [f"{name}: {_story(one)}" if name else _story(one) for name, one in races.items()]
+    return finish(figure, title, " ".join(words))
+
+
+def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: float) -> None:
+    """Draw a box for each step in the lane of its actor, and before a late fill the time that it was on its way."""
     for number, step in enumerate(steps, 1):
-        y, colour = y_of[step.actor], PALETTE[actors.index(step.actor)]
-        ax.barh(y, 0.94, left=number - 0.47, height=0.7, **outlined(colour, 0.2))
-        ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=9.5)
-        _write_contents(ax, number, step.cached, step.origin)
-    ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
-    ax.set_yticks([*y_of.values(), 1, 0], [*y_of, "in the cache", "at the origin"])
-    ax.set_ylim(-0.5, len(actors) + 1.6)
-    ax.set_xlim(0.4, len(steps) + 0.6)
-    ax.set_xticks(range(1, len(steps) + 1))
-    ax.set_xlabel("step")
-    words = "; ".join(f"{step.actor} {step.did}" for step in steps)
-    last = steps[-1]
+        y, colour = len(actors) + 1 - actors.index(step.actor), PALETTE[actors.index(step.actor)]
+        if _is_late(number, step):
+            left, right = step.began - 0.5 + GAP, number - 0.5 - GAP
+            ax.barh(y, right - left, left=left, height=0.7, linestyle="--", **outlined(colour, 0.05))
+            text = "on its way" if step.began == number - 1 else "the fill is on its way"
+            ax.annotate(text, ((left + right) / 2, y), ha="center", va="center", fontsize=size, color=INK)
+        ax.barh(y, 1 - 2 * GAP, left=number - 0.5 + GAP, height=0.7, **outlined(colour, 0.25))
+        ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=size, color=INK)
+
+
+def _draw_contents(ax: Axes, y: int, texts: Sequence[str], length: int, size: float) -> None:
+    """Draw what is in one place after each step. The same text in neighbouring steps is one bar."""
+    for first, end, text in _spans([*texts, *[texts[-1]] * (length + 1 - len(texts))]):
+        old = text.endswith("old")
+        looks = outlined(COLOURS["stale"], 0.5) if old else outlined(GREY, 0 if text == EMPTY else 0.15)
+        ax.barh(y, end - first - 2 * GAP, left=first - 0.5 + GAP, height=0.62, **looks)
+        weight = "bold" if old else "normal"
+        middle = (first + end - 1) / 2
+        ax.annotate(text, (middle, y), ha="center", va="center", fontsize=size, color=INK, weight=weight)
+
+
+def _spans(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Each run of equal texts: the number of its first, from 1, that of the one after its last, and the text."""
+    end = 1
+    for text, group in groupby(texts):
+        first, end = end, end + len(list(group))
+        yield first, end, text
+
+
+def _in_the_cache(step: Step) -> str:
+    if step.cached is None:
+        return EMPTY
+    return f"version {step.cached}{'' if step.cached == step.origin else ', old'}"
+
+
+def _is_late(number: int, step: Step) -> bool:
+    """Whether this is a fill during whose way others took steps."""
+    return step.did.startswith("fills") and step.began < number
+
+
+def _story(interleaving: Interleaving) -> str:
+    """The steps in words, and how it ends."""
+    told = []
+    for number, step in enumerate(interleaving.steps, 1):
+        late = f" (on its way since step {step.began})" if _is_late(number, step) else ""
+        told.append(f"{step.actor} {step.did}{late}")
+    last = interleaving.steps[-1]
     end = "nothing" if last.cached is None else f"version {last.cached}"
-    return finish(figure, title, f"{words}. At the end the cache holds {end}, the origin version {last.origin}.")
-
-
-def _write_contents(ax: Axes, number: int, cached: int | None, origin: int) -> None:
-    """Write under a step which version the cache holds, and below it that of the origin."""
-    stale = cached not in (None, origin)
-    colour, weight = (STALE, "bold") if stale else ("#444444", "normal")
-    text = ("empty" if cached is None else f"version {cached}") + (" ✗" if stale else "")
-    ax.annotate(text, (number, 1), ha="center", va="center", color=colour, weight=weight)
-    ax.annotate(f"version {origin}", (number, 0), ha="center", va="center", fontsize=9.5, color="#444444")
+    return f"{'; '.join(told)}. At the end the cache holds {end}, the origin version {last.origin}."
 
 
 def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
@@ -54,25 +112,46 @@ def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
     actors = list(dict.fromkeys(name for race in races.values() for name in race.interleavings[0].order))
     for ax, (label, race) in zip(panels, races.items(), strict=True):
         ax.grid(False)
-        rows = len(race.interleavings)
         for number, interleaving in enumerate(race.interleavings):
-            order, stale = interleaving.order, interleaving.stale
-            y, height = 1 - (number + 0.5) / rows, 0.86 / rows
-            for turn, name in enumerate(order):
-                colour = PALETTE[actors.index(name)]
-                ax.barh(y, 0.92, left=turn, height=height, **outlined(colour, 1 if stale else 0.28))
-            if stale:
-                ax.annotate("✗", (len(order) + 0.3, y), color=STALE, va="center", ha="center", fontsize=8)
-        ax.set_title(f"{label}: {len(race.stale)} of {rows}", loc="left", fontsize=9.5)
-        ax.set_xlim(0, len(race.interleavings[0].order) + 0.8)
+            _draw_order(ax, interleaving, actors, number, len(race.interleavings))
+        ax.set_title(f"{label}: {len(race.stale)} of {len(race.interleavings)}", loc="left", fontsize=10.5)
+        ax.set_xlim(0, len(race.interleavings[0].order) + 0.5)
         ax.set_ylim(0, 1)
         ax.set_yticks([])
         ax.set_xticks([])
         ax.spines[["left", "bottom"]].set_visible(False)
-    handles: list[Patch | Line2D] = [Patch(**outlined(PALETTE[i], 1), label=name) for i, name in enumerate(actors)]
-    handles.append(Line2D([], [], marker="$✗$", color=STALE, linestyle="", label="ends stale"))
-    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
+    handles: list[Patch | Line2D] = [
+        Patch(**outlined(darkened(PALETTE[i], 4.5), 1), label=name) for i, name in enumerate(actors)
+    ]
+    handles.append(Line2D([], [], marker="$✗$", color=INK, linestyle="", label="ends stale"))
+    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9.5)
     words = "; ".join(
         f"{label}: {len(race.stale)} of {len(race.interleavings)} orders end stale" for label, race in races.items()
     )
     return finish(figure, title, f"{words}.")
+
+
+def _draw_order(ax: Axes, interleaving: Interleaving, actors: Sequence[str], number: int, rows: int) -> None:
+    """Draw row `number`, from 0, of so many rows, strong if it ends stale and pale if not."""
+    y, stale = 1 - (number + 0.5) / rows, interleaving.stale
+    for turn, (name, did) in enumerate(zip(interleaving.order, _verbs(interleaving), strict=True)):
+        colour = darkened(PALETTE[actors.index(name)], 4.5)
+        ax.barh(y, 1 - 2 * GAP, left=turn + GAP, height=0.86 / rows, **outlined(colour, 1 if stale else 0.15))
+        if rows <= MOST_NAMED_ROWS:
+            box = {"facecolor": colour, "edgecolor": "none", "pad": 0} if stale else None
+            ink = "white" if stale else INK
+            ax.annotate(did, (turn + 0.5, y), ha="center", va="center", fontsize=8.5, color=ink, bbox=box)
+    if stale:
+        ax.annotate("✗", (turn + 1.25, y), ha="center", va="center", fontsize=10.5, color=INK)
+
+
+def _verbs(interleaving: Interleaving) -> Iterator[str]:
+    """For each turn the verb of the step that was taken in it, or nothing if the actor passed."""
+    steps = iter([*interleaving.steps, None])
+    step = next(steps)
+    for name in interleaving.order:
+        if step is not None and step.actor == name:
+            yield step.did.split()[0].rstrip(":")
+            step = next(steps)
+        else:
+            yield ""

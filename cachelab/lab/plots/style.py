@@ -119,12 +119,12 @@ def outlined(colour: str, alpha: float) -> dict[str, Any]:
     return {"facecolor": to_rgba(colour, alpha), "edgecolor": darkened(colour, 3), "linewidth": 0.8}
 
 
-def axes(height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure of the course's width, with `columns` panels beside each other; `height` is in inches."""
+def axes(height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """An empty figure of the course's width, with panels in `columns` and `rows`; `height` is in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.6, height), dpi=150, layout="constrained")
-    panels = figure.subplots(1, columns, squeeze=False, sharey=True)[0]
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for ax in panels:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="#E4E4E4", linewidth=0.8)

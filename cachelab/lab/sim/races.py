@@ -1,10 +1,11 @@
 """The race enumerator: every interleaving of a few small actors over one key, one step an operation.
 
 Problem: a race that needs two events in one wrong order happens once in a million requests, and never in a test.
-Idea: let each actor wait before each operation until it is its turn, and give the turns in every possible order.
-Guarantee: every order of the actors' turns is tried exactly once. An actor that has ended, or that waits for another,
-    passes its turn, so several orders can give the same steps: on a warm cache a reader ends early. The same actors
-    give the same interleavings in the same order.
+Idea: let each actor wait before each operation until it is its turn, and give the turns in every possible order: run
+    one order, note where another actor could have had the turn, and run these orders, too.
+Guarantee: every possible order of the actors' steps is tried exactly once. With a fixed number of turns, it is every
+    order of the turns; an actor that has ended, or that waits for another, then passes its turn, so several orders can
+    give the same steps. The same actors give the same interleavings in the same order.
 Not guaranteed: anything about how likely an order is. The shares are shares of orders, not probabilities.
 Cost: the number of orders grows as a multinomial: 10 for 3 + 2 steps, 210 for 3 + 2 + 2, 2,520 for 3 + 3 + 2 + 2.
 Source: Nishtala et al., NSDI'13, section 3.2.1 ("stale sets"); enumeration as in any model checker.
@@ -26,18 +27,25 @@ from cachelab.lab.sim.simulation import run
 __all__ = ["Interleaving", "Race", "Step", "World", "race", "run_in_order"]
 
 Actor: TypeAlias = Callable[["World"], Awaitable[object]]
+MOST_STEPS = 30
+"""How many steps an interleaving has at most if nobody says how many turns there are."""
 LOOP_TURNS = 25  # turns of the event loop after each step: enough for a value to pass through a few awaits
 _actor: ContextVar[str] = carry(ContextVar("_actor", default=""))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation: which actor did what, and the versions in the cache (or None) and at the origin after it."""
+    """One operation: which actor did what, and the versions in the cache (or None) and at the origin after it.
+
+    `began` is the number of the step, from 1, that came next when the actor asked for this one. Since then it was under
+    way.
+    """
 
     actor: str
     did: str
     cached: int | None
     origin: int
+    began: int
 
 
 @dataclass
@@ -55,9 +63,12 @@ class Interleaving:
 
 @dataclass
 class Race:
-    """All interleavings of the same actors."""
+    """All interleavings of the same actors. As a text it says how many of them end stale: "1 of 10 (10%)"."""
 
     interleavings: list[Interleaving]
+
+    def __str__(self) -> str:
+        return f"{len(self.stale)} of {len(self.interleavings)} ({self.share:.0%})"
 
     @property
     def stale(self) -> list[Interleaving]:
@@ -68,6 +79,14 @@ class Race:
     def share(self) -> float:
         """The share of the interleavings that end stale, 0 to 1."""
         return len(self.stale) / len(self.interleavings)
+
+    def like(self, other: Interleaving) -> Interleaving:
+        """The first interleaving in which the same actors take the first steps. Raises ValueError if there is none."""
+        actors = [step.actor for step in other.steps]
+        for interleaving in self.interleavings:
+            if [step.actor for step in interleaving.steps][: len(actors)] == actors:
+                return interleaving
+        raise ValueError(f"No interleaving begins with steps of {', '.join(actors)}.")
 
 
 class World:
@@ -87,57 +106,66 @@ class World:
 
     async def look(self) -> int | None:
         """The version in the cache, or None."""
-        await self._turns.wait()
-        self._record_step(f"looks: {self._cached or 'nothing'}")
+        began = await self._turn()
+        self._record_step(f"looks: {self._cached or 'nothing'}", began)
         return self._cached
 
     async def load(self, _key: object = None) -> int:
         """The version at the origin."""
-        await self._turns.wait()
-        self._record_step(f"loads {self.version}")
+        began = await self._turn()
+        self._record_step(f"loads {self.version}", began)
         return self.version
 
     async def fill(self, version: int) -> None:
         """Put this version into the cache."""
-        await self._turns.wait()
-        self.fill_now(version)
+        began = await self._turn()
+        self._keep(version, began)
 
     def fill_now(self, version: int) -> None:
         """Put this version into the cache within the step before, as a store does that compares and sets at once."""
-        self.entry = Entry(version, float("inf"))
-        self._record_step(f"fills {version}")
+        self._keep(version, len(self.steps) + 1)
 
     async def write(self) -> int:
         """Commit a new version at the origin and return it."""
-        await self._turns.wait()
+        began = await self._turn()
         self.version += 1
-        self._record_step(f"writes {self.version}")
+        self._record_step(f"writes {self.version}", began)
         return self.version
 
     async def get(self, _key: object) -> Entry[Any] | Miss:
         """The store's `get`: the entry or MISS."""
-        await self._turns.wait()
-        self._record_step(f"looks: {self._cached or 'nothing'}")
+        began = await self._turn()
+        self._record_step(f"looks: {self._cached or 'nothing'}", began)
         return self.entry
 
     async def set(self, _key: object, entry: Entry[Any]) -> None:
         """The store's `set`."""
-        await self._turns.wait()
+        began = await self._turn()
         self.entry = entry
-        self._record_step(f"fills {entry.value}")
+        self._record_step(f"fills {entry.value}", began)
 
     async def delete(self, _key: object = None) -> None:
         """Empty the cache; also the store's `delete`."""
-        await self._turns.wait()
+        began = await self._turn()
         self.entry = MISS
-        self._record_step("deletes")
+        self._record_step("deletes", began)
 
     @property
     def _cached(self) -> int | None:
         return None if self.entry is MISS else self.entry.value
 
-    def _record_step(self, did: str) -> None:
-        self.steps.append(Step(_actor.get(), did, self._cached, self.version))
+    async def _turn(self) -> int:
+        """Wait for a turn. Return the number of the step that came next when the waiting began."""
+        began = len(self.steps) + 1
+        await self._turns.wait()
+        return began
+
+    def _keep(self, version: int, began: int) -> None:
+        self.entry = Entry(version, float("inf"))
+        self._record_step(f"fills {version}", began)
+
+    def _record_step(self, did: str, began: int) -> None:
+        self.steps.append(Step(_actor.get(), did, self._cached, self.version, began))
 
 
 class _Turns:
@@ -151,6 +179,10 @@ class _Turns:
         turn = asyncio.get_running_loop().create_future()
         self._waiting[_actor.get()] = turn
         await turn
+
+    def waiting(self) -> list[str]:
+        """The actors that wait for a turn."""
+        return list(self._waiting)
 
     async def give(self, actor: str) -> None:
         """Let this actor take one step. If it does not wait for a turn, it passes."""
@@ -170,16 +202,50 @@ async def run_in_order(world: World, actors: Mapping[str, Actor], order: tuple[s
 
     Raises RuntimeError if an actor needs more turns than it has in the order.
     """
-    tasks: dict[str, asyncio.Future[Any]] = {}
-    for name, actor in actors.items():
-        _actor.set(name)
-        tasks[name] = asyncio.ensure_future(actor(world))
-    await world._turns.settle()
+    tasks = await _begin(world, actors)
     for name in order:
         await world._turns.give(name)
     unfinished = [name for name, task in tasks.items() if not task.done()]
     if unfinished:
         raise RuntimeError(f"{', '.join(unfinished)} took more steps than the turns it was given.")
+    return _result(world, order, tasks)
+
+
+async def _run_from(
+    world: World, actors: Mapping[str, Actor], prefix: tuple[str, ...]
+) -> tuple[Interleaving, list[tuple[str, ...]]]:
+    """Run the actors with their first turns as in `prefix`. From then on the first actor that waits takes its turn.
+
+    Return also how the other orders begin that this one leaves for later.
+    """
+    tasks, order, others = await _begin(world, actors), list[str](), list[tuple[str, ...]]()
+    while waiting := [name for name in actors if name in world._turns.waiting()]:
+        if len(order) == MOST_STEPS:
+            raise RuntimeError(f"{', '.join(waiting)}: more than {MOST_STEPS} steps. Say how many turns each may have.")
+        if len(order) < len(prefix):
+            name = prefix[len(order)]
+        else:
+            name, *later = waiting
+            others += [(*order, other) for other in reversed(later)]
+        order.append(name)
+        await world._turns.give(name)
+    unfinished = [name for name, task in tasks.items() if not task.done()]
+    if unfinished:
+        raise RuntimeError(f"{', '.join(unfinished)} waits for something that never happens.")
+    return _result(world, tuple(order), tasks), others
+
+
+async def _begin(world: World, actors: Mapping[str, Actor]) -> dict[str, asyncio.Future[Any]]:
+    """Start all actors, and let each come to its first step."""
+    tasks: dict[str, asyncio.Future[Any]] = {}
+    for name, actor in actors.items():
+        _actor.set(name)
+        tasks[name] = asyncio.ensure_future(actor(world))
+    await world._turns.settle()
+    return tasks
+
+
+def _result(world: World, order: tuple[str, ...], tasks: Mapping[str, asyncio.Future[Any]]) -> Interleaving:
     errors = {name: repr(task.exception()) for name, task in tasks.items() if task.exception()}
     return Interleaving(order, world.steps, world._cached not in (None, world.version), errors)
 
@@ -187,22 +253,37 @@ async def run_in_order(world: World, actors: Mapping[str, Actor], order: tuple[s
 def race(
     actors: Mapping[str, Actor],
     *,
-    turns: Mapping[str, int],
+    turns: Mapping[str, int] | None = None,
     warm: bool = False,
     cache: Callable[[World], Any] | None = None,
 ) -> Race:
-    """Every interleaving of the actors. Each actor is a function of the `World`; `turns` is how many steps it may take.
+    """Every interleaving of the actors. Each actor is a function of the `World`.
 
-    With `warm` the cache holds version 1 at the start. `cache(world)` builds what the actors find as `world.cache`.
-    Raises RuntimeError if an actor needs more turns than it was given.
+    `turns` is how many turns each has; every order of these is tried, and an actor that needs fewer passes. Without it,
+    every possible order of the steps is tried. With `warm` the cache holds version 1 at the start. `cache(world)`
+    builds what the actors find as `world.cache`. Raises RuntimeError if an actor does not come to its end.
     """
 
-    async def interleaving(order: tuple[str, ...]) -> Interleaving:
+    def new_world() -> World:
         world = World(warm=warm)
         world.cache = cache(world) if cache else None
-        return await run_in_order(world, actors, order)
+        return world
 
-    return Race([run(interleaving, order) for order in _orders(Counter(turns))])
+    async def in_order(order: tuple[str, ...]) -> Interleaving:
+        return await run_in_order(new_world(), actors, order)
+
+    async def from_prefix(prefix: tuple[str, ...]) -> tuple[Interleaving, list[tuple[str, ...]]]:
+        return await _run_from(new_world(), actors, prefix)
+
+    if turns is not None:
+        return Race([run(in_order, order) for order in _orders(Counter(turns))])
+    interleavings = list[Interleaving]()
+    prefixes: list[tuple[str, ...]] = [()]
+    while prefixes:
+        interleaving, others = run(from_prefix, prefixes.pop())
+        interleavings.append(interleaving)
+        prefixes += others
+    return Race(interleavings)
 
 
 def _orders(turns: Counter[str]) -> Iterator[tuple[str, ...]]:

@@ -78,6 +78,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lanes": lambda: lab.plot_lanes({"a": replayed()}, "title"),
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
+    "two races": lambda: lab.plot_race({"a": raced().stale[0], "b": raced().interleavings[0]}, "title"),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
     "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),

@@ -1,5 +1,7 @@
 """The race enumerator: the shares that the literature gives, and the real cache in the same orders."""
 
+import asyncio
+
 import pytest
 
 from cachelab import Cache, Flight
@@ -113,12 +115,73 @@ def test_an_interleaving_has_a_record_of_each_step() -> None:
         ("writer", "deletes", None, 2),
         ("reader", "fills 1", 1, 2),
     ]
+    assert [step.began for step in bad.steps] == [1, 2, 1, 4, 3]
 
 
 def test_every_order_is_tried_once() -> None:
     """Two turns each of two actors can be given in six orders."""
     result = race({"a": write_then_delete, "b": write_then_delete}, turns={"a": 2, "b": 2})
     assert len({interleaving.order for interleaving in result.interleavings}) == len(result.interleavings) == 6
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize("writer", [write_then_set, write_then_delete, delete_then_write, double_delete])
+def test_without_turns_each_possible_order_of_the_steps_is_tried_once(writer: object, warm: bool) -> None:
+    """They are those of the orders of turns, without the ones in which an actor passes."""
+    actors = {"reader": reader, "writer": writer, "B": write_then_delete}
+    possible = race(actors, warm=warm).interleavings  # type: ignore[arg-type]
+    turns = {"reader": 3, "writer": 3, "B": 2}
+    with_turns = race(actors, turns=turns, warm=warm).interleavings  # type: ignore[arg-type]
+    assert len({one.order for one in possible}) == len(possible)
+    assert [one.order for one in possible] == [tuple(step.actor for step in one.steps) for one in possible]
+    assert {one.order for one in possible} == {tuple(step.actor for step in one.steps) for one in with_turns}
+
+
+def test_without_turns_an_actor_that_waits_for_another_has_no_step() -> None:
+    """Two readers that share a load take its steps in the name of the one that asked first."""
+
+    def cache_with_flight(w: World) -> Cache[int, int]:
+        return Cache(w, load=w.load, ttl=60.0, flight=Flight())
+
+    found = race({"reader 1": cached_reader, "reader 2": cached_reader}, cache=cache_with_flight)
+    assert found.stale == []
+    assert all(sum(step.did == "loads 1" for step in one.steps) == 1 for one in found.interleavings)
+
+
+def test_without_turns_an_actor_without_an_end_is_refused() -> None:
+    """The error names it, and says what to do."""
+
+    async def for_ever(w: World) -> None:
+        while True:
+            await w.write()
+
+    with pytest.raises(RuntimeError, match=r"writer: more than 30 steps\. Say how many turns"):
+        race({"writer": for_ever})
+
+
+def test_without_turns_an_actor_that_waits_for_nothing_is_refused() -> None:
+    """The error names the actor."""
+
+    async def waits(w: World) -> None:
+        await w.look()
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(RuntimeError, match="reader waits for something that never happens"):
+        race({"reader": waits})
+
+
+def test_a_race_as_a_text_says_how_many_orders_end_stale() -> None:
+    """With their share."""
+    assert str(race({"reader": reader, "writer": write_then_delete})) == "1 of 10 (10%)"
+
+
+def test_a_race_finds_the_interleaving_that_is_like_another_one() -> None:
+    """The same actors take the first steps; what they do may be something else, and more may follow."""
+    bad = race({"reader": reader, "writer": write_then_delete}).stale[0]
+    cured = race({"reader": cached_reader, "writer": cached_writer}, cache=one_cache).like(bad)
+    assert [step.did for step in cured.steps][-2:] == ["fills 1", "deletes"]
+    with pytest.raises(ValueError, match="No interleaving begins with steps of reader, reader, writer, writer, reader"):
+        race({"reader": reader}).like(bad)
 
 
 def test_an_actor_that_needs_more_turns_is_refused() -> None:

@@ -1,0 +1,99 @@
+"""Pictures of races: what they say in words, and what they draw."""
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from cachelab import lab
+from cachelab.lab.plots import style
+
+
+async def reader(world: lab.World) -> None:
+    """Look; load and fill after a miss."""
+    if await world.look() is None:
+        await world.fill(await world.load())
+
+
+async def writer(world: lab.World) -> None:
+    """Write, then delete."""
+    await world.write()
+    await world.delete()
+
+
+async def setter(world: lab.World) -> None:
+    """Write, then set."""
+    await world.fill(await world.write())
+
+
+RACE = lab.race({"reader": reader, "writer": writer})
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are drawn, instead of their files."""
+    figures: list[Figure] = []
+
+    def keep(figure: Figure) -> bytes:
+        figures.append(figure)
+        return b""
+
+    monkeypatch.setattr(style, "_png", keep)
+    return figures
+
+
+def texts(figure: Figure) -> list[str]:
+    """All that is written in a figure."""
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text().strip()]
+
+
+def test_a_late_fill_is_drawn_from_where_it_was_sent(drawn: list[Figure]) -> None:
+    """The bar of its way ends where the box of the fill begins, and both have a name."""
+    picture = lab.plot_race(RACE.stale[0], "title")
+    assert "reader fills 1 (on its way since step 3)." in picture.words
+    assert {"the fill is on its way", "fills 1"} <= set(texts(drawn[0]))
+    (way,) = (patch for patch in drawn[0].axes[0].patches if patch.get_linestyle() == "--")
+    assert isinstance(way, Rectangle)
+    assert (way.get_x(), way.get_x() + way.get_width()) == pytest.approx((2.53, 4.47))
+
+
+def test_a_fill_that_arrives_at_once_has_no_way(drawn: list[Figure]) -> None:
+    """Nobody else has a step in between."""
+    alone = lab.race({"reader": reader}).interleavings[0]
+    assert "on its way" not in lab.plot_race(alone, "title").words
+    assert [patch for patch in drawn[0].axes[0].patches if patch.get_linestyle() == "--"] == []
+
+
+def test_the_contents_are_bars_and_an_old_version_is_called_old(drawn: list[Figure]) -> None:
+    """What stays the same over several steps is one bar, which goes on after the last step."""
+    lab.plot_race(RACE.stale[0], "title")
+    contents = [text for text in texts(drawn[0]) if text.startswith(("empty", "version"))]
+    assert contents == ["empty", "version 1, old", "version 1", "version 2"]
+
+
+def test_two_races_stand_below_each_other(drawn: list[Figure]) -> None:
+    """Each has its name, in the picture and in the words."""
+    sets = lab.race({"A": setter, "B": setter}, warm=True)
+    deletes = lab.race({"A": writer, "B": writer}, warm=True)
+    wrong = sets.stale[0]
+    picture = lab.plot_race({"with sets": wrong, "with deletes": deletes.like(wrong)}, "title")
+    assert [ax.get_title("left") for ax in drawn[0].axes] == ["with sets", "with deletes"]
+    assert "with sets: A writes 2; B writes 3; B fills 3; A fills 2 (on its way since step 2)." in picture.words
+    assert "with deletes: A writes 2; B writes 3; B deletes; A deletes. At the end the cache holds nothing" in (
+        picture.words
+    )
+
+
+def test_the_picture_of_all_orders_names_the_steps(drawn: list[Figure]) -> None:
+    """Each row has a verb for each step, and a mark if it ends stale."""
+    picture = lab.plot_orders({"delete last": RACE}, "title")
+    assert picture.words == "delete last: 1 of 10 orders end stale."
+    written = texts(drawn[0])
+    assert written.count("✗") == 1
+    assert [written.count(verb) for verb in ("looks", "loads", "fills", "writes", "deletes")] == [10] * 5
+
+
+def test_a_turn_that_was_passed_has_no_verb(drawn: list[Figure]) -> None:
+    """On a warm cache a reader needs one of its three turns."""
+    lab.plot_orders({"warm": lab.race({"reader": reader}, turns={"reader": 3}, warm=True)}, "title")
+    assert [text for text in texts(drawn[0]) if text in {"looks", "loads", "fills"}] == ["looks"]
