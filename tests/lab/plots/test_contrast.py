@@ -78,6 +78,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
+    "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
