@@ -72,7 +72,7 @@ def nearly_the_ttl(minutes: Any) -> None:
     assert 8 < minutes[10].max_stale_s < 10.051
 
 
-@claim("it can never be more than the TTL and the time of one query.")
+@claim("it can never be more than the TTL plus the time of one query.")
 def a_promise(minutes: Any) -> None:
     """With every TTL."""
     assert all(minutes[ttl].max_stale_s <= ttl + 0.051 for ttl in minutes if ttl)
