@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         shifting_trace as shifting_trace,
         zipf_trace as zipf_trace,
     )
+    from cachelab.lab.memory import memory_after as memory_after
     from cachelab.lab.plots.curves import (
         plot_curve as plot_curve,
         plot_ladder as plot_ladder,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
+    from cachelab.lab.plots.staleness import plot_staleness as plot_staleness
     from cachelab.lab.plots.timelines import plot_failures as plot_failures, plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials
     from cachelab.lab.prediction import predict as predict, reveal as reveal

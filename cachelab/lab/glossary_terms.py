@@ -101,7 +101,7 @@ TERMS = [
         "What is stored around a value: its key, its version, its remaining life, and a checksum that shows whether it "
         "is whole.",
     ),
-    _term("evict", 4, "To remove an entry because there is no room for it. Compare expire and invalidate."),
+    _term("evict", 3, "To remove an entry because there is no room for it. Compare expire and invalidate."),
     _term("eviction policy", 4, "The rule that chooses which entry is removed when the cache is full."),
     _term("expire", 1, "An entry expires when it is older than its TTL. Compare evict and invalidate."),
     _term(

@@ -35,7 +35,7 @@ book.outputs
 book.chapters
 book.site
 book.__main__
-lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.timing
+lab.memory lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.timing
 lab.working_copy
 lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
@@ -49,7 +49,7 @@ lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
 lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races lab.plots.slider
-lab.plots.timelines lab.plots.trials
+lab.plots.staleness lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
 lab.real_redis.connect lab.real_redis.pod_process

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from cachelab.lab.plots.style import COLOURS, MARKERS, Picture, axes, finish, outlined
 from cachelab.lab.sim.listeners import EventLog
@@ -45,6 +46,7 @@ def plot_lifetimes(events: EventLog, title: str, *, ttl_s: float) -> Picture:
         _draw_lifetime(ax, -keys.index(key), since, end, ttl_s)
     ax.set_yticks([-i for i in range(len(keys))], [f"{key}" for key in keys])
     ax.set_xlim(0, 1.03 * end)
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     ax.set_xlabel("time (s)")
     ax.set_ylabel("user")
     figure.legend(handles=_legend(ttl_s), loc="outside lower right", ncols=5, frameon=False, fontsize=9)

@@ -81,6 +81,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "two races": lambda: lab.plot_race({"a": raced().stale[0], "b": raced().interleavings[0]}, "title"),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
     "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
+    "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
