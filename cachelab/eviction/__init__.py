@@ -6,7 +6,8 @@
     sketch              the counts that wtinylfu needs, of many keys in a few bytes
     opt                 the best choice possible, for a cache that knows the future
     che                 what LRU's hit ratio will be, from a formula
-    curves              how many hits a policy has on a trace of keys, at one size (`count_hits`) or at many
+    curves              how many hits a policy has on a trace of keys, at one size (`count_hits`) or at many, and with
+                        entries that expire (`count_hits_with_ttl`)
     policy              the interface of them all, `Policy`
 
 A store and `count_hits` do the same four things with a policy:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from cachelab.eviction.curves import (
         HitCount as HitCount,
         count_hits as count_hits,
+        count_hits_with_ttl as count_hits_with_ttl,
         lru_curve as lru_curve,
         miss_ratio_curve as miss_ratio_curve,
         stack_distances as stack_distances,

@@ -110,10 +110,10 @@ class _MarksAndMoves(_Queue):
 
 
 KNOWN_MISTAKES: list[tuple[type[_Queue], str]] = [
-    (_LRU, "This is LRU: a hit moves the key to the end. In SIEVE a hit only sets a mark, and nobody moves."),
+    (_LRU, "This is LRU: a hit moves the key to the end. In SIEVE a hit only marks the key, and no key moves."),
     (
         _FIFO,
-        "This is FIFO: the oldest leaves, marked or not. A marked key loses its mark and stays; the hand moves on.",
+        "This is FIFO: it evicts the oldest key, marked or not. SIEVE removes the mark and keeps the key.",
     ),
     (
         _SecondChance,
@@ -121,23 +121,23 @@ KNOWN_MISTAKES: list[tuple[type[_Queue], str]] = [
     ),
     (
         _Restarts,
-        "Your hand starts at the oldest each time. It has to rest where it evicted the last key, and go on from there.",
+        "Your hand starts at the oldest key each time. It has to go on from where it evicted the last one.",
     ),
     (
         _AddsMarked,
-        "Your new keys come in with a mark. A key earns its mark by a hit; else a scan looks as popular as the rest.",
+        "Your new keys are marked at once. Only a hit may mark a key: else a scan looks as popular as the rest.",
     ),
     (
         _SkipsOne,
         "Your hand moves on once more after the eviction, and passes over a key that it has not looked at.",
     ),
-    (_Backwards, "Your hand walks from the newest to the oldest: new keys leave before they have had a chance."),
+    (_Backwards, "Your hand moves from the newest to the oldest: it evicts new keys before they can be hit."),
     (_MarksAndMoves, "A hit sets the mark, and moves the key as well: in SIEVE no key moves."),
     (
         _WrapsLate,
         (
             "Past the newest key the hand goes back to the oldest at once. Yours waits at the end and meets the key "
-            "that comes next, which has had no chance yet."
+            "that is added next, before that key can be hit."
         ),
     ),
 ]
@@ -145,7 +145,7 @@ UNNAMED = "These are not SIEVE's evictions, nor those of a known mistake: read t
 
 
 def _play(policy: Any, bound: int, requests: str) -> list[str]:
-    """What each request did: "hit", "comes" for a new key, or "A leaves" for a new key that evicted A."""
+    """What each request did: "hit", "added" for a new key, or "evicts A" for a new key that evicted A."""
     inside: set[str] = set()
     steps = []
     for key in requests:
@@ -161,7 +161,7 @@ def _play(policy: Any, bound: int, requests: str) -> list[str]:
             inside.remove(evicted)
         _refuse_async("add", policy.add(key))
         inside.add(key)
-        steps.append(f"{evicted} leaves" if evicted else "comes")
+        steps.append(f"evicts {evicted}" if evicted else "added")
     return steps
 
 
@@ -183,7 +183,7 @@ def _not_inside(evicted: Any, requests: str) -> Wrong:
             "share it. Make it in __init__."
         )
         return Wrong(words, evidence)
-    return Wrong("evict() has to return the key that leaves, one that is in.", evidence)
+    return Wrong("evict() has to return the key that it evicts, one that is in the cache.", evidence)
 
 
 def _play_all(make: Callable[[int], Any]) -> list[list[str]]:
@@ -240,7 +240,7 @@ EXERCISE = Exercise(
     _examine,
     [
         "Three changes: what a hit does, what a hand is, and what evict does on its way.",
-        "A hit puts the key into a set. evict moves the hand: a key in the set is taken out and stays in the queue.",
+        "A hit puts the key into a set. If the hand is at such a key, evict takes it out of the set, and moves on.",
         "After queue.pop(hand) the hand already points at the next newer key; past the newest it goes back to 0.",
     ],
 )

@@ -1,10 +1,12 @@
-"""Exercise 4.2: a policy and a size for a trace and a budget."""
+"""Exercise 4.2: a policy and a size for a trace, a TTL and a budget."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from math import inf
 from typing import Any
 
-from cachelab.eviction import LRU, OPT, Policy, count_hits, lru_curve
+from cachelab.eviction import LRU, OPT, Policy, count_hits_with_ttl
 from cachelab.lab.exercises.exercise import Exercise, Wrong
 from cachelab.lab.exercises.plan import read_plan, whole
 from cachelab.lab.keys.synthetic import scan_trace
@@ -13,12 +15,14 @@ from cachelab.lab.text import evidence_table
 __all__ = ["EXERCISE"]
 
 TRACE = {"requests": 30_000, "keys": 2_000, "seed": 7}
-REQUESTS_PER_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 100, 2, 400
+REQUESTS_PER_S, TTL_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 120, 100, 2, 400
 
 
-def _origin_load(policy: Any, entries: int) -> float:
+def _origin_load(policy: Any, entries: int, ttl_s: float = TTL_S) -> float:
     """The queries a second that the site's misses make."""
-    return REQUESTS_PER_S * count_hits(policy(entries), scan_trace(**TRACE)).miss_ratio
+    keys = scan_trace(**TRACE)
+    times_s = [number / REQUESTS_PER_S for number in range(len(keys))]
+    return REQUESTS_PER_S * count_hits_with_ttl(policy(entries), keys, times_s, ttl_s).miss_ratio
 
 
 def _smallest_enough(policy: Any, entries: int) -> int:
@@ -68,13 +72,16 @@ def _examine(plan: Any) -> str:
     if size_kb > BUDGET_KB:
         unit = " An entry has 2 kB: count again." if entries <= BUDGET_KB else ""
         raise Wrong(f"More memory than the budget.{unit}", evidence)
+    if load > MAX_LOAD and (forgetful := _origin_load(policy, entries, inf)) <= MAX_LOAD:
+        words = f"It would be enough if nothing expired ({forgetful:.1f}/s). With the TTL more requests miss."
+        raise Wrong(f"{words} Replay with ttl_s={TTL_S}.", evidence)
     if load > MAX_LOAD and _origin_load(policy, BUDGET_KB // ENTRY_KB) <= MAX_LOAD:
         raise Wrong("The right policy, and too little room: the budget has more.", evidence)
     if load > MAX_LOAD:
         words = f"{name} does not get there with the whole budget, either: scans push out what is popular."
         if name == LRU.__name__:
-            ratios = lru_curve(scan_trace(**TRACE), range(1, TRACE["keys"]))
-            needed = next(size for size, ratio in enumerate(ratios, 1) if REQUESTS_PER_S * ratio <= MAX_LOAD)
+            sizes = range(1, TRACE["keys"])
+            needed = sizes[bisect_left(sizes, float(-MAX_LOAD), key=lambda size: -_origin_load(LRU, size))]
             words += f" It would need {needed} entries."
         raise Wrong(f"{words} Change which entries are evicted, not how many there is room for.", evidence)
     enough = _smallest_enough(policy, entries)
@@ -85,8 +92,8 @@ def _examine(plan: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "From kB to entries first: how many entries of 2 kB does the budget hold?",
-        "Look at the panel `with scans`: which policies lie close to OPT there?",
+        "How many entries of 2 kB does the budget hold?",
+        "In the panel `with scans`, which policies lie close to OPT? Replay one of them with times_s and ttl_s.",
         "LFU, SIEVE, S3FIFO or WTinyLFU with 200 entries; then see how many fewer will do.",
     ],
 )

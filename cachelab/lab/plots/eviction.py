@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple, TypeAlias
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from cachelab.eviction import OPT, Policy, count_hits, lru_curve
-from cachelab.lab.plots.style import COLOURS, MARKERS, PALETTE, Picture, axes, darkened, finish
+from cachelab.eviction import FIFO, OPT, Policy, count_hits, count_hits_with_ttl, lru_curve
+from cachelab.lab.plots.style import COLOURS, MARKERS, PALETTE, Picture, axes, darkened, finish, label_ends
 
 __all__ = ["eviction_steps", "miss_ratios", "plot_policies"]
 
@@ -23,18 +24,46 @@ STYLES = {  # policy -> colour, marker, line
     "S3FIFO": (PALETTE[2], "s", "--"),
     "WTinyLFU": (PALETTE[5], "D", "-"),
     "OPT": (COLOURS["limit"], "", (0, (6, 3))),
+    "no eviction": (COLOURS["limit"], "", (0, (6, 3))),
 }
+LABELS = {"S3FIFO": "S3-FIFO", "WTinyLFU": "W-TinyLFU"}
 HAND = darkened(COLOURS["miss"], 4.5)
 OTHER_STYLE = (PALETTE[0], "o", "-")
 
 
 def miss_ratios(
+    keys: Collection[Any],
+    sizes: Sequence[int],
+    policies: Iterable[Callable[[int], Policy[Any]]],
+    *,
+    times_s: Collection[float] | None = None,
+    ttl_s: float = inf,
+) -> dict[str, list[float]]:
+    """The miss ratios of each policy at `sizes` (entries), by the policy's name, and the lowest that are possible.
+
+    Without times no entry expires, and the lowest are those of OPT. With `times_s`, the moment of each request in
+    seconds, an entry expires `ttl_s` seconds after it was stored. Then the lowest are those of a cache that has room
+    for all keys; they are named "no eviction". Raises ValueError for a TTL without times, or too few or many times.
+    """
+    if times_s is None:
+        if ttl_s != inf:
+            raise ValueError("With a TTL the replay has to know when each request came: give times_s, too.")
+        return _without_expiry(keys, sizes, policies)
+    ratios = {
+        _name(policy): [count_hits_with_ttl(policy(size), keys, times_s, ttl_s).miss_ratio for size in sizes]
+        for policy in policies
+    }
+    roomy: FIFO[Any] = FIFO(max(1, len(set(keys))))
+    ratios["no eviction"] = [count_hits_with_ttl(roomy, keys, times_s, ttl_s).miss_ratio] * len(sizes)
+    return ratios
+
+
+def _without_expiry(
     keys: Collection[Any], sizes: Sequence[int], policies: Iterable[Callable[[int], Policy[Any]]]
 ) -> dict[str, list[float]]:
-    """The miss ratios of each policy at `sizes` (entries), by the policy's name, and those of OPT."""
     ratios = {}
     for policy in policies:
-        name = getattr(policy, "__name__", "?")
+        name = _name(policy)
         if name == "LRU":
             ratios[name] = lru_curve(keys, sizes)
         else:
@@ -43,29 +72,46 @@ def miss_ratios(
     return ratios
 
 
-def plot_policies(panels: Curves, sizes: Sequence[int], title: str) -> Picture:
-    """Miss ratio over size (entries, logarithmic): a panel for each trace, a line for each policy, the dark one OPT."""
-    figure, axs = axes(3.7, columns=len(panels))
-    words, names = [], list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    for ax, (trace, curves) in zip(axs, panels.items(), strict=True):
-        for name, ratios in curves.items():
-            colour, marker, line = STYLES.get(name, OTHER_STYLE)
-            ax.plot(sizes, ratios, color=colour, marker=marker, linestyle=line, linewidth=1.3, markersize=4.5)
-        ax.set_xscale("log")
-        ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
-        ax.minorticks_off()
-        ax.set_ylim(0, 1.04)
-        ax.set_xlabel("room (entries)")
+def _name(policy: Callable[[int], Policy[Any]]) -> str:
+    return getattr(policy, "__name__", "?")
+
+
+def plot_policies(panels: Curves, sizes: Sequence[int], title: str, *, drawn: Collection[str] = ()) -> Picture:
+    """Miss ratio over size (entries, logarithmic): a panel for each trace, two in a row, and a line for each policy.
+
+    `drawn` names the policies that are drawn; without it all are. A line has its policy's name at its right end. The
+    dark one is the lowest that is possible.
+    """
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axs = axes(0.8 + 2.35 * rows, columns, rows)
+    words = []
+    for ax, (trace, curves) in zip(axs, panels.items(), strict=False):
+        shown = {name: ratios for name, ratios in curves.items() if not drawn or name in drawn}
+        _draw_curves(ax, shown, sizes)
         ax.set_title(trace, loc="left", fontsize=10)
         middle = len(sizes) // 2
-        words.append(f"{trace}: " + ", ".join(f"{name} {ratios[middle]:.3f}" for name, ratios in curves.items()))
-    axs[0].set_ylabel("miss ratio")
-    handles = []
-    for name in names:
-        colour, marker, line = STYLES.get(name, OTHER_STYLE)
-        handles.append(Line2D([], [], color=colour, marker=marker, linestyle=line, markersize=4.5, label=name))  # type: ignore[arg-type]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(names), frameon=False, fontsize=8.5)
+        words.append(f"{trace}: " + ", ".join(f"{name} {ratios[middle]:.3f}" for name, ratios in shown.items()))
+    for ax in axs[len(panels) :]:
+        ax.remove()
+    for ax in axs[-columns:]:
+        ax.set_xlabel("room (entries)")
+    for ax in axs[::columns]:
+        ax.set_ylabel("miss ratio")
     return finish(figure, title, f"miss ratios with room for {sizes[len(sizes) // 2]}; " + "; ".join(words) + ".")
+
+
+def _draw_curves(ax: Axes, curves: Mapping[str, Sequence[float]], sizes: Sequence[int]) -> None:
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
+    ax.minorticks_off()
+    ax.set_ylim(0, 1.06)
+    ends = []
+    for name, ratios in curves.items():
+        colour, marker, line = STYLES.get(name, OTHER_STYLE)
+        ax.plot(sizes, ratios, color=colour, marker=marker, linestyle=line, linewidth=1.5, markersize=5)
+        ends.append((sizes[-1], ratios[-1], LABELS.get(name, name), colour))
+    label_ends(ax, ends, line_share=0.1)
 
 
 class _Reaction(NamedTuple):
@@ -129,24 +175,31 @@ def _plot_request(
             ax.plot(i, y + 0.72, MARKERS[kind], color=COLOURS[kind], markersize=6.5)
         ax.annotate(name, (-0.6, y), ha="right", va="center", weight="bold")
         _draw_queue(ax, policy, keys[number - 1], y)
-        if line == 0:
-            for end, x in (("next to go, or oldest", -0.45), ("newest", 1.5 * (len(policy) - 1) - 0.3)):
-                ax.annotate(end, (x, y - 0.45), va="center", fontsize=7.5, color="#6B6B6B")
+        _label_queue(ax, policy, y)
         hit, evicted = reactions[name][-1]
-        did = "hit" if hit else "miss" if evicted is None else f"miss, {evicted} leaves"
+        did = "hit" if hit else "miss" if evicted is None else f"miss, {evicted} is evicted"
         hits = sum(reaction.hit for reaction in reactions[name])
         ax.annotate(f"{did}; {hits} hits of {number}", (1.5 * bound, y), va="center", fontsize=9.5)
         words.append(f"{name}: {did}, in the queue {' '.join(map(str, policy.resident))}")
     ax.set_xlim(-2.2, max(len(keys), 1.5 * bound + 4))
-    ax.set_ylim(-0.5, top + 0.5)
+    ax.set_ylim(-0.6, top + 0.5)
     handles = [
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
         Line2D([], [], marker=MARKERS["miss"], color=COLOURS["miss"], linestyle="", label="miss"),
-        Line2D([], [], marker="$●$", color=COLOURS["limit"], linestyle="", label="mark: was used"),
+        Line2D([], [], marker="$●$", color=COLOURS["limit"], linestyle="", label="mark"),
         Line2D([], [], marker="$▲$", color=HAND, linestyle="", label="hand"),
     ]
     figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(words) + ".")
+
+
+def _label_queue(ax: Axes, policy: Policy[Any], y: float) -> None:
+    """What the two ends of the queue are. Under a hand the words stand a little lower."""
+    ends = ("least recently used", "most recently used") if type(policy).__name__ == "LRU" else ("oldest", "newest")
+    for end, x in zip(ends, (-0.45, 1.5 * (len(policy) - 1) - 0.3), strict=True):
+        if x < 0 or len(policy) > 2:
+            low = 0.8 if hasattr(policy, "_hand") else 0.47
+            ax.annotate(end, (x, y - low), va="center", fontsize=8, color="#5F5F5F")
 
 
 def _draw_requests(ax: Axes, keys: Sequence[Any], number: int, y: float) -> None:

@@ -120,16 +120,16 @@ def outlined(colour: str, alpha: float) -> dict[str, Any]:
 
 
 def axes(height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure of the course's width, with panels in `columns` and `rows`; `height` is in inches."""
+    """An empty figure of the course's width with panels in `rows` and `columns`, row by row; `height` is in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.6, height), dpi=150, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for ax in panels:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="y", color="#E4E4E4", linewidth=0.8)
         ax.set_axisbelow(True)
-    return figure, list(panels)
+    return figure, panels
 
 
 def finish(figure: Figure, title: str, words: str) -> Picture:
@@ -150,14 +150,17 @@ def _png(figure: Figure) -> bytes:
     return small.getvalue()
 
 
-def label_ends(ax: Axes, ends: Sequence[EndLabel]) -> None:
-    """Write each label to the right of its point, behind a square in its colour. What would overlap is moved apart."""
+def label_ends(ax: Axes, ends: Sequence[EndLabel], *, line_share: float = 0.062) -> None:
+    """Write each label to the right of its point, behind a square in its colour. What would overlap is moved apart.
+
+    `line_share` is the height of a line of text as a share of the height of the axes, which is greater if they are low.
+    """
     from matplotlib.lines import Line2D
     from matplotlib.transforms import offset_copy
 
     scale, unscale = (math.log10, lambda y: 10**y) if ax.get_yscale() == "log" else (float, float)
     low, high = map(scale, ax.get_ylim())
-    line_height = 0.062 * (high - low)
+    line_height = line_share * (high - low)
     height = -math.inf
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
         height = max(scale(y), height + line_height)

@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import pytest
+
 from cachelab import lab
-from cachelab.eviction import LRU, OPT, SIEVE, count_hits
+from cachelab.eviction import FIFO, LRU, OPT, SIEVE, count_hits, count_hits_with_ttl
 
 
 def test_each_request_has_a_picture_that_says_what_each_policy_did() -> None:
     """The scan of chapter 4: at the last request LRU misses B and SIEVE hits it."""
     pictures = lab.eviction_steps({"LRU": LRU, "SIEVE": SIEVE}, "ABAB12A34B", 4, "title", first=9)
     assert list(pictures) == ["9 (4)", "10 (B)"]
-    assert pictures["10 (B)"].words == ("LRU: miss, 2 leaves, in the queue A 3 4 B; SIEVE: hit, in the queue A B 3 4.")
+    assert pictures["10 (B)"].words == (
+        "LRU: miss, 2 is evicted, in the queue A 3 4 B; SIEVE: hit, in the queue A B 3 4."
+    )
 
 
 def test_the_miss_ratios_are_those_of_single_runs() -> None:
@@ -35,4 +39,29 @@ def test_a_learners_own_policy_can_be_drawn() -> None:
     keys = lab.loop_trace(50, 5)
     assert "Mine" in lab.plot_policies({"": lab.miss_ratios(keys, [2], [Mine])}, [2], "title").words
     picture = lab.eviction_steps({"mine": Mine}, "AB", 1, "title")["2 (B)"]
-    assert picture.words == "mine: miss, A leaves, in the queue B."
+    assert picture.words == "mine: miss, A is evicted, in the queue B."
+
+
+def test_with_times_the_lowest_miss_ratio_is_that_of_room_for_all() -> None:
+    """Of twelve requests for four keys in turn each key misses once, and again when its entry has expired."""
+    keys, times = [1, 2, 3, 4] * 3, [float(number) for number in range(12)]
+    ratios = lab.miss_ratios(keys, [2, 4], [LRU], times_s=times, ttl_s=5)
+    assert ratios == {
+        "LRU": [count_hits_with_ttl(LRU(size), keys, times, 5).miss_ratio for size in (2, 4)],
+        "no eviction": [8 / 12, 8 / 12],
+    }
+
+
+def test_a_ttl_needs_times() -> None:
+    """Without them nobody knows what has expired."""
+    with pytest.raises(ValueError, match="give times_s"):
+        lab.miss_ratios([1, 2], [1], [LRU], ttl_s=5)
+
+
+def test_only_the_named_policies_are_drawn() -> None:
+    """The words leave out the others as well. An odd number of traces leaves a place empty."""
+    ratios = lab.miss_ratios(lab.zipf_trace(300, 50), [5, 10], [FIFO, LRU])
+    words = lab.plot_policies(dict.fromkeys("abc", ratios), [5, 10], "title", drawn=["LRU", "OPT"]).words
+    assert "c: LRU" in words
+    assert "OPT" in words
+    assert "FIFO" not in words
