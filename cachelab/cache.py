@@ -34,7 +34,10 @@ from cachelab.entry import (
     Loader,
     Miss,
     Store,
+    checked_function,
+    checked_functions,
     checked_instance,
+    checked_store,
     checked_ttls,
     loaded_entry,
     loading,
@@ -100,6 +103,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         clock: Clock | None = None,
     ) -> None:
         _check_parts(store, load, flight, freshness)
+        checked_functions(listen=listen, clock=clock)
         self._ttl, self._negative_ttl = checked_ttls(ttl, negative_ttl)
         if flight is not None:
             flight.reserve(name)
@@ -213,11 +217,12 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
 
 def _check_parts(store: object, load: object, flight: object, freshness: object) -> None:
     """Raises TypeError for a part that is no such thing."""
-    if not callable(load):
-        raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
-    checked_instance("store", store, ("get", "set", "delete"))
-    checked_instance("flight", flight)
-    checked_instance("freshness", freshness)
+    checked_store(store)
+    checked_function("load", load, "an async function of the key, or a Cache")
+    if flight is not None:
+        checked_instance("flight", flight, Flight)
+    if freshness is not None:
+        checked_instance("freshness", freshness, Freshness)
 
 
 class _Unshared(Flight):

@@ -30,6 +30,7 @@ from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
+from cachelab.entry import checked_instance
 from cachelab.events import SharedError, abandoned, answer_or_raise, drop_context
 
 __all__ = ["Flight", "carry"]
@@ -100,6 +101,7 @@ class Flight:
 
     def __init__(self, *, context: Context | None = None) -> None:
         self._context = Context() if context is None else context
+        checked_instance("context", self._context, Context)
         self._owner: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: dict[Any, _Call] = {}  # the loads that a caller can join

@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, Flight, InvalidationFailed, MemoryStore, Miss, Record
+from cachelab import (
+    ABSENT,
+    MISS,
+    Cache,
+    Entry,
+    Fact,
+    Flight,
+    InvalidationFailed,
+    MemoryStore,
+    Miss,
+    Record,
+    ThreadFlight,
+)
 from cachelab.freshness import Freshness
 from cachelab.lab.sim.simulation import run
 from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_cache, start_gets
@@ -712,8 +724,11 @@ def test_a_ttl_must_fit_a_float(name: str) -> None:
         ({"store": MemoryStore}, "store must be an instance, not the class MemoryStore: write MemoryStore(...)."),
         ({"flight": Flight}, "flight must be an instance, not the class Flight: write Flight(...)."),
         ({"freshness": Freshness}, "freshness must be an instance, not the class Freshness: write Freshness(...)."),
+        ({"flight": ThreadFlight()}, "flight must be a Flight, not an object of type ThreadFlight."),
+        ({"listen": 3}, "listen must be a function, not 3."),
+        ({"clock": 0}, "clock must be a function, not 0."),
     ],
-    ids=["a dict", "none", "a class of stores", "a class of flights", "a class of freshness"],
+    ids=["a dict", "none", "a class of stores", "a class of flights", "a class of freshness", "threads", "3", "0"],
 )
 def test_a_part_that_is_no_such_part_is_refused_when_the_cache_is_built(parts: dict[str, Any], sentence: str) -> None:
     """Otherwise each call of it would count as a store error, and each read would load."""
@@ -747,11 +762,3 @@ def test_a_cache_of_an_ended_simulation_refuses_to_work(key: int) -> None:
     run(scenario)
     with pytest.raises(RuntimeError, match=r"build .* inside the"):
         asyncio.run(cache.get(key))
-
-
-def test_absent_survives_a_copy() -> None:
-    """`ABSENT` is a single object, so that `answer is ABSENT` also works for a copy of an answer."""
-    import copy
-
-    answer: list[Absent] = copy.deepcopy([ABSENT])
-    assert answer[0] is ABSENT
