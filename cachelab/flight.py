@@ -172,7 +172,7 @@ class Flight:
         handled = sys.exception()  # None, unless the task is eager: then it begins inside its first caller
         try:
             return await load(key)
-        except Exception as error:
+        except BaseException as error:
             drop_context(error, handled)
             raise
         finally:

@@ -77,6 +77,7 @@ class ThreadFlight:
             mine.answer = SharedError(error)
             raise
         except BaseException as interrupt:
+            drop_context(interrupt, handled)
             if isinstance(mine.answer, SharedError):
                 mine.answer.error.__cause__ = interrupt
             raise

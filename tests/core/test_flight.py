@@ -144,6 +144,55 @@ async def test_an_error_carries_nothing_from_one_caller_to_another(own: Exceptio
     assert await results(await start(*map(call, range(5)))) == [(own, 5)] * 5
 
 
+def begin_at_once(coroutine: Coroutine[Any, Any, Any], **_: Any) -> asyncio.Future[Any]:
+    """A task for a coroutine that never waits, as an eager task: it has run to its end when this call returns."""
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        ended.set_result(end.value)
+    except BaseException as error:
+        ended.set_exception(error)
+    return ended
+
+
+def chained(error: BaseException | None) -> list[BaseException]:
+    """The error, what it was raised from, what was being handled at that time, and so on."""
+    return [] if error is None else [error, *chained(error.__cause__), *chained(error.__context__)]
+
+
+@pytest.mark.parametrize("own", [None, KeyError("of the load")], ids=["alone", "with a context of its own"])
+@pytest.mark.parametrize("raised", [ConnectionError("down"), asyncio.CancelledError()], ids=["an error", "cancelled"])
+@in_virtual_time
+async def test_an_eager_load_that_fails_at_once_carries_nothing_of_its_first_caller(
+    raised: BaseException, own: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An eager task begins inside the call that makes it, where its caller may be handling an error."""
+    raised.__context__ = None
+
+    async def load(key: int) -> None:
+        try:
+            if own is not None:
+                raise own
+        finally:
+            raise raised
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_task", begin_at_once)
+    flight, secret, found = Flight(), ValueError("a secret of the caller"), list[BaseException]()
+    try:
+        raise secret
+    except ValueError:
+        try:
+            await flight.do(1, load)
+        except Exception as error:
+            found = chained(error)
+    frames = [frame for each in found for frame, _ in traceback.walk_tb(each.__traceback__)]
+    assert not any(secret in frame.f_locals.values() for frame in frames if frame.f_globals["__name__"] != __name__)
+    ended = [raised] if isinstance(raised, Exception) else [found[0], raised]
+    assert isinstance(found[0], ConnectionError | LoadAbandoned)
+    assert found == ended + ([] if own is None else [own])
+
+
 @in_virtual_time
 async def test_an_error_is_freed_with_its_last_reference() -> None:
     """No reference cycle keeps it, and the frames in its traceback, until the garbage collector runs."""
