@@ -256,7 +256,6 @@ class _Unshared(Flight):
         super().start(object(), lambda _: load(key))  # a key of its own for each, so that none is shared
 
     async def aclose(self) -> None:
-        self._closed = True
         for load, caller in self._callers.items():
             if caller is not None:
                 self._callers[load] = None

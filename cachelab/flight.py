@@ -219,10 +219,11 @@ class Flight:
 
         A closed flight starts no more loads. If a load refuses to be cancelled, this waits until it ends.
         """
-        self._closed = True
         self._running_loop()
-        for task in self._tasks:
-            task.cancel("The flight was closed.")
+        if not self._closed:  # a second cancellation would end what a load does to clean up
+            self._closed = True
+            for task in self._tasks:
+                task.cancel("The flight was closed.")
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -430,6 +430,23 @@ async def test_a_cache_can_be_closed_twice() -> None:
     await cache.aclose()
 
 
+@SHARED
+@in_virtual_time
+async def test_a_close_that_is_cancelled_can_be_repeated(shared: bool) -> None:
+    """The loads were cancelled by the first one, and the second one waits for the fill that was on its way."""
+    gated = GatedCache(GatedStore, "fill, sent", shared=shared)
+    (caller,) = start_gets(gated.cache)
+    await gated.gate.reached.wait()
+    closing = asyncio.create_task(gated.cache.aclose())
+    await asyncio.sleep(1.0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert (closing.cancelled(), type(caller.exception())) == (True, LoadAbandoned)
+    asyncio.get_running_loop().call_later(1.0, gated.gate.opened.set)
+    await gated.cache.aclose()
+    assert (now(), left_behind(gated.cache), other_tasks()) == (2.0, 0, set())
+
+
 @in_virtual_time
 async def test_closing_the_upper_cache_does_not_close_the_lower_one() -> None:
     """Each cache ends the loads that it has started itself."""

@@ -461,6 +461,97 @@ async def test_a_closed_flight_starts_nothing() -> None:
     assert (origin.calls, len(flight)) == (0, 0)
 
 
+@in_virtual_time
+async def test_a_close_that_is_cancelled_has_cancelled_the_loads() -> None:
+    """Only the wait for their end was cut short. A second close waits for it."""
+    ended: list[float] = []
+
+    async def load(key: int) -> None:
+        try:
+            await asyncio.sleep(10.0)
+        finally:
+            await asyncio.sleep(2.0)
+            ended.append(now())
+
+    flight = Flight()
+    (caller,) = await start(flight.do(1, load))
+    (closing,) = await start(flight.aclose())
+    await asyncio.sleep(1.0)
+    closing.cancel()
+    assert isinstance((await results([closing]))[0], asyncio.CancelledError)
+    await flight.aclose()
+    assert (ended, now(), type((await results([caller]))[0])) == ([2.0], 2.0, LoadAbandoned)
+
+
+@in_virtual_time
+async def test_a_started_load_is_joined_and_not_started_twice() -> None:
+    """`start` waits for nothing. While the load runs, another `start` does nothing, and a caller joins it."""
+    flight, origin = Flight(), Origin()
+    for _ in range(3):
+        flight.start(1, origin)
+    assert (now(), len(flight), await flight.do(1, origin), origin.calls, now()) == (0.0, 1, "value", 1, 1.0)
+
+
+@in_virtual_time
+async def test_the_error_of_a_started_load_is_dropped() -> None:
+    """Nobody waits for it, and the loop's exception handler is not called. The next load is a new one."""
+    reported = collect_reports()
+    flight, origin = Flight(), Origin(ConnectionError("down"))
+    flight.start(1, origin)
+    await asyncio.sleep(2.0)
+    gc.collect()
+    origin.answer = "value"
+    assert (await flight.do(1, origin), origin.calls, reported) == ("value", 2, [])
+
+
+@in_virtual_time
+async def test_a_load_costs_a_task_and_each_caller_a_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else that the loop has to keep, however many callers wait."""
+    loop: Any = asyncio.get_running_loop()
+    made: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        def create(*args: Any, **options: Any) -> Any:
+            made.append(name)
+            return create_as_before(*args, **options)
+
+        create_as_before = getattr(loop, name)
+        return create
+
+    flight, answer = Flight(), loop.create_future()
+    tasks = [asyncio.Task(flight.do(1, lambda key: answer), loop=loop) for _ in range(10)]
+    for name in ("create_task", "create_future"):
+        monkeypatch.setattr(loop, name, counted(name))
+    await asyncio.sleep(0)
+    assert (made.count("create_task"), made.count("create_future"), len(made)) == (1, 10, 11)
+    answer.set_result("value")
+    assert await results(tasks) == ["value"] * 10
+
+
+@in_virtual_time
+async def test_the_key_is_not_kept() -> None:
+    """It is free after an answer, and after an error."""
+
+    class Key:
+        pass
+
+    async def fail(key: Key) -> None:
+        raise ConnectionError
+
+    async def answer(key: Key) -> str:
+        return "value"
+
+    flight, keys = Flight(), [Key(), Key()]
+    watched = [weakref.ref(key) for key in keys]
+    await flight.do(keys[0], answer)
+    with pytest.raises(ConnectionError):
+        await flight.do(keys[1], fail)
+    keys.clear()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert [key() for key in watched] == [None, None]
+
+
 @pytest.mark.parametrize("method", ["do", "start"])
 @in_virtual_time
 async def test_a_load_sees_no_context_variable_of_a_caller(method: str) -> None:
