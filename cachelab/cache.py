@@ -6,9 +6,10 @@ Idea: look in a store first. On a miss load from the origin, and keep the answer
 Guarantee: a value is served for at most `ttl` seconds after its load ended, and what `freshness` adds. Only a caller
     that joins a load may get it later: when a slow fill ends. This holds in a stack of caches too, since the age of a
     value travels up with it. A store that raises on a read or a fill costs a load, never the request (only a TypeError
-    reaches the caller: the store cannot take such a key or value, and the program is wrong). The origin's error
-    reaches the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing that this
-    cache loaded before it stays, or is given to a later caller. A closed cache fills and loads nothing more.
+    reaches the caller: the store cannot take such a key or value, and the program is wrong). The origin's error reaches
+    the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing that this cache
+    loaded before it stays, or is given to a later caller. A closed cache fills and loads nothing more. A cancellation,
+    an interrupt (KeyboardInterrupt, SystemExit) or a listener that raises leaves nothing in the tables.
 Not guaranteed: one load per key, unless there is a `flight`: a thousand callers that miss together load a thousand
     times. Anything about fills by another `Cache` or process, unless the store grants leases, or by a store that failed
     in the middle of a fill.

@@ -6,11 +6,13 @@ Idea: a table of the loads in flight. A caller that finds its key there waits fo
     one.
 Guarantee: there is one load per key in flight. It runs in a task of its own, so it outlives all of its callers, even
     the first: cancelling one caller harms no other, and when all have gone the load still runs to its end. A failed
-    load gives its error to every waiter and is forgotten. None is an answer like any other. After `forget(key)` no new
-    caller joins the old load, and when the old load ends it leaves a newer one alone. Nothing is kept for keys that are
-    not being loaded. A load sees none of its first caller's context variables (a tenant, a database session of the
-    request), since other callers get its answer too. A load that would wait for its own end gets a RuntimeError:
-    directly, in a task that it started, or by way of other keys and other flights of the same loop.
+    load gives its error to every waiter and is forgotten. One that is cancelled, or interrupted by KeyboardInterrupt or
+    SystemExit, gives them `LoadAbandoned`; the interrupt leaves the event loop, once. None is an answer like any other.
+    After `forget(key)` no new caller joins the old load, and when the old load ends it leaves a newer one alone.
+    Nothing is kept for keys that are not being loaded. A load sees none of its first caller's context variables (a
+    tenant, a database session of the request), since other callers get its answer too. A load that would wait for its
+    own end gets a RuntimeError: directly, in a task that it started, or by way of other keys and other flights of the
+    same loop.
 Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). All
     waiters get the same error object, without what one of them was handling (`__context__`), so do not change it. A
     flight does not bound how many keys are loaded at once. Since loads outlive their callers, an attack with distinct
