@@ -471,6 +471,24 @@ async def test_a_failed_delete_names_the_level_that_failed() -> None:
 
 
 @in_virtual_time
+async def test_a_loader_whose_delete_fails_is_a_level_that_was_not_reached() -> None:
+    """The loader is no cache. This cache counts the error and raises, and has forgotten the key itself."""
+
+    class Row(Origin):
+        async def delete(self, key: int) -> None:
+            raise ConnectionError("no route")
+
+    heard: Heard = []
+    store = RemoteStore()
+    cache = make_cache(Row(), store, name="users", listen=heard.append)
+    await cache.get(1)
+    with pytest.raises(InvalidationFailed, match="users could not delete 1: it may be served stale; retry") as raised:
+        await cache.delete(1)
+    assert repr(raised.value.__cause__) == "ConnectionError('no route')"
+    assert (store.entries, cache.store_errors, facts(heard)[2:]) == ({}, 1, ["store error"])
+
+
+@in_virtual_time
 async def test_a_failed_delete_can_be_repeated() -> None:
     """Once the store answers again, the same call succeeds."""
     store = BrokenStore("delete")
@@ -519,6 +537,47 @@ async def test_each_get_leaves_one_record(
         with suppress(LookupError):
             await (cache.get(1) if verb == "get" else cache(1))
     assert records(heard) == expected
+
+
+@pytest.mark.parametrize("verb", ["get", "__call__"])
+@in_virtual_time
+async def test_a_key_that_is_not_hashable_leaves_no_record(verb: str) -> None:
+    """`peek` raises, and its error reaches the caller: there was no question to which a record could be the answer."""
+    heard: Heard = []
+    cache: Any = make_cache(Origin(), listen=heard.append)
+    with pytest.raises(TypeError, match="unhashable type: 'list'"):
+        await getattr(cache, verb)([1])
+    assert (heard, tally(cache), cache.store_errors, left_behind(cache)) == ([], (0, 0, 0, 0), 0, 0)
+
+
+@pytest.mark.parametrize("callers", [1, 3])
+@in_virtual_time
+async def test_only_those_that_wait_for_a_slow_fill_get_a_value_later_than_its_ttl(callers: int) -> None:
+    """The load ends at second 2, and the fill at 10, when the TTL is over. The next caller loads again."""
+    heard: Heard = []
+    origin, store = Origin("old"), RemoteStore(1.0)
+    cache = make_cache(origin, store, shared=True, ttl=5.0, listen=heard.append)
+    waiting = start_gets(cache, callers)
+    await until(1.5)
+    store.latency_s = 8.0
+    assert (await asyncio.gather(*waiting), now()) == (["old"] * callers, 10.0)
+    assert [event.stale_s for event in heard if isinstance(event, Record)] == [3.0] * callers
+    origin.answer, store.latency_s = "new", 0.0
+    assert await cache.get(1) == "new"
+
+
+@in_virtual_time
+async def test_without_a_listener_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a record nor a fact."""
+
+    def build(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("cachelab.events.Record", build)
+    monkeypatch.setattr("cachelab.events.Fact", build)
+    cache = make_cache(Origin(), BrokenStore("set"))
+    assert [await cache.get(1), await cache.get(1), tally(cache)] == ["value", "value", (0, 0, 2, 0)]
+    await cache.delete(1)
 
 
 @in_virtual_time

@@ -457,7 +457,9 @@ async def test_a_closed_flight_starts_nothing() -> None:
     await flight.aclose()
     with pytest.raises(RuntimeError, match="closed"):
         await flight.do(1, origin)
+    flight.start(1, origin)
     await flight.aclose()
+    await asyncio.sleep(0)
     assert (origin.calls, len(flight)) == (0, 0)
 
 
@@ -701,7 +703,9 @@ async def test_a_load_that_no_longer_waits_is_in_no_circle() -> None:
             await asyncio.sleep(2.0)
             return "without 2"
 
-    assert await flight.do(1, load) == "without 2"
+    (first,) = await start(flight.do(1, load))
+    await asyncio.sleep(1.5)
+    assert await flight.do(2, load) == await first == "without 2"
     await asyncio.sleep(1.0)
     assert (len(flight), len(flight._tasks)) == (0, 0)
 
@@ -713,9 +717,11 @@ async def test_loads_may_share_what_they_wait_for() -> None:
 
     async def load(level: int) -> int:
         below = origin if level == 1 else load
-        await asyncio.sleep(0.01 * level)
+        await asyncio.sleep(0.01 * level)  # so that the level below waits already
         return sum(await asyncio.gather(*(flight.do(level - 1, below) for _ in range(3))))
 
+    for level in range(1, 30):
+        flight.start(level, load)
     assert await flight.do(30, load) == 3**30
     assert origin.calls == 1
 
