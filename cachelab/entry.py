@@ -93,7 +93,7 @@ class Entry(Generic[V_co]):
     too, but takes four times as long to build.
     """
 
-    value: V_co
+    value: Final[V_co]  # type: ignore[misc]  # mypy doubts a Final of a type variable, and then follows it
     expires: Final[float]
     fresh_until: Final[float] = field(default=math.inf, repr=False)
     refresh_from: Final[float] = field(default=math.inf, repr=False)

@@ -13,8 +13,17 @@ from cachelab import ABSENT, MISS, Entry, Fact, LoadAbandoned, Miss, Record
 from cachelab.entry import Lease
 from cachelab.events import FactKind, Outcome
 from cachelab.lab.sim.simulation import run
-from tests.support.caches import SHARED, make_cache, make_freshness_cache
-from tests.support.fakes import BrokenStore, Heard, Origin, in_virtual_time, left_behind, other_tasks, until
+from tests.support.caches import SHARED, make_cache, make_freshness_cache, with_stale_entry
+from tests.support.fakes import (
+    BrokenStore,
+    Heard,
+    Origin,
+    RemoteStore,
+    in_virtual_time,
+    left_behind,
+    other_tasks,
+    until,
+)
 from tests.support.leasing import LeasingStore
 
 
@@ -161,6 +170,26 @@ def test_an_interrupt_of_a_delete_reaches_its_caller(interrupt: type[BaseExcepti
             return await outcome(cache.delete(1)), len(store.entries), cache.store_errors, left_behind(cache)
 
         assert run_on(interrupt, scenario) == ((interrupt, 0 if name == "below" else 1, 0, 0), 1)
+
+
+@SHARED
+@pytest.mark.parametrize("answer", ["new", ABSENT], ids=["fill", "drop"])
+@in_virtual_time
+async def test_a_command_that_the_store_cancels_ends_the_wait_for_it(answer: Any, shared: bool) -> None:
+    """The store's client has cancelled it, and not the caller, which has its answer."""
+
+    async def cancelled(*_: object) -> Any:
+        raise asyncio.CancelledError
+
+    origin, store = Origin(), RemoteStore()
+    cache = await with_stale_entry(origin, store, shared=shared)
+    origin.answer, store.set, store.delete = answer, cancelled, cancelled  # type: ignore[assignment,method-assign]
+    await until(90.9)
+    await cache.get(1)  # its refresh ends at 91.9; from 91 on the entry is gone, and callers wait
+    await until(91.0)
+    assert (await cache.get(1), cache.store_errors) == (answer, 0)
+    await cache.aclose()
+    assert (left_behind(cache), other_tasks()) == (0, set())
 
 
 @pytest.mark.parametrize("answer", ["value", ABSENT], ids=["fill", "release"])
