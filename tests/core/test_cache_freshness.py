@@ -237,6 +237,28 @@ async def test_a_key_that_is_gone_at_the_origin_is_not_served_stale(
     assert (await cache.get(1), records(heard)[2]) == (ABSENT, (outcome, "absent"))
 
 
+@in_virtual_time
+async def test_while_an_absent_key_is_being_removed_no_refresh_begins() -> None:
+    """The refresh has not ended: the store takes five seconds. Until then it still has the stale entry."""
+    origin, store = Origin(), RemoteStore()
+    cache = await with_stale_entry(origin, store)
+    origin.answer = ABSENT
+    await cache.get(1)  # its refresh loads until second 71
+    await until(70.5)
+    delete = store.delete
+
+    async def delete_slowly(key: Any) -> None:
+        await asyncio.sleep(5.0)
+        await delete(key)
+
+    store.delete = delete_slowly  # type: ignore[method-assign]
+    for second in (72.0, 73.0, 74.0):
+        await until(second)
+        assert await cache.get(1) == "old"
+    await until(77.0)
+    assert (origin.calls, store.entries, left_behind(cache)) == (2, {}, 0)
+
+
 @EVERY_STORE
 @SHARED
 @in_virtual_time
