@@ -237,6 +237,18 @@ async def test_a_loader_that_is_no_loader_is_refused_with_the_reason(load: Any, 
         await make_cache(load).get(1)
 
 
+@in_virtual_time
+async def test_a_loader_may_return_anything_that_can_be_awaited() -> None:
+    """A future, for example, and not only a coroutine."""
+
+    def load(key: int) -> Any:
+        answer = asyncio.get_running_loop().create_future()
+        answer.set_result("value")
+        return answer
+
+    assert await make_cache(load).get(1) == "value"
+
+
 # Errors of the store
 
 
@@ -650,8 +662,10 @@ async def test_a_fact_says_how_long_a_load_took(shared: bool) -> None:
     await asyncio.sleep(1.0)
     await cache.aclose()
     await asyncio.wait([caller])
-    took = [(event.kind, event.seconds) for event in heard if isinstance(event, Fact) and event.seconds is not None]
+    heard_facts = [event for event in heard if isinstance(event, Fact)]
+    took = [(fact.kind, fact.seconds) for fact in heard_facts if fact.seconds is not None]
     assert took == [("loaded", 2.5), ("loaded", 2.5), ("load abandoned", 1.0)]
+    assert {fact.error for fact in heard_facts} == {None}
 
 
 @in_virtual_time
@@ -688,7 +702,9 @@ async def test_a_listener_that_raises_disturbs_no_caller(capsys: pytest.CaptureF
     origin = Origin()
     cache = make_cache(origin, name="users", listen=listen)
     assert [await cache.get(1), await cache.get(1), origin.calls] == ["value", "value", 1]
-    assert "The listener of users raised on Record(cache='users', key=1, outcome='hit'" in capsys.readouterr().err
+    reported = capsys.readouterr().err
+    assert "The listener of users raised on Record(cache='users', key=1, outcome='hit'" in reported
+    assert "the listener's own" in reported
 
 
 # A store in another process

@@ -96,10 +96,11 @@ async def test_a_record_says_for_how_many_seconds_the_answer_was_not_fresh(share
     await cache.get(1)
     await until(72.0)
     await cache.get(1)
-    origin.answer = ABSENT
-    await cache.get(2)
+    for key, answer in [(2, ABSENT), (3, Entry("value", -math.inf))]:
+        origin.answer = answer
+        await cache.get(key)
     stale = [(event.outcome, event.stale_s) for event in heard if isinstance(event, Record)]
-    assert stale == [("miss", 0.0), ("stale", 9.0), ("hit", 0.0), ("miss", 0.0)]
+    assert stale == [("miss", 0.0), ("stale", 9.0), ("hit", 0.0), ("miss", 0.0), ("miss", 0.0)]
 
 
 @in_virtual_time
