@@ -150,6 +150,22 @@ def test_an_interrupt_of_a_read_leaves_the_loop_once_and_nothing_in_the_tables(
 
 
 @INTERRUPTS
+def test_an_interrupt_of_a_release_is_no_store_error(interrupt: type[BaseException]) -> None:
+    """Nobody waits for a release. The interrupt leaves the loop, and the caller has its answer."""
+
+    async def load(key: int) -> Any:
+        return ABSENT
+
+    async def scenario() -> tuple[Any, ...]:
+        cache = make_cache(load, SteppedLeasingStore(Step("release", interrupt)))
+        answer = await outcome(cache.get(1))
+        await cache.aclose()
+        return answer, cache.store_errors, left_behind(cache), len(other_tasks())
+
+    assert run_on(interrupt, scenario) == ((ABSENT, 0, 0, 0), 1)
+
+
+@INTERRUPTS
 def test_an_interrupt_of_a_delete_reaches_its_caller(interrupt: type[BaseException]) -> None:
     """Below or here. This level has forgotten the key all the same if the level below was interrupted."""
 
