@@ -6,9 +6,10 @@ Idea: look in a store first. On a miss load from the origin, and keep the answer
 Guarantee: a value is served for at most `ttl` seconds after its load ended, and what `freshness` adds. Only a caller
     that joins a load may get it later: when a slow fill ends. This holds in a stack of caches too, since the age of a
     value travels up with it. A store that raises on a read or a fill costs a load, never the request (only a TypeError
-    reaches the caller: the store cannot take such a key or value, and the program is wrong). The origin's error
-    reaches the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing that this
-    cache loaded before it stays, or is given to a later caller. A closed cache fills and loads nothing more.
+    reaches the caller: the store cannot take such a key or value, and the program is wrong). The origin's error reaches
+    the caller unchanged and is not remembered. After a `delete` (see `cachelab.invalidation`) nothing that this cache
+    loaded before it stays, or is given to a later caller. A closed cache fills and loads nothing more. A cancellation,
+    an interrupt (KeyboardInterrupt, SystemExit) or a listener that raises leaves nothing in the tables.
 Not guaranteed: one load per key, unless there is a `flight`: a thousand callers that miss together load a thousand
     times. Anything about fills by another `Cache` or process, unless the store grants leases, or by a store that failed
     in the middle of a fill.
@@ -34,7 +35,10 @@ from cachelab.entry import (
     Loader,
     Miss,
     Store,
+    checked_function,
+    checked_functions,
     checked_instance,
+    checked_store,
     checked_ttls,
     loaded_entry,
     loading,
@@ -100,6 +104,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         clock: Clock | None = None,
     ) -> None:
         _check_parts(store, load, flight, freshness)
+        checked_functions(listen=listen, clock=clock)
         self._ttl, self._negative_ttl = checked_ttls(ttl, negative_ttl)
         if flight is not None:
             flight.reserve(name)
@@ -213,11 +218,12 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
 
 def _check_parts(store: object, load: object, flight: object, freshness: object) -> None:
     """Raises TypeError for a part that is no such thing."""
-    if not callable(load):
-        raise TypeError(f"load must be an async function of the key, or a Cache, not {load!r}.")
-    checked_instance("store", store, ("get", "set", "delete"))
-    checked_instance("flight", flight)
-    checked_instance("freshness", freshness)
+    checked_store(store)
+    checked_function("load", load, "an async function of the key, or a Cache")
+    if flight is not None:
+        checked_instance("flight", flight, Flight)
+    if freshness is not None:
+        checked_instance("freshness", freshness, Freshness)
 
 
 class _Unshared(Flight):
@@ -251,7 +257,6 @@ class _Unshared(Flight):
         super().start(object(), lambda _: load(key))  # a key of its own for each, so that none is shared
 
     async def aclose(self) -> None:
-        self._closed = True
         for load, caller in self._callers.items():
             if caller is not None:
                 self._callers[load] = None

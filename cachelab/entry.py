@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import inspect
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -28,9 +28,12 @@ __all__ = [
     "MISS",
     "Miss",
     "Store",
+    "checked_count",
+    "checked_function",
+    "checked_functions",
     "checked_instance",
-    "checked_max_entries",
     "checked_number",
+    "checked_store",
     "checked_ttls",
     "loaded_entry",
     "loading",
@@ -90,7 +93,7 @@ class Entry(Generic[V_co]):
     too, but takes four times as long to build.
     """
 
-    value: V_co
+    value: Final[V_co]  # type: ignore[misc]  # mypy doubts a Final of a type variable, and then follows it
     expires: Final[float]
     fresh_until: Final[float] = field(default=math.inf, repr=False)
     refresh_from: Final[float] = field(default=math.inf, repr=False)
@@ -177,11 +180,11 @@ def loaded_entry(loaded: Any) -> Entry[Any]:
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
 
-def checked_max_entries(max_entries: int) -> int:
-    """`max_entries`, if it is a whole number of at least 1; else ValueError."""
-    if not isinstance(max_entries, int) or isinstance(max_entries, bool) or max_entries < 1:
-        raise ValueError(f"max_entries must be a whole number of at least 1, not {max_entries!r}.")
-    return max_entries
+def checked_count(name: str, count: int) -> int:
+    """`count`, if it is a whole number of at least 1; else ValueError."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {count!r}.")
+    return count
 
 
 def checked_ttls(ttl: float, negative_ttl: float) -> tuple[float, float]:
@@ -207,10 +210,35 @@ def checked_number(name: str, number: float) -> float:
         raise ValueError(f"{name} is too large a number; math.inf means without end.") from None
 
 
-def checked_instance(name: str, part: Any, verbs: Sequence[str] = ()) -> None:
-    """Raises TypeError if `part` is a class, or lacks one of these methods."""
+def checked_function(name: str, function: object, what: str = "a function") -> None:
+    """Raises TypeError if `function` cannot be called; the sentence says that it must be `what`."""
+    if not callable(function):
+        raise TypeError(f"{name} must be {what}, not {function!r}.")
+
+
+def checked_functions(**functions: object) -> None:
+    """Raises TypeError if one of these is neither None nor can be called."""
+    for name, function in functions.items():
+        if function is not None:
+            checked_function(name, function)
+
+
+def checked_instance(name: str, part: object, kind: type) -> None:
+    """Raises TypeError if `part` is no instance of `kind`."""
+    _refuse_class(name, part)
+    if not isinstance(part, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, not an object of type {type(part).__name__}.")
+
+
+def checked_store(store: Any) -> None:
+    """Raises TypeError if `store` is a class, or lacks one of the methods of a `Store`."""
+    _refuse_class("store", store)
+    verbs = ("get", "set", "delete")
+    if missing := [verb for verb in verbs if not callable(getattr(store, verb, None))]:
+        lacks = " and ".join(missing)
+        raise TypeError(f"store must have async {', '.join(verbs)}; a {type(store).__name__} has no {lacks}.")
+
+
+def _refuse_class(name: str, part: object) -> None:
     if isinstance(part, type):
         raise TypeError(f"{name} must be an instance, not the class {part.__name__}: write {part.__name__}(...).")
-    if missing := [verb for verb in verbs if not callable(getattr(part, verb, None))]:
-        lacks = " and ".join(missing)
-        raise TypeError(f"{name} must have async {', '.join(verbs)}; a {type(part).__name__} has no {lacks}.")

@@ -183,7 +183,8 @@ class Counters:
     have ended), `loads`, `load_errors`, `loads_abandoned` (cancelled or interrupted) and `store_errors`. Records and
     facts are built only if there is a listener; without one, the first store error that no caller gets is logged, as a
     warning of the logger "cachelab.store". An error of the listener goes to the event loop's exception handler and
-    reaches no caller.
+    reaches no caller. What is no `Exception`, such as KeyboardInterrupt, passes through from where the listener was
+    called.
     """
 
     def __init__(self, name: str, listen: Listener | None, clock: Clock) -> None:

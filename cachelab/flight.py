@@ -6,11 +6,13 @@ Idea: a table of the loads in flight. A caller that finds its key there waits fo
     one.
 Guarantee: there is one load per key in flight. It runs in a task of its own, so it outlives all of its callers, even
     the first: cancelling one caller harms no other, and when all have gone the load still runs to its end. A failed
-    load gives its error to every waiter and is forgotten. None is an answer like any other. After `forget(key)` no new
-    caller joins the old load, and when the old load ends it leaves a newer one alone. Nothing is kept for keys that are
-    not being loaded. A load sees none of its first caller's context variables (a tenant, a database session of the
-    request), since other callers get its answer too. A load that would wait for its own end gets a RuntimeError:
-    directly, in a task that it started, or by way of other keys and other flights of the same loop.
+    load gives its error to every waiter and is forgotten. One that is cancelled, or interrupted by KeyboardInterrupt or
+    SystemExit, gives them `LoadAbandoned`; the interrupt leaves the event loop, once. None is an answer like any other.
+    After `forget(key)` no new caller joins the old load, and when the old load ends it leaves a newer one alone.
+    Nothing is kept for keys that are not being loaded. A load sees none of its first caller's context variables (a
+    tenant, a database session of the request), since other callers get its answer too. A load that would wait for its
+    own end gets a RuntimeError: directly, in a task that it started, or by way of other keys and other flights of the
+    same loop.
 Not guaranteed: anything across processes, threads or event loops; that a load ends (give it a time-out of its own). All
     waiters get the same error object, without what one of them was handling (`__context__`), so do not change it. A
     flight does not bound how many keys are loaded at once. Since loads outlive their callers, an attack with distinct
@@ -30,6 +32,7 @@ from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
+from cachelab.entry import checked_instance
 from cachelab.events import SharedError, abandoned, answer_or_raise, drop_context
 
 __all__ = ["Flight", "carry"]
@@ -100,6 +103,7 @@ class Flight:
 
     def __init__(self, *, context: Context | None = None) -> None:
         self._context = Context() if context is None else context
+        checked_instance("context", self._context, Context)
         self._owner: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: dict[Any, _Call] = {}  # the loads that a caller can join
@@ -170,7 +174,7 @@ class Flight:
         handled = sys.exception()  # None, unless the task is eager: then it begins inside its first caller
         try:
             return await load(key)
-        except Exception as error:
+        except BaseException as error:
             drop_context(error, handled)
             raise
         finally:
@@ -217,10 +221,11 @@ class Flight:
 
         A closed flight starts no more loads. If a load refuses to be cancelled, this waits until it ends.
         """
-        self._closed = True
         self._running_loop()
-        for task in self._tasks:
-            task.cancel("The flight was closed.")
+        if not self._closed:  # a second cancellation would end what a load does to clean up
+            self._closed = True
+            for task in self._tasks:
+                task.cancel("The flight was closed.")
         if self._tasks:
             await asyncio.wait(self._tasks)
 

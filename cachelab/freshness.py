@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from math import inf, log
 from typing import Any
 
-from cachelab.entry import ABSENT, Entry, checked_number
+from cachelab.entry import ABSENT, Entry, checked_function, checked_number
 
 __all__ = ["Freshness"]
 
@@ -43,7 +43,7 @@ class Freshness:
     `jitter`     j, at least 0 and less than 1
     `random`     for tests: returns U, at least 0 and less than 1
 
-    Raises ValueError for other numbers, and TypeError for what is no int or float.
+    Raises ValueError for other numbers, and TypeError for what is no int or float, or no function.
     """
 
     stale_for: float = 0.0
@@ -54,6 +54,7 @@ class Freshness:
     def __post_init__(self) -> None:
         for name in ("stale_for", "beta", "jitter"):
             checked_number(name, getattr(self, name))
+        checked_function("random", self.random)
         if not (self.stale_for >= 0 and 0 <= self.beta < inf and 0 <= self.jitter < 1):
             raise ValueError(f"Freshness needs stale_for >= 0 seconds, 0 <= beta < inf, 0 <= jitter < 1, not {self}.")
 

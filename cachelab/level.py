@@ -11,7 +11,9 @@ Idea: every load runs inside a fence of its own. A delete breaks the fences that
     waits for a shared one, no fill of that key is sent. (For a fill or a claim that was sent before, it does wait.) A
     store with `claim` keeps track of deletes itself: it grants a lease, and the fill goes through the lease.
 Guarantee: through one `Cache`, no value that was loaded before a delete of its key stays in a store that answers, and
-    no caller that asks after the delete is given it. Nothing is kept for keys that nobody loads.
+    no caller that asks after the delete is given it. Nothing is kept for keys that nobody loads, whatever has ended a
+    load or a command: an error, a cancellation, a KeyboardInterrupt or SystemExit. An interrupt during a fill that was
+    sent leaves the event loop; the caller that waits for the fill has its value.
 Not guaranteed: anything across caches and processes, where the delete of one breaks no fence of another (a lease
     reaches that far). A store without leases that fails in the middle of a fill, or while a late fill is deleted again,
     may keep the value until its TTL ends. A load that begins after the delete and still reads the old row, from a
@@ -58,14 +60,16 @@ class Fence(AbstractContextManager["Fence"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.lease is not None:
-            self.send(self._level.release(self._key, self.lease))
-        self._leave()
+        try:
+            if self.lease is not None:
+                self.send(self._level.release(self._key, self.lease))
+        finally:
+            self._leave()
 
     def send(self, command: Coroutine[Any, Any, None]) -> None:
         """Run a command to its end behind this fence, even if the caller is cancelled."""
-        self.__enter__()  # a second time: the load and its command end in any order, and each leaves once
         self.sending = asyncio.ensure_future(command)  # kept here, since the loop holds its tasks only weakly
+        self.__enter__()  # a second time: the load and its command end in any order, and each leaves once
         self.sending.add_done_callback(self._sent)
 
     async def send_and_wait(self, command: Coroutine[Any, Any, None]) -> None:
@@ -74,8 +78,11 @@ class Fence(AbstractContextManager["Fence"]):
         if not self.broken:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-            if self.sending is not None and self.sending.done() and not self.sending.cancelled():
-                self.sending.result()  # raises if the store cannot take the value
+            sending = self.sending
+            if sending is None or not sending.done() or sending.cancelled():
+                return  # the fence is broken, or the store has cancelled the command: the caller has the value
+            if not isinstance(sending.exception(), KeyboardInterrupt | SystemExit):  # these have left the loop already
+                sending.result()  # raises if the store cannot take the value
 
     def break_it(self) -> None:
         """The key was deleted: what was loaded inside this fence must not be kept."""

@@ -5,8 +5,9 @@ Idea: a table of the loads in flight, under a lock. A thread that finds its key 
     thread loads, without holding the lock, so that other keys do not wait.
 Guarantee: there is one load per key in flight. A failed load gives its error to every waiter and is forgotten. None is
     an answer like any other. If KeyboardInterrupt or SystemExit ends a load, the caller that runs it gets that, and the
-    waiters get `LoadAbandoned`. After `forget(key)` no new caller joins the old load, and when the old load ends it
-    leaves a newer one alone. Nothing is kept for keys that are not being loaded.
+    waiters get `LoadAbandoned`; an interrupt of a waiter ends its wait only. After `forget(key)` no new caller joins
+    the old load, and when the old load ends it leaves a newer one alone. Nothing is kept for keys that are not being
+    loaded.
 Not guaranteed: anything in another process. The load runs in its first caller's thread and ends with that thread. A
     waiter waits as long as the load takes. A load that asks for its own key gets a RuntimeError, also by way of a
     second key in the same thread; but one that comes back to its own key by way of another thread waits for itself.
@@ -77,6 +78,7 @@ class ThreadFlight:
             mine.answer = SharedError(error)
             raise
         except BaseException as interrupt:
+            drop_context(interrupt, handled)
             if isinstance(mine.answer, SharedError):
                 mine.answer.error.__cause__ = interrupt
             raise

@@ -14,7 +14,7 @@ from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
 from cachelab.clock import Clock, lazy_clock
-from cachelab.entry import MISS, Entry, Miss, checked_max_entries
+from cachelab.entry import MISS, Entry, Miss, checked_count, checked_functions
 
 __all__ = ["CachetoolsStore"]
 
@@ -34,9 +34,10 @@ class CachetoolsStore(Generic[V]):
             sentence = "CachetoolsStore needs cachetools, which is not installed: pip install cachetools"
             raise ImportError(sentence, name=error.name) from error
 
+        checked_functions(clock=clock)
         self._clock = clock or lazy_clock()
         self._cache: Any = TLRUCache(
-            checked_max_entries(max_entries), ttu=lambda _key, entry, _now: entry.expires, timer=self._clock
+            checked_count("max_entries", max_entries), ttu=lambda _key, entry, _now: entry.expires, timer=self._clock
         )
 
     def peek(self, key: Hashable) -> Entry[V] | Miss:

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from cachelab.entry import ABSENT
+from cachelab.entry import ABSENT, checked_count
 from cachelab.events import CacheError
 
 __all__ = ["Codec", "Envelope", "Undecodable"]
@@ -68,14 +68,14 @@ class Codec:
     `version`    of the shape of that type, an int: raise it when the shape or its meaning changes
     `max_bytes`  of a whole envelope; a larger one is refused before it is decoded
 
-    Raises TypeError for a version that is no int.
+    Raises TypeError for a version that is no int, and ValueError for a `max_bytes` that is no whole number above 0.
     """
 
     def __init__(self, value_type: Any, *, version: int, max_bytes: int = 1_000_000) -> None:
         if type(version) is not int:
             raise TypeError(f"version must be an int, not {version!r}.")
         self.version = version
-        self.max_bytes = max_bytes
+        self.max_bytes = checked_count("max_bytes", max_bytes)
         self._pack = msgspec.msgpack.Encoder().encode
         self._unpack = msgspec.msgpack.Decoder(Envelope[value_type]).decode
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable
 from threading import RLock
 from typing import TypeVar
 
-from cachelab.entry import Entry, Miss
+from cachelab.entry import Entry, Miss, checked_instance
 from cachelab.stores.in_process import InProcessStore
 from cachelab.stores.memory import MemoryStore
 
@@ -37,6 +37,7 @@ class Locked(InProcessStore[V]):
     """
 
     def __init__(self, store: MemoryStore[V]) -> None:
+        checked_instance("store", store, MemoryStore)
         self.store = store
         self._lock = RLock()  # a finalizer that runs in the middle of a call and calls again must not wait for itself
         self.peek = self._make_peek()

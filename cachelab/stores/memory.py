@@ -28,7 +28,7 @@ from typing import Any, NoReturn, TypeVar
 from weakref import ref
 
 from cachelab.clock import Clock, running_clock
-from cachelab.entry import MISS, Entry, Miss, checked_max_entries
+from cachelab.entry import MISS, Entry, Miss, checked_count, checked_function, checked_functions
 from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.eviction.lru import LRU
 from cachelab.eviction.policy import Policy
@@ -51,7 +51,7 @@ class _Tables(InProcessStore[V]):
     ) -> None:
         self.evicted = self.expired = self.refused = self.bytes = 0
         self._gone: deque[tuple[Hashable, FactKind]] = deque()  # what happened to which key, if somebody listens
-        self._max_entries, self._max_bytes = checked_max_entries(max_entries), max_bytes
+        self._max_entries, self._max_bytes = checked_count("max_entries", max_entries), max_bytes
         self._sized, self._heard = sized, heard
         self._policy = policy(max_entries)
         self._policy.become_unpredictable()
@@ -156,7 +156,7 @@ class MemoryStore(_Tables[V]):
     they were too large. `bytes` is how many bytes all values together have now.
 
     Raises ValueError if `max_entries` or `max_bytes` is not a whole number of at least 1, or if only one of `max_bytes`
-    and `size_of` is given.
+    and `size_of` is given. Raises TypeError for a part that is no function.
     """
 
     def __init__(
@@ -172,7 +172,9 @@ class MemoryStore(_Tables[V]):
     ) -> None:
         if (max_bytes is None) != (size_of is None):
             raise ValueError("A bound in bytes needs both: max_bytes=, and size_of=, a function that measures a value.")
-        bound = inf if max_bytes is None else _checked_max_bytes(max_bytes)
+        checked_function("policy", policy, "a function of the bound, such as a class of cachelab.eviction")
+        checked_functions(size_of=size_of, listen=listen, clock=clock)
+        bound = inf if max_bytes is None else checked_count("max_bytes", max_bytes)
         super().__init__(max_entries, policy, bound, sized=size_of is not None, heard=listen is not None)
         self.name = name
         self._size_of = size_of
@@ -287,12 +289,6 @@ class MemoryStore(_Tables[V]):
 
     def __repr__(self) -> str:
         return f"MemoryStore({len(self)} of {self._max_entries} entries)"
-
-
-def _checked_max_bytes(max_bytes: int) -> int:
-    if not isinstance(max_bytes, int) or isinstance(max_bytes, bool) or max_bytes < 1:
-        raise ValueError(f"max_bytes must be a whole number of at least 1, not {max_bytes!r}.")
-    return max_bytes
 
 
 def _checked_size(size: Any) -> int:

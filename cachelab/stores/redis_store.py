@@ -32,7 +32,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from cachelab.clock import Clock, LoopClock
-from cachelab.entry import MISS, Entry, Miss
+from cachelab.entry import MISS, Entry, Miss, checked_functions
 from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.stores.codec import Codec, Undecodable
 from cachelab.stores.read_batcher import MAX_KEYS, Answer, ReadBatcher
@@ -71,7 +71,8 @@ class RedisStore(Generic[V]):
 
     The store counts the bytes it found `undecodable`, and the entries it `refused` because they were too large.
 
-    Raises ValueError for a namespace with other characters, or for a client that decodes.
+    Raises ValueError for a namespace with other characters, or for a client that decodes; TypeError for what is no
+    client.
     """
 
     @overload
@@ -100,10 +101,8 @@ class RedisStore(Generic[V]):
         listen: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", namespace):
-            raise ValueError(f"namespace must be letters, digits, '_', '.' and '-', not {namespace!r}.")
-        if redis.get_encoder().decode_responses:
-            raise ValueError("The client must return bytes: build it without decode_responses.")
+        _check_parts(redis, namespace)
+        checked_functions(listen=listen, clock=clock)
         self.name = name
         self.undecodable = self.refused = 0
         self._redis, self._requests = redis, RedisRequests(redis)
@@ -218,6 +217,16 @@ class RedisStore(Generic[V]):
     def _notify(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
         if self._listen is not None:
             notify(self._listen, Fact(self.name, key, kind, error))
+
+
+def _check_parts(redis: Any, namespace: object) -> None:
+    if not isinstance(namespace, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", namespace):
+        raise ValueError(f"namespace must be letters, digits, '_', '.' and '-', not {namespace!r}.")
+    if isinstance(redis, type) or not hasattr(redis, "get_encoder"):  # a URL is not quoted: it may have a password
+        found = type(redis).__name__
+        raise TypeError(f"redis must be a client, as redis_client(url) builds it, not an object of type {found}.")
+    if redis.get_encoder().decode_responses:
+        raise ValueError("The client must return bytes: build it without decode_responses.")
 
 
 def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50) -> Redis:

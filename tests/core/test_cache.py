@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, MISS, Absent, Cache, Entry, Fact, Flight, InvalidationFailed, MemoryStore, Miss, Record
+from cachelab import (
+    ABSENT,
+    MISS,
+    Cache,
+    Entry,
+    Fact,
+    Flight,
+    InvalidationFailed,
+    MemoryStore,
+    Miss,
+    Record,
+    ThreadFlight,
+)
 from cachelab.freshness import Freshness
 from cachelab.lab.sim.simulation import run
 from tests.support.caches import EVERY_STORE, SHARED, NewStore, make_cache, start_gets
@@ -223,6 +235,18 @@ async def test_a_loader_that_is_no_loader_is_refused_with_the_reason(load: Any, 
     """One sentence names the mistake, at the first load."""
     with pytest.raises(TypeError, match=sentence):
         await make_cache(load).get(1)
+
+
+@in_virtual_time
+async def test_a_loader_may_return_anything_that_can_be_awaited() -> None:
+    """A future, for example, and not only a coroutine."""
+
+    def load(key: int) -> Any:
+        answer = asyncio.get_running_loop().create_future()
+        answer.set_result("value")
+        return answer
+
+    assert await make_cache(load).get(1) == "value"
 
 
 # Errors of the store
@@ -459,6 +483,24 @@ async def test_a_failed_delete_names_the_level_that_failed() -> None:
 
 
 @in_virtual_time
+async def test_a_loader_whose_delete_fails_is_a_level_that_was_not_reached() -> None:
+    """The loader is no cache. This cache counts the error and raises, and has forgotten the key itself."""
+
+    class Row(Origin):
+        async def delete(self, key: int) -> None:
+            raise ConnectionError("no route")
+
+    heard: Heard = []
+    store = RemoteStore()
+    cache = make_cache(Row(), store, name="users", listen=heard.append)
+    await cache.get(1)
+    with pytest.raises(InvalidationFailed, match="users could not delete 1: it may be served stale; retry") as raised:
+        await cache.delete(1)
+    assert repr(raised.value.__cause__) == "ConnectionError('no route')"
+    assert (store.entries, cache.store_errors, facts(heard)[2:]) == ({}, 1, ["store error"])
+
+
+@in_virtual_time
 async def test_a_failed_delete_can_be_repeated() -> None:
     """Once the store answers again, the same call succeeds."""
     store = BrokenStore("delete")
@@ -507,6 +549,47 @@ async def test_each_get_leaves_one_record(
         with suppress(LookupError):
             await (cache.get(1) if verb == "get" else cache(1))
     assert records(heard) == expected
+
+
+@pytest.mark.parametrize("verb", ["get", "__call__"])
+@in_virtual_time
+async def test_a_key_that_is_not_hashable_leaves_no_record(verb: str) -> None:
+    """`peek` raises, and its error reaches the caller: there was no question to which a record could be the answer."""
+    heard: Heard = []
+    cache: Any = make_cache(Origin(), listen=heard.append)
+    with pytest.raises(TypeError, match="unhashable type: 'list'"):
+        await getattr(cache, verb)([1])
+    assert (heard, tally(cache), cache.store_errors, left_behind(cache)) == ([], (0, 0, 0, 0), 0, 0)
+
+
+@pytest.mark.parametrize("callers", [1, 3])
+@in_virtual_time
+async def test_only_those_that_wait_for_a_slow_fill_get_a_value_later_than_its_ttl(callers: int) -> None:
+    """The load ends at second 2, and the fill at 10, when the TTL is over. The next caller loads again."""
+    heard: Heard = []
+    origin, store = Origin("old"), RemoteStore(1.0)
+    cache = make_cache(origin, store, shared=True, ttl=5.0, listen=heard.append)
+    waiting = start_gets(cache, callers)
+    await until(1.5)
+    store.latency_s = 8.0
+    assert (await asyncio.gather(*waiting), now()) == (["old"] * callers, 10.0)
+    assert [event.stale_s for event in heard if isinstance(event, Record)] == [3.0] * callers
+    origin.answer, store.latency_s = "new", 0.0
+    assert await cache.get(1) == "new"
+
+
+@in_virtual_time
+async def test_without_a_listener_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a record nor a fact."""
+
+    def build(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("cachelab.events.Record", build)
+    monkeypatch.setattr("cachelab.events.Fact", build)
+    cache = make_cache(Origin(), BrokenStore("set"))
+    assert [await cache.get(1), await cache.get(1), tally(cache)] == ["value", "value", (0, 0, 2, 0)]
+    await cache.delete(1)
 
 
 @in_virtual_time
@@ -579,8 +662,10 @@ async def test_a_fact_says_how_long_a_load_took(shared: bool) -> None:
     await asyncio.sleep(1.0)
     await cache.aclose()
     await asyncio.wait([caller])
-    took = [(event.kind, event.seconds) for event in heard if isinstance(event, Fact) and event.seconds is not None]
+    heard_facts = [event for event in heard if isinstance(event, Fact)]
+    took = [(fact.kind, fact.seconds) for fact in heard_facts if fact.seconds is not None]
     assert took == [("loaded", 2.5), ("loaded", 2.5), ("load abandoned", 1.0)]
+    assert {fact.error for fact in heard_facts} == {None}
 
 
 @in_virtual_time
@@ -617,7 +702,9 @@ async def test_a_listener_that_raises_disturbs_no_caller(capsys: pytest.CaptureF
     origin = Origin()
     cache = make_cache(origin, name="users", listen=listen)
     assert [await cache.get(1), await cache.get(1), origin.calls] == ["value", "value", 1]
-    assert "The listener of users raised on Record(cache='users', key=1, outcome='hit'" in capsys.readouterr().err
+    reported = capsys.readouterr().err
+    assert "The listener of users raised on Record(cache='users', key=1, outcome='hit'" in reported
+    assert "the listener's own" in reported
 
 
 # A store in another process
@@ -712,8 +799,11 @@ def test_a_ttl_must_fit_a_float(name: str) -> None:
         ({"store": MemoryStore}, "store must be an instance, not the class MemoryStore: write MemoryStore(...)."),
         ({"flight": Flight}, "flight must be an instance, not the class Flight: write Flight(...)."),
         ({"freshness": Freshness}, "freshness must be an instance, not the class Freshness: write Freshness(...)."),
+        ({"flight": ThreadFlight()}, "flight must be a Flight, not an object of type ThreadFlight."),
+        ({"listen": 3}, "listen must be a function, not 3."),
+        ({"clock": 0}, "clock must be a function, not 0."),
     ],
-    ids=["a dict", "none", "a class of stores", "a class of flights", "a class of freshness"],
+    ids=["a dict", "none", "a class of stores", "a class of flights", "a class of freshness", "threads", "3", "0"],
 )
 def test_a_part_that_is_no_such_part_is_refused_when_the_cache_is_built(parts: dict[str, Any], sentence: str) -> None:
     """Otherwise each call of it would count as a store error, and each read would load."""
@@ -747,11 +837,3 @@ def test_a_cache_of_an_ended_simulation_refuses_to_work(key: int) -> None:
     run(scenario)
     with pytest.raises(RuntimeError, match=r"build .* inside the"):
         asyncio.run(cache.get(key))
-
-
-def test_absent_survives_a_copy() -> None:
-    """`ABSENT` is a single object, so that `answer is ABSENT` also works for a copy of an answer."""
-    import copy
-
-    answer: list[Absent] = copy.deepcopy([ABSENT])
-    assert answer[0] is ABSENT

@@ -430,6 +430,66 @@ async def test_a_cache_can_be_closed_twice() -> None:
     await cache.aclose()
 
 
+@SHARED
+@in_virtual_time
+async def test_a_close_that_is_cancelled_can_be_repeated(shared: bool) -> None:
+    """The loads were cancelled by the first one, and the second one waits for the fill that was on its way."""
+    gated = GatedCache(GatedStore, "fill, sent", shared=shared)
+    (caller,) = start_gets(gated.cache)
+    await gated.gate.reached.wait()
+    closing = asyncio.create_task(gated.cache.aclose())
+    await asyncio.sleep(1.0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert (closing.cancelled(), type(caller.exception())) == (True, LoadAbandoned)
+    asyncio.get_running_loop().call_later(1.0, gated.gate.opened.set)
+    await gated.cache.aclose()
+    assert (now(), left_behind(gated.cache), other_tasks()) == (2.0, 0, set())
+
+
+@SHARED
+@in_virtual_time
+async def test_a_second_close_leaves_a_load_time_to_clean_up(shared: bool) -> None:
+    """It waits for the end as the first one does, and cancels nothing a second time."""
+    cleaned: list[float] = []
+
+    async def load(key: int) -> None:
+        try:
+            await asyncio.sleep(10.0)
+        finally:
+            await asyncio.sleep(2.0)
+            cleaned.append(now())
+
+    cache = make_cache(load, shared=shared)
+    (caller,) = start_gets(cache)
+    await asyncio.sleep(0.5)
+    first = asyncio.create_task(cache.aclose())
+    await asyncio.sleep(1.0)
+    await cache.aclose()
+    await first
+    assert (cleaned, now(), type(caller.exception()), caller.cancelling()) == ([2.5], 2.5, LoadAbandoned, 0)
+
+
+@in_virtual_time
+async def test_a_caller_that_was_cancelled_before_and_went_on_is_told_of_the_close() -> None:
+    """Its earlier cancellation, which it caught, is not taken for a new one."""
+
+    async def call() -> object:
+        try:
+            await asyncio.sleep(1.0)
+        except asyncio.CancelledError:
+            return await cache.get(1)
+        return None
+
+    cache = make_cache(Origin())
+    caller = asyncio.create_task(call())
+    await asyncio.sleep(0.5)
+    caller.cancel()
+    await asyncio.sleep(0.5)
+    await cache.aclose()
+    assert (type(caller.exception()), caller.cancelling()) == (LoadAbandoned, 1)
+
+
 @in_virtual_time
 async def test_closing_the_upper_cache_does_not_close_the_lower_one() -> None:
     """Each cache ends the loads that it has started itself."""

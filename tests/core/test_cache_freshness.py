@@ -96,10 +96,11 @@ async def test_a_record_says_for_how_many_seconds_the_answer_was_not_fresh(share
     await cache.get(1)
     await until(72.0)
     await cache.get(1)
-    origin.answer = ABSENT
-    await cache.get(2)
+    for key, answer in [(2, ABSENT), (3, Entry("value", -math.inf))]:
+        origin.answer = answer
+        await cache.get(key)
     stale = [(event.outcome, event.stale_s) for event in heard if isinstance(event, Record)]
-    assert stale == [("miss", 0.0), ("stale", 9.0), ("hit", 0.0), ("miss", 0.0)]
+    assert stale == [("miss", 0.0), ("stale", 9.0), ("hit", 0.0), ("miss", 0.0), ("miss", 0.0)]
 
 
 @in_virtual_time
@@ -237,6 +238,28 @@ async def test_a_key_that_is_gone_at_the_origin_is_not_served_stale(
     assert (await cache.get(1), records(heard)[2]) == (ABSENT, (outcome, "absent"))
 
 
+@in_virtual_time
+async def test_while_an_absent_key_is_being_removed_no_refresh_begins() -> None:
+    """The refresh has not ended: the store takes five seconds. Until then it still has the stale entry."""
+    origin, store = Origin(), RemoteStore()
+    cache = await with_stale_entry(origin, store)
+    origin.answer = ABSENT
+    await cache.get(1)  # its refresh loads until second 71
+    await until(70.5)
+    delete = store.delete
+
+    async def delete_slowly(key: Any) -> None:
+        await asyncio.sleep(5.0)
+        await delete(key)
+
+    store.delete = delete_slowly  # type: ignore[method-assign]
+    for second in (72.0, 73.0, 74.0):
+        await until(second)
+        assert await cache.get(1) == "old"
+    await until(77.0)
+    assert (origin.calls, store.entries, left_behind(cache)) == (2, {}, 0)
+
+
 @EVERY_STORE
 @SHARED
 @in_virtual_time
@@ -363,13 +386,13 @@ async def test_a_delete_that_fails_breaks_the_refresh_all_the_same() -> None:
 @SHARED
 @in_virtual_time
 async def test_closing_the_cache_ends_its_refreshes(shared: bool) -> None:
-    """No task is left, and no load is under way."""
+    """No task is left, and no load is under way: it was cancelled, and not waited for."""
     origin = Origin()
     cache = await with_stale_entry(origin, RemoteStore(), shared=shared)
     async with cache:
         await cache.get(1)
         await asyncio.sleep(0.5)
-    assert (other_tasks(), origin.under_way, left_behind(cache)) == (set(), 0, 0)
+    assert (other_tasks(), origin.under_way, left_behind(cache), now()) == (set(), 0, 0, 70.5)
 
 
 @SHARED

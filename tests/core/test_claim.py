@@ -286,6 +286,23 @@ async def test_a_refresh_that_cannot_drop_the_entry_is_counted() -> None:
     assert (cache.store_errors, store.settled, store.unsettled, left_behind(cache)) == (1, ["set"], 0, 0)
 
 
+@in_virtual_time
+async def test_after_a_failed_claim_nobody_waits_for_a_drop() -> None:
+    """The refresh has waited for the store once. A caller that has joined it gets the answer when the load ends."""
+    store, origin = LeasingStore(), Origin()
+    cache = await with_stale_entry(origin, store)
+    origin.answer, store.broken = ABSENT, {"claim"}
+    await until(90.5)
+    await cache.get(1)  # its refresh loads until second 91.5; from 91 on the entry is gone
+    await until(91.0)
+    (joined,) = start_gets(cache)
+    await asyncio.sleep(0.25)
+    store.latency_s = 5.0
+    assert (await joined, now()) == (ABSENT, 91.5)
+    await cache.aclose()
+    assert (store.entries, now(), left_behind(cache)) == ({}, 96.5, 0)
+
+
 @SHARED
 @in_virtual_time
 async def test_closing_the_cache_during_a_drop_is_no_store_error(shared: bool) -> None:

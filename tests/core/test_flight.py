@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cachelab import Cache, CacheError, Flight, LoadAbandoned, MemoryStore
-from cachelab.flight import carry
+from cachelab.flight import _Call, carry
 from tests.support.fakes import Origin, in_virtual_time, now
 
 caller_name: ContextVar[str] = ContextVar("caller_name", default="")
@@ -142,6 +142,55 @@ async def test_an_error_carries_nothing_from_one_caller_to_another(own: Exceptio
 
     flight = Flight()
     assert await results(await start(*map(call, range(5)))) == [(own, 5)] * 5
+
+
+def begin_at_once(coroutine: Coroutine[Any, Any, Any], **_: Any) -> asyncio.Future[Any]:
+    """A task for a coroutine that never waits, as an eager task: it has run to its end when this call returns."""
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        ended.set_result(end.value)
+    except BaseException as error:
+        ended.set_exception(error)
+    return ended
+
+
+def chained(error: BaseException | None) -> list[BaseException]:
+    """The error, what it was raised from, what was being handled at that time, and so on."""
+    return [] if error is None else [error, *chained(error.__cause__), *chained(error.__context__)]
+
+
+@pytest.mark.parametrize("own", [None, KeyError("of the load")], ids=["alone", "with a context of its own"])
+@pytest.mark.parametrize("raised", [ConnectionError("down"), asyncio.CancelledError()], ids=["an error", "cancelled"])
+@in_virtual_time
+async def test_an_eager_load_that_fails_at_once_carries_nothing_of_its_first_caller(
+    raised: BaseException, own: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An eager task begins inside the call that makes it, where its caller may be handling an error."""
+    raised.__context__ = None
+
+    async def load(key: int) -> None:
+        try:
+            if own is not None:
+                raise own
+        finally:
+            raise raised
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_task", begin_at_once)
+    flight, secret, found = Flight(), ValueError("a secret of the caller"), list[BaseException]()
+    try:
+        raise secret
+    except ValueError:
+        try:
+            await flight.do(1, load)
+        except Exception as error:
+            found = chained(error)
+    frames = [frame for each in found for frame, _ in traceback.walk_tb(each.__traceback__)]
+    assert not any(secret in frame.f_locals.values() for frame in frames if frame.f_globals["__name__"] != __name__)
+    ended = [raised] if isinstance(raised, Exception) else [found[0], raised]
+    assert isinstance(found[0], ConnectionError | LoadAbandoned)
+    assert found == ended + ([] if own is None else [own])
 
 
 @in_virtual_time
@@ -408,8 +457,101 @@ async def test_a_closed_flight_starts_nothing() -> None:
     await flight.aclose()
     with pytest.raises(RuntimeError, match="closed"):
         await flight.do(1, origin)
+    flight.start(1, origin)
     await flight.aclose()
+    await asyncio.sleep(0)
     assert (origin.calls, len(flight)) == (0, 0)
+
+
+@in_virtual_time
+async def test_a_close_that_is_cancelled_has_cancelled_the_loads() -> None:
+    """Only the wait for their end was cut short. A second close waits for it."""
+    ended: list[float] = []
+
+    async def load(key: int) -> None:
+        try:
+            await asyncio.sleep(10.0)
+        finally:
+            await asyncio.sleep(2.0)
+            ended.append(now())
+
+    flight = Flight()
+    (caller,) = await start(flight.do(1, load))
+    (closing,) = await start(flight.aclose())
+    await asyncio.sleep(1.0)
+    closing.cancel()
+    assert isinstance((await results([closing]))[0], asyncio.CancelledError)
+    await flight.aclose()
+    assert (ended, now(), type((await results([caller]))[0])) == ([2.0], 2.0, LoadAbandoned)
+
+
+@in_virtual_time
+async def test_a_started_load_is_joined_and_not_started_twice() -> None:
+    """`start` waits for nothing. While the load runs, another `start` does nothing, and a caller joins it."""
+    flight, origin = Flight(), Origin()
+    for _ in range(3):
+        flight.start(1, origin)
+    assert (now(), len(flight), await flight.do(1, origin), origin.calls, now()) == (0.0, 1, "value", 1, 1.0)
+
+
+@in_virtual_time
+async def test_the_error_of_a_started_load_is_dropped() -> None:
+    """Nobody waits for it, and the loop's exception handler is not called. The next load is a new one."""
+    reported = collect_reports()
+    flight, origin = Flight(), Origin(ConnectionError("down"))
+    flight.start(1, origin)
+    await asyncio.sleep(2.0)
+    gc.collect()
+    origin.answer = "value"
+    assert (await flight.do(1, origin), origin.calls, reported) == ("value", 2, [])
+
+
+@in_virtual_time
+async def test_a_load_costs_a_task_and_each_caller_a_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else that the loop has to keep, however many callers wait."""
+    loop: Any = asyncio.get_running_loop()
+    made: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        def create(*args: Any, **options: Any) -> Any:
+            made.append(name)
+            return create_as_before(*args, **options)
+
+        create_as_before = getattr(loop, name)
+        return create
+
+    flight, answer = Flight(), loop.create_future()
+    tasks = [asyncio.Task(flight.do(1, lambda key: answer), loop=loop) for _ in range(10)]
+    for name in ("create_task", "create_future"):
+        monkeypatch.setattr(loop, name, counted(name))
+    await asyncio.sleep(0)
+    assert (made.count("create_task"), made.count("create_future"), len(made)) == (1, 10, 11)
+    answer.set_result("value")
+    assert await results(tasks) == ["value"] * 10
+
+
+@in_virtual_time
+async def test_the_key_is_not_kept() -> None:
+    """It is free after an answer, and after an error."""
+
+    class Key:
+        pass
+
+    async def fail(key: Key) -> None:
+        raise ConnectionError
+
+    async def answer(key: Key) -> str:
+        return "value"
+
+    flight, keys = Flight(), [Key(), Key()]
+    watched = [weakref.ref(key) for key in keys]
+    await flight.do(keys[0], answer)
+    with pytest.raises(ConnectionError):
+        await flight.do(keys[1], fail)
+    keys.clear()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert [key() for key in watched] == [None, None]
 
 
 @pytest.mark.parametrize("method", ["do", "start"])
@@ -561,23 +703,34 @@ async def test_a_load_that_no_longer_waits_is_in_no_circle() -> None:
             await asyncio.sleep(2.0)
             return "without 2"
 
-    assert await flight.do(1, load) == "without 2"
+    (first,) = await start(flight.do(1, load))
+    await asyncio.sleep(1.5)
+    assert await flight.do(2, load) == await first == "without 2"
     await asyncio.sleep(1.0)
     assert (len(flight), len(flight._tasks)) == (0, 0)
 
 
 @in_virtual_time
-async def test_loads_may_share_what_they_wait_for() -> None:
-    """Many paths that lead to one load are no circle, and are not followed more than once each."""
-    flight, origin = Flight(), Origin(1)
+async def test_loads_may_share_what_they_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many paths that lead to one load are no circle. Each load on them is looked at once, each time that one waits."""
+    flight, origin, looked_at = Flight(), Origin(1), list[Any]()
+
+    class Seen(_Call):
+        def __hash__(self) -> int:
+            looked_at.append(self.key)
+            return id(self)
+
+    monkeypatch.setattr("cachelab.flight._Call", Seen)
 
     async def load(level: int) -> int:
         below = origin if level == 1 else load
-        await asyncio.sleep(0.01 * level)
+        await asyncio.sleep(0.01 * level)  # so that the level below waits already
         return sum(await asyncio.gather(*(flight.do(level - 1, below) for _ in range(3))))
 
-    assert await flight.do(30, load) == 3**30
-    assert origin.calls == 1
+    for level in range(1, 8):
+        flight.start(level, load)
+    assert await flight.do(8, load) == 3**8
+    assert (origin.calls, len(looked_at) < 8 * 3 * 8 * 4) == (1, True)  # not 3**8: as many as there are paths
 
 
 @in_virtual_time

@@ -11,8 +11,18 @@ from cachelab import ABSENT, Cache, Entry, InvalidationFailed
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.lab.sim.fake_redis import FakeRedis, Hanging
 from cachelab.stores.redis_store import RedisStore, redis_client
-from tests.support.caches import SHARED, make_cache, with_stale_entry
-from tests.support.fakes import Origin, RemoteStore, in_virtual_time, left_behind, now, other_tasks, tally, until
+from tests.support.caches import SHARED, make_cache, start_gets, with_stale_entry
+from tests.support.fakes import (
+    BrokenStore,
+    Origin,
+    RemoteStore,
+    in_virtual_time,
+    left_behind,
+    now,
+    other_tasks,
+    tally,
+    until,
+)
 from tests.support.servers import real_server
 
 TIMEOUT_S = 0.1
@@ -62,6 +72,17 @@ async def test_a_caller_whose_read_failed_waits_for_no_fill_of_an_older_load() -
     assert await time_get(cache, 2) == pytest.approx(0.19)  # until the end of the load, which is after the time-out
     assert await first == pytest.approx(0.21)
     assert (cache.store_errors, cache.collapsed) == (1, 1)
+
+
+@in_virtual_time
+async def test_a_caller_whose_read_failed_waits_for_a_fill_that_was_sent_before() -> None:
+    """The fill is on its way when the store fails to answer the second caller, which joins the load all the same."""
+    store = BrokenStore(latency_s=1.0)
+    cache = make_cache(Origin(), store, shared=True)
+    (first,) = start_gets(cache)
+    await until(2.5)  # the read ended at 1, the load at 2, and the fill ends at 3
+    store.broken = {"get"}
+    assert (await cache.get(1), now(), await first, left_behind(cache)) == ("value", 3.0, "value", 0)
 
 
 @SHARED

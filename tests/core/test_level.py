@@ -206,6 +206,17 @@ async def test_a_key_counts_as_unreadable_only_while_a_caller_waits(shared: bool
     assert left_behind(cache) == 0
 
 
+@in_virtual_time
+async def test_no_fill_is_sent_while_one_of_those_that_could_not_read_waits() -> None:
+    """Another of them was cancelled. The one that is left should not wait for the store a second time."""
+    store = BrokenStore("get")
+    cache = make_flight_cache(Origin(), store)
+    cancelled, left = start_gets(cache, 2)
+    await asyncio.sleep(0.5)
+    cancelled.cancel()
+    assert (await left, store.entries, left_behind(cache)) == ("value", {}, 0)
+
+
 @SHARED
 @in_virtual_time
 async def test_a_read_that_fails_during_the_last_command_of_a_refresh_stops_no_later_fill(shared: bool) -> None:
@@ -241,10 +252,12 @@ async def test_a_delete_lets_the_next_load_fill_although_a_caller_still_waits_fo
     assert (store.entries[1].value, left_behind(cache)) == ("new", 0)
 
 
+@pytest.mark.parametrize(("new_store", "tasks"), [(lambda: None, 0), (RemoteStore, 1)], ids=["in process", "remote"])
 @in_virtual_time
-async def test_a_fill_of_a_store_in_this_process_needs_no_task() -> None:
-    """The caller fills it without waiting."""
-    cache = make_cache(Origin(1, 0.0))
-    before = asyncio.all_tasks()
+async def test_a_fill_of_a_remote_store_costs_a_task(new_store: Callable[[], Any], tasks: int) -> None:
+    """A store in this process is filled by the caller itself, without waiting. A hit costs no task with either."""
+    loop: Any = asyncio.get_running_loop()
+    cache, made = make_cache(Origin(1, 0.0), new_store()), loop._tasks_made
     await cache.get(1)
-    assert asyncio.all_tasks() == before
+    await cache.get(1)
+    assert (loop._tasks_made - made, cache.hits) == (tasks, 1)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given, strategies as st
 
-from cachelab import ABSENT, MISS, Absent, Cache, Loader, MemoryStore
+from cachelab import ABSENT, MISS, Absent, Cache, Flight, Loader, MemoryStore
 from cachelab.lab.sim.database import SlowDatabase, UserProfile
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.traffic.replay import replay
 from cachelab.lab.traffic.workload import Request
-from tests.support.fakes import PROPERTY, RemoteStore, in_virtual_time, now
+from tests.support.fakes import PROPERTY, Origin, RemoteStore, in_virtual_time, now
 
 TTLS = st.lists(st.floats(0.01, 100.0), min_size=2, max_size=3)
 WAITS = st.floats(0.0, 50.0)
@@ -173,11 +173,11 @@ def three_levels(order: list[str]) -> tuple[Row, Cache[int, str]]:
 
 @in_virtual_time
 async def test_a_delete_goes_down_before_up() -> None:
-    """A loader with a `delete` comes first, then each level from the bottom."""
+    """A loader with a `delete` comes first, then each level from the bottom, one after the other."""
     order: list[str] = []
     _, cache = three_levels(order)
     await cache.delete(1)
-    assert order == ["origin", "L3", "L2", "L1"]
+    assert (order, now()) == (["origin", "L3", "L2", "L1"], 3.0)  # at each level it takes a second
 
 
 @pytest.mark.parametrize("moment", [0.5, 1.5, 2.5])
@@ -192,6 +192,23 @@ async def test_a_reader_in_the_middle_of_a_delete_brings_nothing_back(moment: fl
     await cache.get(1)
     await delete
     assert await cache.get(1) == "new"
+
+
+@in_virtual_time
+async def test_a_load_that_begins_while_the_level_below_deletes_fills_nothing() -> None:
+    """It has read the old value below, and ends after the delete. So the fences break when the level below is done."""
+
+    class Below(Origin):
+        async def delete(self, key: int) -> None:
+            await asyncio.sleep(1.0)
+            self.answer = "new"
+
+    cache: Cache[int, str] = Cache(MemoryStore(1), Below("old", load_time_s=3.0), ttl=60.0, flight=Flight())
+    delete = asyncio.create_task(cache.delete(1))
+    await asyncio.sleep(0.5)
+    early = asyncio.create_task(cache.get(1))
+    await delete
+    assert [await cache.get(1), await early, await cache.get(1)] == ["new", "old", "new"]
 
 
 # The database as the referee: it knows how stale each answer is

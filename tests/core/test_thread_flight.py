@@ -152,6 +152,65 @@ def test_an_error_carries_nothing_from_one_caller_to_another() -> None:
     assert contexts == [(own, None)] * 5
 
 
+def test_an_interrupt_carries_nothing_of_its_caller_to_the_waiters() -> None:
+    """It is the cause of their error. What the caller that ran the load was handling is none of theirs."""
+    flight, contexts = ThreadFlight(), list[Any]()
+
+    def call() -> None:
+        try:
+            raise ValueError("a secret of a caller")
+        except ValueError:
+            try:
+                flight.do(1, load)
+            except LoadAbandoned as error:
+                contexts.append((error.__context__, error.__cause__ and error.__cause__.__context__))
+            except KeyboardInterrupt as interrupt:
+                contexts.append((interrupt.__context__, None))
+
+    load = GatedLoad(flight, KeyboardInterrupt(), waiters=4)
+    Callers(call, count=5).wait()
+    assert contexts == [(None, None)] * 5
+
+
+def test_an_interrupt_of_a_waiter_ends_its_wait_only() -> None:
+    """The load goes on, the other waiters get its answer, and nothing is left."""
+    flight = ThreadFlight()
+    load = GatedLoad(flight, "value")
+    callers = Callers(lambda: flight.do(1, load), count=1)
+    load.began.wait(10)
+    call = flight._calls[1]
+    finished = call.finished
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise KeyboardInterrupt
+
+    call.finished = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        flight.do(1, load)
+    call.finished = finished
+    assert 1 in flight
+    others = Callers(lambda: flight.do(1, load), count=3)
+    load.may_end.set()
+    assert [callers.wait().values, others.wait().values, load.loads, len(flight)] == [["value"], ["value"] * 3, 1, 0]
+
+
+def test_a_call_takes_the_lock_twice_and_has_one_event() -> None:
+    """Once to find the load in flight or to add its own, and once to remove it."""
+    flight, taken = ThreadFlight(), list[str]()
+
+    class CountedLock:
+        def __enter__(self) -> None:
+            taken.append("lock")
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    flight._lock = CountedLock()  # type: ignore[assignment]
+    assert flight.do(1, lambda key: "value") == "value"
+    assert taken == ["lock"] * 2
+
+
 def test_loads_of_different_keys_do_not_wait_for_each_other() -> None:
     """No lock is held while a load runs."""
     flight = ThreadFlight()

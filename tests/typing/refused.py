@@ -3,7 +3,7 @@
 
 from redis.asyncio import Redis
 
-from cachelab import Cache, CachetoolsStore, Locked, MemoryStore, RedisStore
+from cachelab import Cache, CachetoolsStore, Entry, Locked, MemoryStore, RedisStore
 from tests.typing.accepted import User, fetch, fetch_or_absent, fetch_or_none
 
 
@@ -40,6 +40,15 @@ async def an_absence_is_forgotten() -> None:
     cache = Cache(MemoryStore(1_000), fetch, ttl=60)
     user: User = await cache.get(42)  # type: ignore[assignment]
     print(user)
+
+
+def an_entry_is_changed(entry: Entry[User], other: User) -> None:
+    """Entries are shared."""
+    entry.value = other  # type: ignore[misc]
+    entry.expires = 70.0  # type: ignore[misc]
+    entry.fresh_until = 60.0  # type: ignore[misc]
+    entry.refresh_from = 50.0  # type: ignore[misc]
+    entry.load_time_s = 1.0  # type: ignore[misc]
 
 
 async def an_annotation_of_another_type() -> None:

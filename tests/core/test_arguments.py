@@ -1,0 +1,65 @@
+"""What the public constructors refuse. A wrong part is named in one sentence when it is given, not at its first use."""
+
+import inspect
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+import cachelab
+from cachelab import Cache, CachetoolsStore, Codec, Flight, Freshness, Locked, MemoryStore, RedisStore, ThreadFlight
+from tests.support.fakes import Origin
+
+ARGUMENTS: dict[type[Any], dict[str, Any]] = {
+    Cache: {"store": MemoryStore(1), "load": Origin(), "ttl": 1.0},
+    CachetoolsStore: {"max_entries": 1},
+    Codec: {"value_type": int, "version": 1},
+    Flight: {},
+    Freshness: {},
+    Locked: {"store": MemoryStore(1)},
+    MemoryStore: {"max_entries": 1, "max_bytes": 1, "size_of": len},
+    RedisStore: {"redis": Redis(), "value_type": int, "namespace": "users", "version": 1},
+    ThreadFlight: {},
+}
+"""What each class is built with; a test replaces one argument. Records, facts, entries and errors are not in it."""
+
+ANYTHING = {"name", "value_type"}  # a name is only shown, and msgspec knows which types there are
+
+PARAMETERS = [
+    (kind, parameter)
+    for kind in ARGUMENTS
+    for parameter in inspect.signature(kind.__init__).parameters
+    if parameter not in {"self"} | ANYTHING
+]
+
+
+def test_every_public_class_that_takes_parts_is_tried() -> None:
+    """A new class comes into the table above, unless it only holds what it is given."""
+    public = {getattr(cachelab, name) for name in dir(cachelab) if name[0].isupper()}
+    classes = {each for each in public if isinstance(each, type) and not issubclass(each, Exception)}
+    held = {"Absent", "Entry", "Fact", "Loader", "Miss", "Record", "Store"}
+    assert {each.__name__ for each in classes - ARGUMENTS.keys()} == held
+
+
+@pytest.mark.parametrize(("kind", "parameter"), PARAMETERS)
+def test_an_argument_of_a_wrong_type_is_refused_when_it_is_given(kind: Any, parameter: str) -> None:
+    """One sentence, which begins with the name of the argument."""
+    with pytest.raises((TypeError, ValueError), match=rf"^{parameter} must [^\n]*\.$"):
+        kind(**ARGUMENTS[kind] | {parameter: object()})
+
+
+@pytest.mark.parametrize("wrong", [Redis, "redis://:a-secret@host"], ids=["the class", "a URL"])
+def test_a_redis_that_is_no_client_is_refused_without_its_password(wrong: Any) -> None:
+    """A URL is the likely mistake. What it is goes into the sentence, and not what is in it."""
+    found = type(wrong).__name__
+    with pytest.raises(TypeError, match=rf"redis_client\(url\) builds it, not an object of type {found}\.$"):
+        RedisStore(wrong, int, namespace="users", version=1)
+
+
+def test_a_cache_that_is_refused_leaves_its_flight_to_another() -> None:
+    """The flight belongs to the first cache that was built."""
+    flight = Flight()
+    wrong: dict[str, Any] = {"clock": 3}
+    with pytest.raises(TypeError, match=r"^clock must be a function, not 3\.$"):
+        Cache(MemoryStore(1), Origin(), ttl=1.0, flight=flight, **wrong)
+    Cache(MemoryStore(1), Origin(), ttl=1.0, flight=flight)
