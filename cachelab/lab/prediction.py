@@ -19,7 +19,7 @@ def predict(name: str, question: str, *, unit: str, answer: float | EllipsisType
     """Show the question, and remember the guess under `name`: the number in place of the `...` in `answer=...`."""
     _predictions.pop(name, None)
     if isinstance(answer, EllipsisType):
-        reply = f"Your guess? Put a number ({unit}) in place of ... and run this cell again. Nothing waits for you."
+        reply = f"Your guess? Put a number ({unit}) in place of ... and run this cell again, or go on without one."
     elif not isinstance(answer, Real) or isinstance(answer, bool):
         reply = f"A guess is a plain number of {unit}, for example answer=10, not {answer!r}."
     else:
@@ -32,7 +32,7 @@ def reveal(name: str, truth: float, *, unit: str, too_low: str = "", too_high: s
     """Show the measured number and the guess. If they differ by more than 10 %, add `too_low` or `too_high`."""
     guess = _predictions.get(name)
     if guess is None:
-        reply = "You made no guess: the next one counts, a wrong guess is remembered best."
+        reply = "You made no guess. You can still put one in above and run both cells again."
     elif abs(guess - truth) <= 0.1 * abs(truth):
         reply = f"You said {guess:g}: within a tenth."
     else:

@@ -150,7 +150,7 @@ function compare(box, asked) {
   box.querySelector(".veil").hidden = shown;
   if (!shown) return;
   const apart = Math.abs(guess - truth) > 0.1 * Math.abs(truth);
-  box.querySelector(".reply").textContent = guess === undefined ? "You made no guess: the next one counts, a wrong guess is remembered best."
+  box.querySelector(".reply").textContent = guess === undefined ? "You made no guess. You can still make one above."
     : apart ? `You said ${guess}. ${Number(guess) < Number(truth) ? low : high}` : `You said ${guess}: within a tenth.`;
 }
 
