@@ -1,12 +1,64 @@
-"""Chapter 2: what it says of a site with writes. Its races are enumerated, so they are no samples."""
+"""Chapter 2: what it says of a handler and of a site with writes. Its races are enumerated, so they are no samples."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from cachelab import InvalidationFailed, lab
 from tests.claims.claim import Chapter
 
 claim = Chapter("02")
+
+
+class Refusing:
+    """A cache that refuses its first deletes, and counts those that it has carried out."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals, self.deleted = refusals, 0
+
+    async def delete(self, key: int) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise InvalidationFailed(key)
+        self.deleted += 1
+
+
+async def write_then_delete(_db: object, cache: Any, user_id: int, _email: str) -> None:
+    """The `update_user` of exercise 2.2, mended."""
+    await cache.delete(user_id)
+
+
+async def write_fails(*_: object) -> None:
+    """The `update_user` of a database that is down."""
+    raise ConnectionError
+
+
+async def told(handler: Callable[..., Any], cache: Refusing) -> tuple[Any, float]:
+    """What the handler answers, and after how many seconds its later delete has been carried out."""
+    now = asyncio.get_running_loop().time
+    began = now()
+    async with asyncio.TaskGroup() as tasks:
+        answer = await handler(None, cache, tasks, 42, "new@example.com")
+    return answer, now() - began
+
+
+@claim(
+    'The handler says "saved", because the write has happened, and sees to it that the delete is repeated (never the '
+    "write: another may have followed)."
+)
+def the_handler_repeats_the_delete(handler: Any) -> None:
+    """However often it fails; also if it does not, for the other workers. If the write fails, nothing is "saved"."""
+    for refusals, deletes in ((0, 2), (1, 1), (4, 1)):
+        cache = Refusing(refusals)
+        with patch.dict(handler.__globals__, update_user=write_then_delete):
+            answer, seconds = lab.run(told, handler, cache)
+        assert (answer, cache.deleted) == ("saved", deletes)
+        assert seconds == pytest.approx(5 * max(refusals, 1))
+    with patch.dict(handler.__globals__, update_user=write_fails), pytest.raises(BaseExceptionGroup):
+        lab.run(told, handler, Refusing(0))
 
 
 @claim(

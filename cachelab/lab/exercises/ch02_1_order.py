@@ -118,7 +118,7 @@ def _examine(answer: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "A delete before the write is useless: a reader can load the old version again before you write.",
+        "A delete before the write does harm: a reader can load the old version again before you write.",
         "There are two ways to tell the cache after the write. Which of them goes wrong with two writers?",
         "await w.write(), then await w.delete(). Nothing before, nothing after.",
     ],
