@@ -107,7 +107,8 @@ TERMS = [
     _term(
         "fence",
         2,
-        "It stops a load from filling the cache if a delete of the same key has come since the load began.",
+        "A mark that a load gets when it begins. A delete of the key in the same process breaks it, and then the "
+        "loaded value is not kept. Between processes a lease does this.",
     ),
     _term("FIFO", 4, "An eviction policy: first in, first out. The entry that was stored first is removed first."),
     _term("generation", 11, "One of the versions of a service that run at the same time during a deploy."),

@@ -76,7 +76,7 @@ def _count_steps(watch: Watch, writer: Callable[[World], Any]) -> int:
 def _examine(answer: Any) -> str:
     """Run the learner's writer alone, then in every order with a reader, with a second writer, and behind a fence."""
     if answer is ... or is_stub(answer):
-        raise NotYet("let writer do something with the world: await w.write(), for example.")
+        raise NotYet("give writer its steps: await w.write(), for example.")
     if not callable(answer):
         raise Wrong("The check needs the function writer itself.", f"it was given {answer!r:.60}")
     watch = Watch("writer")
@@ -118,7 +118,7 @@ def _examine(answer: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "Whatever you do before the write, a reader can undo before the write.",
+        "A delete before the write does harm: a reader can load the old version again before you write.",
         "There are two ways to tell the cache after the write. Which of them goes wrong with two writers?",
         "await w.write(), then await w.delete(). Nothing before, nothing after.",
     ],

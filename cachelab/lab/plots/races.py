@@ -25,9 +25,9 @@ MOST_NAMED_ROWS = 12
 def plot_race(race: Interleaving | Mapping[str, Interleaving], title: str) -> Picture:
     """A lane for each actor with its steps in order; below, what cache and origin hold, also after the last step.
 
-    A fill begins where its actor sends it and ends where it arrives. A version in the cache that is older than the
-    origin's has a colour of its own and the word "old". Several interleavings of the same actors, each with its name,
-    stand below each other.
+    A fill or a delete begins where its actor sends it and ends where it arrives. A version in the cache that is older
+    than the origin's has a colour of its own and the word "old". Several interleavings of the same actors, each with
+    its name, stand below each other.
     """
     races = {"": race} if isinstance(race, Interleaving) else race
     actors = list(dict.fromkeys(name for one in races.values() for name in one.order))
@@ -53,13 +53,14 @@ def plot_race(race: Interleaving | Mapping[str, Interleaving], title: str) -> Pi
 
 
 def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: float) -> None:
-    """Draw a box for each step in the lane of its actor, and before a late fill the time that it was on its way."""
+    """Draw a box for each step in the lane of its actor, and before a late fill or delete the time of its way."""
     for number, step in enumerate(steps, 1):
         y, colour = len(actors) + 1 - actors.index(step.actor), PALETTE[actors.index(step.actor)]
         if _is_late(number, step):
             left, right = step.began - 0.5 + GAP, number - 0.5 - GAP
             ax.barh(y, right - left, left=left, height=0.7, linestyle="--", **outlined(colour, 0.05))
-            text = "on its way" if step.began == number - 1 else "the fill is on its way"
+            what = step.did.split()[0].removesuffix("s")
+            text = "on its way" if step.began == number - 1 else f"the {what} is on its way"
             ax.annotate(text, ((left + right) / 2, y), ha="center", va="center", fontsize=size, color=INK)
         ax.barh(y, 1 - 2 * GAP, left=number - 0.5 + GAP, height=0.7, **outlined(colour, 0.25))
         ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=size, color=INK)
@@ -91,8 +92,8 @@ def _in_the_cache(step: Step) -> str:
 
 
 def _is_late(number: int, step: Step) -> bool:
-    """Whether this is a fill during whose way others took steps."""
-    return step.did.startswith("fills") and step.began < number
+    """Whether this is a fill or a delete during whose way others took steps."""
+    return step.did.startswith(("fills", "deletes")) and step.began < number
 
 
 def _story(interleaving: Interleaving) -> str:

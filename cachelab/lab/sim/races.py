@@ -63,12 +63,12 @@ class Interleaving:
 
 @dataclass
 class Race:
-    """All interleavings of the same actors. As a text it says how many of them end stale: "1 of 10 (10%)"."""
+    """All interleavings of the same actors. As a text it says how many of them end stale: "1 of 10"."""
 
     interleavings: list[Interleaving]
 
     def __str__(self) -> str:
-        return f"{len(self.stale)} of {len(self.interleavings)} ({self.share:.0%})"
+        return f"{len(self.stale)} of {len(self.interleavings)}"
 
     @property
     def stale(self) -> list[Interleaving]:
@@ -92,9 +92,9 @@ class Race:
 class World:
     """One key with its versions 1, 2, 3 … at the origin, and a cache. Each `await` of a method is one step.
 
-    Strategies written by hand use the methods `look`, `load`, `fill`, `write` and `delete`. For a real cache the world
-    is the store, with `get`, `set` and `delete`, and the origin: `Cache(world, load=world.load, ttl=60)`. The actors
-    then call that cache, which they find as `world.cache`.
+    Strategies written by hand use the methods `look`, `load`, `fill`, `write`, `delete` and `pause`. For a real cache
+    the world is the store, with `get`, `set` and `delete`, and the origin: `Cache(world, load=world.load, ttl=60)`. The
+    actors then call that cache, which they find as `world.cache`.
     """
 
     def __init__(self, *, warm: bool) -> None:
@@ -103,6 +103,7 @@ class World:
         self.steps: list[Step] = []
         self.cache: Any = None
         self._turns = _Turns()
+        self._loaded: dict[str, asyncio.Future[None]] = {}  # by actor, until it has filled what it loaded, or ends
 
     async def look(self) -> int | None:
         """The version in the cache, or None."""
@@ -114,6 +115,8 @@ class World:
         """The version at the origin."""
         began = await self._turn()
         self._record_step(f"loads {self.version}", began)
+        self._fill_ended(_actor.get())
+        self._loaded[_actor.get()] = asyncio.get_running_loop().create_future()
         return self.version
 
     async def fill(self, version: int) -> None:
@@ -132,6 +135,11 @@ class World:
         self._record_step(f"writes {self.version}", began)
         return self.version
 
+    async def pause(self) -> None:
+        """A pause that is long enough: when it ends, what was loaded before it has been filled. It is no step."""
+        if self._loaded:
+            await asyncio.wait(list(self._loaded.values()))
+
     async def get(self, _key: object) -> Entry[Any] | Miss:
         """The store's `get`: the entry or MISS."""
         began = await self._turn()
@@ -143,6 +151,7 @@ class World:
         began = await self._turn()
         self.entry = entry
         self._record_step(f"fills {entry.value}", began)
+        self._fill_ended(_actor.get())
 
     async def delete(self, _key: object = None) -> None:
         """Empty the cache; also the store's `delete`."""
@@ -163,6 +172,13 @@ class World:
     def _keep(self, version: int, began: int) -> None:
         self.entry = Entry(version, float("inf"))
         self._record_step(f"fills {version}", began)
+        self._fill_ended(_actor.get())
+
+    def _fill_ended(self, actor: str) -> None:
+        """This actor has nothing more to fill. Whoever pauses for it may go on."""
+        fill = self._loaded.pop(actor, None)
+        if fill is not None:
+            fill.set_result(None)
 
     def _record_step(self, did: str, began: int) -> None:
         self.steps.append(Step(_actor.get(), did, self._cached, self.version, began))
@@ -241,6 +257,7 @@ async def _begin(world: World, actors: Mapping[str, Actor]) -> dict[str, asyncio
     for name, actor in actors.items():
         _actor.set(name)
         tasks[name] = asyncio.ensure_future(actor(world))
+        tasks[name].add_done_callback(lambda _, name=name: world._fill_ended(name))  # type: ignore[misc]
     await world._turns.settle()
     return tasks
 

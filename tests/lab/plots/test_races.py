@@ -57,6 +57,14 @@ def test_a_late_fill_is_drawn_from_where_it_was_sent(drawn: list[Figure]) -> Non
     assert (way.get_x(), way.get_x() + way.get_width()) == pytest.approx((2.53, 4.47))
 
 
+def test_a_late_delete_is_drawn_from_where_it_was_sent(drawn: list[Figure]) -> None:
+    """Its way is named as a delete's, since it carries no value."""
+    late = next(one for one in RACE.interleavings if one.order == ("reader", "writer", "reader", "reader", "writer"))
+    picture = lab.plot_race(late, "title")
+    assert "writer deletes (on its way since step 3)." in picture.words
+    assert "the delete is on its way" in texts(drawn[0])
+
+
 def test_a_fill_that_arrives_at_once_has_no_way(drawn: list[Figure]) -> None:
     """Nobody else has a step in between."""
     alone = lab.race({"reader": reader}).interleavings[0]
@@ -79,7 +87,7 @@ def test_two_races_stand_below_each_other(drawn: list[Figure]) -> None:
     picture = lab.plot_race({"with sets": wrong, "with deletes": deletes.like(wrong)}, "title")
     assert [ax.get_title("left") for ax in drawn[0].axes] == ["with sets", "with deletes"]
     assert "with sets: A writes 2; B writes 3; B fills 3; A fills 2 (on its way since step 2)." in picture.words
-    assert "with deletes: A writes 2; B writes 3; B deletes; A deletes. At the end the cache holds nothing" in (
+    assert "with deletes: A writes 2; B writes 3; B deletes; A deletes (on its way since step 2). At the end" in (
         picture.words
     )
 

@@ -171,8 +171,36 @@ def test_without_turns_an_actor_that_waits_for_nothing_is_refused() -> None:
 
 
 def test_a_race_as_a_text_says_how_many_orders_end_stale() -> None:
-    """With their share."""
-    assert str(race({"reader": reader, "writer": write_then_delete})) == "1 of 10 (10%)"
+    """And of how many."""
+    assert str(race({"reader": reader, "writer": write_then_delete})) == "1 of 10"
+
+
+async def delete_again(w: World) -> None:
+    await write_then_delete(w)
+    await w.pause()
+    await w.delete()
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+def test_a_delete_after_the_pause_comes_after_every_late_fill(warm: bool) -> None:
+    """So no order ends stale. Without the pause some do."""
+    actors = {"reader": reader, "A": delete_again, "B": delete_again}
+    assert race(actors, warm=warm).stale == []
+    assert race({"reader": reader, "A": double_delete}, warm=warm).stale
+
+
+def test_a_pause_waits_for_no_fill_that_never_comes() -> None:
+    """An actor that loads and ends without a fill has nothing on its way."""
+
+    async def loads(w: World) -> None:
+        await w.load()
+
+    async def pauses(w: World) -> None:
+        await w.pause()
+        await w.delete()
+
+    orders = [one.order for one in race({"loader": loads, "writer": pauses}).interleavings]
+    assert orders == [("loader", "writer"), ("writer", "loader")]
 
 
 def test_a_race_finds_the_interleaving_that_is_like_another_one() -> None:
