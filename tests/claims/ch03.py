@@ -22,14 +22,13 @@ def hits_wait(held: Any) -> None:
     assert mean_wait_of_a_hit(held) > 10 * 0.05
 
 
-@claim("Left, a hit waits behind all misses that came before it; the longest wait is 1.7 s.")
+@claim("Left, a hit waits until all requests before it are answered, and the longest wait is 1.7 s.")
 def each_hit_waits(held: Any) -> None:
-    """It is answered when the loads of the misses before it are done. Somebody waits for longer than 20 loads take."""
+    """The answers come in the order of the requests. Somebody waits for longer than 20 loads take."""
     assert max(read.latency_s for read in held.reads) > 20 * 0.05
-    misses = 0
-    for read in sorted(held.reads, key=lambda read: read.when):
-        misses += read.outcome == "miss"
-        assert read.when + read.latency_s >= misses * 0.05 - 1e-9
+    in_order = sorted(held.reads, key=lambda read: read.when)
+    answered = [read.when + read.latency_s for read in in_order]
+    assert all(earlier <= later + 1e-9 for earlier, later in itertools.pairwise(answered))
 
 
 @claim("Right, no hit waits.")
@@ -44,38 +43,44 @@ def loaded_again(held: Any, quick: Any) -> None:
     assert 1 <= len(quick.queries) - len(held.queries) <= 10
 
 
-@claim("This is a small stampede; chapter 5 is about large ones.")
+@claim("and both load it: a small stampede (chapter 5 is about large ones).")
 def small_here(quick: Any) -> None:
     """No user is loaded more than a few times."""
     loaded = [query.key for query in quick.queries]
     assert max(map(loaded.count, loaded)) <= 5
 
 
-@claim("The answers of the dict get older and older; a TTL of 10 s limits their age")
-def older_and_older(minutes: Any) -> None:
-    """In each quarter of the minute the worst answer of the dict is older; with a TTL it never is older than that."""
+@claim("Without a TTL, answers are more and more out of date; a TTL of 10 s sets a limit")
+def more_and_more(minutes: Any) -> None:
+    """Without a TTL the worst answer of each quarter of the minute is worse than before; with one, it has a limit."""
     worst = [max(stale(minutes[None], 15 * n, 15 * n + 15), default=0) for n in range(4)]
     assert worst == sorted(worst)
     assert worst[3] > 3 * worst[0]
     assert all(minutes[ttl].max_stale_s <= ttl + 0.051 for ttl in minutes if ttl)
 
 
-@claim("In this minute one answer of the dict had been out of date for 58.0 s.")
+@claim("The highest is a popular user that changed after 2 s: at the end, it is out of date for 58.0 s.")
 def as_old_as_the_dict(minutes: Any) -> None:
     """Nearly the whole minute."""
     assert 50 < minutes[None].max_stale_s < 60
 
 
-@claim("With a TTL of 10 s the worst answer had been out of date for 8.6 s")
+@claim("With a TTL of 10 s the longest is 8.6 s.")
 def nearly_the_ttl(minutes: Any) -> None:
-    """Some answer is nearly as old as the TTL allows."""
+    """Some answer is out of date for nearly as long as the TTL allows."""
     assert 8 < minutes[10].max_stale_s < 10.051
 
 
-@claim("it can never be more than the TTL plus the time of one query.")
+@claim("It can never be more than the TTL plus the time of one query")
 def a_promise(minutes: Any) -> None:
     """With every TTL."""
     assert all(minutes[ttl].max_stale_s <= ttl + 0.051 for ttl in minutes if ttl)
+
+
+@claim("10 s gives 78.0% hits here, so 44 of 200 requests a second go to the database, which can do 160.")
+def far_below_capacity(minutes: Any) -> None:
+    """Less than half of what the database can do."""
+    assert 40 < 200 * (1 - minutes[10].hit_ratio) < 80
 
 
 @claim("The price is in the table: the shorter the TTL, the fewer the hits.")
