@@ -151,7 +151,7 @@ def _png(figure: Figure) -> bytes:
 
 
 def label_ends(ax: Axes, ends: Sequence[EndLabel], *, line_share: float = 0.062) -> None:
-    """Write each label to the right of its point, behind a square in its colour. What would overlap is moved apart.
+    """Write each label to the right of its point, behind a dash in its colour. What would overlap is moved apart.
 
     `line_share` is the height of a line of text as a share of the height of the axes, which is greater if they are low.
     """
@@ -172,8 +172,9 @@ def label_ends(ax: Axes, ends: Sequence[EndLabel], *, line_share: float = 0.062)
         beside = offset_copy(ax.transData, ax.figure.figure, x=10, units="points")
         mark = Line2D(
             *zip(place, strict=True),
-            marker="s",
-            markersize=5.5,
+            marker="_",  # a square would look like a point of the line
+            markersize=8,
+            markeredgewidth=2.5,
             color=colour,
             transform=beside,
             clip_on=False,
