@@ -135,6 +135,14 @@ def exceeds_the_service_time(shares: Any, means: Any) -> None:
     assert dict(zip(shares, means, strict=True))[0.7] > 0.05
 
 
+@claim("With 8 connections the wait at the same ρ is shorter, and the curve has the same shape.")
+def shorter_with_eight(runs: Any) -> None:
+    """It is below the formula for one connection, and grows with the load."""
+    waits = {rate / 160: runs[rate].mean_latency_s - 0.05 for rate in (80, 120, 140)}
+    assert all(wait < share * 0.05 / (2 * (1 - share)) for share, wait in waits.items())
+    assert list(waits.values()) == sorted(waits.values())
+
+
 @claim("At 90 % other samples can be a third off the formula:")
 def off_the_formula(shares: Any, means: Any) -> None:
     """At 90 % within two fifths, and up to 50 % busy within a quarter."""
