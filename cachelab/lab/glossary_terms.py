@@ -81,7 +81,8 @@ TERMS = [
     _term(
         "coordinated omission",
         0,
-        "A mistake in a measurement: the time by which a request was sent too late is not counted.",
+        "A mistake in a load test: its clients wait for slow answers, so requests that were due are not sent, and the "
+        "waits that these would have had are not measured.",
     ),
     _term(
         "early recomputation, XFetch, probabilistic early expiration",
