@@ -29,7 +29,7 @@ def _term(names: str, chapter: int, meaning: str) -> Term:
 
 
 TERMS = [
-    _term("absent", 0, "The origin was asked and has no such key. This is neither a miss nor the value None."),
+    _term("absent", 1, "The origin was asked and has no such key. This is neither a miss nor the value None."),
     _term(
         "article",
         1,
