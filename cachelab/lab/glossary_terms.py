@@ -29,7 +29,7 @@ def _term(names: str, chapter: int, meaning: str) -> Term:
 
 
 TERMS = [
-    _term("absent", 0, "The origin was asked and has no such key. This is neither a miss nor the value None."),
+    _term("absent", 1, "The origin was asked and has no such key. This is neither a miss nor the value None."),
     _term(
         "article",
         1,
@@ -87,7 +87,8 @@ TERMS = [
     _term(
         "coordinated omission",
         0,
-        "A mistake in a measurement: the time by which a request was sent too late is not counted.",
+        "A mistake in a load test: its clients wait for slow answers, so requests that were due are not sent, and the "
+        "waits that these would have had are not measured.",
     ),
     _term(
         "early recomputation, XFetch, probabilistic early expiration",

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cachelab import lab
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
 
@@ -91,8 +90,6 @@ ANSWERS: list[tuple[Any, str]] = [
     (lambda rate, service_s: math.ceil(rate * service_s + 0.5), "pays for connections it does not need"),
     (lambda rate, service_s: math.ceil(1.1 * rate * service_s), "pays for connections it does not need"),
     (lambda rate, service_s: max(1, enough(rate, service_s) - 2), "The capacity is below the load"),
-    (lambda rate, service_s: 30 if service_s == 0.29 else enough(rate, service_s), "Correct."),
-    (lambda rate, service_s: 28 if service_s == 0.29 else enough(rate, service_s), "The capacity is below the load"),
 ]
 
 
@@ -106,11 +103,3 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
 def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence about each wrong answer is followed by what happened."""
     assert_evidence_follows("0.1", ANSWERS, capsys)
-
-
-def test_a_slip_of_floating_point_is_right_with_a_remark(capsys: pytest.CaptureFixture[str]) -> None:
-    """100 * 0.29 is a little less than 29: who has the idea right is told of it, and nobody else."""
-    for answer in (in_floating_point, enough):
-        lab.check("0.1", answer)
-        said = " ".join(capsys.readouterr().out.split())
-        assert ("100 * 0.29 is 28.999999999999996 in floating point" in said) == (answer is in_floating_point)

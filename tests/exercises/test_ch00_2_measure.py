@@ -228,7 +228,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (no_numbers, "the latencies are not those of the users"),
     (one_by_one, "coordinated omission"),
     (all_at_once, "You send all requests at once"),
-    (service_time_only, "Start the watch when the user asks"),
+    (service_time_only, "A latency begins when the request is due"),
     (on_the_wall_clock, "on the clock of the simulation"),
     (in_milliseconds, "These are milliseconds"),
     (too_few, "one latency for each request"),

@@ -17,8 +17,6 @@ __all__ = ["EXERCISE"]
 
 LOADS = [(50.0, 0.1), (100.0, 0.045), (30.0, 0.01), (200.0, 0.04), (49.0, 0.1), (90.0, 0.09), (2.0, 1.5), (120.0, 0.25)]
 """Requests a second, and the service time in seconds. On average 5, 4.5, 0.3, 8, 4.9, 8.1, 3 and 30 are busy."""
-FLOATS = (100.0, 0.29)
-"""29 are busy, and 30 are needed. But 100 * 0.29 is a little less than 29 in floating point."""
 
 
 def _wait_at_the_end(connections: int, rate: float, service_s: float) -> float:
@@ -70,22 +68,17 @@ def _ask(connections_needed: Any, rate: float, service_s: float) -> int:
 
 def _examine(connections_needed: Any) -> str:
     """Run each load for half a minute on as many connections as the learner's function returns for it."""
-    rows, remark = [], ""
-    for rate, service_s in [*LOADS, FLOATS]:
+    rows = []
+    for rate, service_s in LOADS:
         answer = _ask(connections_needed, rate, service_s)
         right = int(rate * service_s + 1e-9) + 1  # the smallest C with C / service_s > rate
         wait_s = _wait_at_the_end(answer, rate, service_s)
         rows.append([f"{rate:g}/s", ms(service_s), answer, f"{answer / service_s:.0f}/s", ms(wait_s)])
-        if (rate, service_s) == FLOATS and answer == right - 1:
-            remark = (
-                f" One thing beside: 100 * 0.29 is {100 * 0.29!r} in floating point, and yours returns 29 where 30 are "
-                "needed. Round the product before you use it."
-            )
-        elif answer != right:
+        if answer != right:
             header = ["load", "service", "your C", "capacity", "wait after 30 s"]
             evidence = evidence_table(header, rows, len(rows) - 1)
             raise Wrong(_misconception(answer, right, rate, service_s), evidence)
-    return f"No queue is left to grow at any of the loads, and one connection less would not do.{remark}"
+    return "No queue is left to grow at any of the loads, and one connection less would not do."
 
 
 EXERCISE = Exercise(

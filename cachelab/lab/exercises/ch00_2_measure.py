@@ -123,7 +123,7 @@ def _misconception(latencies: Sequence[float], expected: Sequence[float]) -> str
     if max(latencies) < 0.1 and min(latencies) < 0.5 * FAST_S:
         return "That is real time, of which a simulation takes none: measure on the clock of the simulation's own loop."
     if max(latencies) < 0.1:
-        return "Start the watch when the user asks, not when the database begins to serve: waiting in line is latency."
+        return "A latency begins when the request is due, not when the database begins to serve: waiting counts."
     return "The requests go out as they should, but the latencies are not those of the users."
 
 
