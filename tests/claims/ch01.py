@@ -51,17 +51,17 @@ def the_step(cached: Any) -> None:
     assert 1.5 * rates[11] < rates[12] < rates[0]
 
 
-@claim("The forecast is a little too high")
+@claim("With short TTLs the forecast is too high")
 def forecast_too_high(runs: Any, forecast: Any, log: Any) -> None:
-    """With each TTL above the hit ratio, by a twentieth at most."""
-    for ttl, run in runs.items():
-        assert run.hit_ratio < forecast(log, ttl) < run.hit_ratio + 0.05
+    """Up to 2 s it is above the hit ratio, by a twentieth at most."""
+    for ttl in (0.25, 0.5, 1, 2):
+        assert runs[ttl].hit_ratio < forecast(log, ttl) < runs[ttl].hit_ratio + 0.05
 
 
-@claim("From a TTL of 1 s on it is within 0.03 of h.")
+@claim("From 1 s on it is within 0.03 of h.")
 def forecast_is_close(runs: Any, forecast: Any, log: Any) -> None:
     """As it says."""
-    assert all(forecast(log, ttl) < runs[ttl].hit_ratio + 0.03 for ttl in (1, 2, 4, 8, 32))
+    assert all(abs(forecast(log, ttl) - runs[ttl].hit_ratio) < 0.03 for ttl in (1, 2, 4, 8, 32))
 
 
 @claim("The mean is close to the formula as long as hardly any query has to queue.")
@@ -113,13 +113,13 @@ def the_step_moves_right(runs: Any) -> None:
 
 @claim("With 0.1 s the load is about the capacity, and with 0.25 s it is below.")
 def the_load_passes_the_capacity(runs: Any) -> None:
-    """Above it with 0.05 s, within four percent of it with 0.1 s, and a tenth below it with 0.25 s."""
+    """Above it with 0.05 s, within six percent of it with 0.1 s, and a tenth below it with 0.25 s."""
     assert runs[0.05].origin_load > 1.03 * 160
-    assert runs[0.1].origin_load == pytest.approx(160, rel=0.04)
+    assert runs[0.1].origin_load == pytest.approx(160, rel=0.06)
     assert runs[0.25].origin_load < 0.9 * 160
 
 
-@claim("with h = 0.13 that is 184 requests/s, and with the 86.2% of the first run nearly 1,160.")
+@claim("with h = 0.13 that is 184 requests/s, and with the 86.2% of a 30 s TTL it is nearly 1,160.")
 def what_it_can_carry(runs: Any, cached: Any) -> None:
     """Within two percent and within five."""
     assert 160 / (1 - runs[0.05].hit_ratio) == pytest.approx(184, rel=0.02)
