@@ -25,7 +25,10 @@ def asked_and_served(bare: Any) -> None:
     assert all(rate == pytest.approx(160, abs=1) for rate in bare.queries_per_second(2)[2:22])
 
 
-@claim("The rest waits, the queue grows to the very end, and the p99 is 10.8 s.")
+@claim(
+    "The rest waits, and the queue grows as long as the traffic lasts: after these 45 s the p99 is 10.8 s, "
+    "on its way to the 15 s of the incident."
+)
 def p99_without_a_cache(bare: Any) -> None:
     """The p99 within a sixth of it; in each nine seconds the mean wait is longer than in those before."""
     waits = [[row.latency_s for row in bare.reads if 9 * n <= row.when < 9 * n + 9] for n in range(5)]
@@ -42,8 +45,8 @@ def what_is_left_over(cached: Any) -> None:
 
 
 @claim(
-    "At 30 s the load jumps, because the entries of the first seconds expire; later ones do not, "
-    "so the jump is lower than the start."
+    "At 30 s the origin load jumps, because the entries of the first seconds expire together. "
+    "Those that came later are still there, so it jumps less high than at the start."
 )
 def the_step(cached: Any) -> None:
     """The bin of the picture after it has half as many queries again as the one before, and fewer than the first."""
@@ -51,7 +54,7 @@ def the_step(cached: Any) -> None:
     assert 1.5 * rates[11] < rates[12] < rates[0]
 
 
-@claim("With short TTLs the forecast is too high")
+@claim("With short TTLs the forecast is too high: while the query of an entry runs, requests for it miss, too.")
 def forecast_too_high(runs: Any, forecast: Any, log: Any) -> None:
     """Up to 2 s it is above the hit ratio, by a twentieth at most."""
     for ttl in (0.25, 0.5, 1, 2):
@@ -78,7 +81,7 @@ def above_the_formula(runs: Any) -> None:
     assert 0.05 * (1 - runs[0.25].hit_ratio) == pytest.approx(0.0349, rel=1 / 6)
 
 
-@claim("The load of 138.6/s is below the capacity")
+@claim("The origin load of 138.6/s is below the capacity")
 def below_the_capacity(runs: Any) -> None:
     """Within a twentieth, and below it by far."""
     assert runs[0.25].origin_load == pytest.approx(138.6, rel=0.05)
@@ -111,7 +114,7 @@ def the_step_moves_right(runs: Any) -> None:
         assert latencies[hits] >= 0.049999
 
 
-@claim("With 0.1 s the load is about the capacity, and with 0.25 s it is below.")
+@claim("With 0.1 s the origin load is about the capacity, and with 0.25 s it is below.")
 def the_load_passes_the_capacity(runs: Any) -> None:
     """Above it with 0.05 s, within six percent of it with 0.1 s, and a tenth below it with 0.25 s."""
     assert runs[0.05].origin_load > 1.03 * 160
@@ -119,19 +122,47 @@ def the_load_passes_the_capacity(runs: Any) -> None:
     assert runs[0.25].origin_load < 0.9 * 160
 
 
-@claim("with h = 0.13 that is 184 requests/s, and with the 86.2% of a 30 s TTL it is nearly 1,160.")
-def what_it_can_carry(runs: Any, cached: Any) -> None:
-    """Within two percent and within five."""
-    assert 160 / (1 - runs[0.05].hit_ratio) == pytest.approx(184, rel=0.02)
+@claim("TTL 0.05 s, h = 0.13: 172 queries/s are asked, 160 can be served")
+def too_short(runs: Any) -> None:
+    """Within a point, and within three percent; and this is more than can be served."""
+    assert runs[0.05].hit_ratio == pytest.approx(0.13, abs=0.015)
+    assert runs[0.05].origin_load == pytest.approx(172, rel=0.03)
+
+
+@claim("with the 86.2% of a 30 s TTL, nearly 1,160 requests/s.")
+def what_it_can_carry(cached: Any) -> None:
+    """Within five percent."""
     assert 160 / (1 - cached.hit_ratio) == pytest.approx(1157, rel=0.05)
 
 
-@claim("in the table, the p99 is above 50 ms with every TTL up to 2 s.")
+@claim("the p99 is 62 ms when half the capacity is asked for (2 s), and 172 ms at 87 % (0.25 s).")
 def p99_rises(runs: Any) -> None:
-    """The shorter the TTL, the longer the p99."""
+    """The shorter the TTL, the longer the p99: the one within a tenth, the other within a third; the shares by 3 %."""
     p99s = [runs[ttl].percentile_s(99) for ttl in (2, 1, 0.5, 0.25)]
     assert p99s == sorted(p99s)
-    assert p99s[0] > 0.055
+    assert p99s[0] == pytest.approx(0.062, rel=0.1)
+    assert p99s[-1] == pytest.approx(0.172, rel=1 / 3)
+    assert [runs[ttl].origin_load / 160 for ttl in (2, 0.25)] == pytest.approx([0.5, 0.87], abs=0.04)
+
+
+@claim("A key with r requests/s has about r·TTL hits for each miss.")
+def hits_for_each_miss(cached: Any) -> None:
+    """For each of the most popular keys, over the 45 s from an empty cache: one load more than whole TTLs at most."""
+    for key in range(20):
+        outcomes = [row.outcome for row in cached.reads if row.key == key]
+        hits, misses = outcomes.count("hit"), outcomes.count("miss")
+        assert 0.5 <= (len(outcomes) / 45 * 30) / (hits / misses) <= 4
+
+
+@claim(
+    "If the same keys are asked for twice as often, h rises, from 86.2% to 91.0%; if 20 processes, each with an empty "
+    "cache of its own, share the traffic, it falls to 52.1%."
+)
+def h_belongs_to_its_traffic(twice: Any, fleets: Any) -> None:
+    """Within a point, and within a point and a half."""
+    assert twice.hit_ratio == pytest.approx(0.910, abs=0.01)
+    assert fleets[1].hit_ratio == pytest.approx(0.862, abs=0.01)
+    assert fleets[20].hit_ratio == pytest.approx(0.521, abs=0.015)
 
 
 @claim("At the far right the lines rise, because some misses also wait for each other.")
@@ -140,51 +171,34 @@ def the_lines_rise(runs: Any) -> None:
     assert all(runs[ttl].percentile_s(99.9) > 0.0505 for ttl in (4, 8, 32))
 
 
-@claim("You pay for a lower load with stale answers, and the TTL sets the price")
-def the_price(cost: Any) -> None:
-    """The longest TTL has the lowest load and the most stale answers."""
-    assert cost[32].origin_load == min(run.origin_load for run in cost.values())
-    assert cost[32].stale_share == max(run.stale_share for run in cost.values())
-
-
-@claim("From 1 to 8 seconds the load falls by about 50 queries/s, and from 8 to 32 seconds by only about 20.")
+@claim("From 1 to 8 seconds the origin load falls by about 50 queries/s, and from 8 to 32 seconds by only about 20. ")
 def the_first_step_is_larger(cost: Any) -> None:
-    """Within four queries a second."""
-    assert cost[1].origin_load - cost[8].origin_load == pytest.approx(50, abs=4)
-    assert cost[8].origin_load - cost[32].origin_load == pytest.approx(20, abs=4)
+    """In each run, within four queries a second."""
+    for one, eight, long in zip(cost[1], cost[8], cost[32], strict=True):
+        assert one.origin_load - eight.origin_load == pytest.approx(50, abs=4)
+        assert eight.origin_load - long.origin_load == pytest.approx(20, abs=4)
 
 
-@claim("Both steps cost stale answers.")
+@claim("Both steps cost stale answers; how many is chance, since a run has only some twenty writes.")
 def both_cost(cost: Any) -> None:
-    """Each step adds some."""
-    assert cost[1].stale_share < cost[8].stale_share < cost[32].stale_share
+    """Each step adds some in each run; the runs of one TTL differ, and have a dozen to three dozen writes."""
+    for one, eight, long in zip(cost[1], cost[8], cost[32], strict=True):
+        assert one.stale_share < eight.stale_share < long.stale_share
+        assert 12 <= sum(row.op == "write" for row in one.rows) <= 36
+    assert all(max(shares) > 1.1 * min(shares) for shares in [[run.stale_share for run in cost[ttl]] for ttl in cost])
+
+
+@claim("no answer is out of date for longer than the TTL plus the time of one query (with 8 s the worst was 8.01 s).")
+def staleness_is_bounded(cost: Any) -> None:
+    """With every TTL of the table; the worst of three runs is near the bound."""
+    assert all(run.max_stale_s <= ttl + 0.051 for ttl, three in cost.items() for run in three)
+    assert max(run.max_stale_s for run in cost[8]) == pytest.approx(8.01, rel=0.25)
 
 
 @claim(
-    "because there are only some twenty writes: with another `seed` the shares can be half as large, "
-    "or larger by half, and the loads are nearly the same."
+    "With 100,000 equally popular users, 150 requests/s and a TTL of 30 s, "
+    "the hit ratio of the first half minute is 2.2%."
 )
-def nearly_the_same_loads(cost: Any) -> None:
-    """The loads of the other samples are those of the notebook's, within a twentieth; the stale answers are not."""
-    loads = [100.3, 82.1, 64.8, 48.9, 35.6, 26.6]
-    assert [run.origin_load for run in cost.values()] == pytest.approx(loads, rel=0.05)
-    assert 11.5 / 3 < 100 * cost[32].stale_share < 11.5 * 2
-    assert 12 <= sum(row.op == "write" for row in cost[8].rows) <= 36
-
-
-@claim("no answer is out of date for longer than the TTL plus the time of one query")
-def staleness_is_bounded(cost: Any) -> None:
-    """With every TTL of the table."""
-    assert all(run.max_stale_s <= ttl + 0.051 for ttl, run in cost.items())
-
-
-@claim("(with 8 s the worst was 8.01 s)")
-def the_worst(cost: Any) -> None:
-    """The worst is near the bound: within a fourth of the TTL."""
-    assert cost[8].max_stale_s == pytest.approx(8.01, rel=0.25)
-
-
-@claim("With 100,000 users who are all equally popular, the hit ratio is 2.2% in half a minute.")
 def hardly_the_same_again(flat: Any) -> None:
     """Fewer than one request in thirty is a hit."""
     assert flat[1].hit_ratio < 1 / 30
@@ -211,7 +225,8 @@ def nothing_remembered(outage: Any) -> None:
 
 
 @claim(
-    "In ten seconds without the database, 6.7% of the requests failed with a TTL of 30 s, and 94.0% with a TTL of 2 s."
+    "In ten seconds without the database and with a TTL of 30 s, 6.7% of the requests failed when most entries "
+    "outlived the outage, 79.1% when it came just as they expired. With 2 s it was 94.0%."
 )
 def between(outage: Any) -> None:
     """Within three points, and both the TTL and the moment make a difference."""
@@ -238,30 +253,47 @@ def until_they_expire(outage: Any) -> None:
     assert failed(simulated(outage, 2, 20), 23, 30) > 1.5 * failed(simulated(outage, 2, 20), 20, 21)
 
 
-@claim("The hit ratio of a TTL can be read off the popularity of the keys")
+@claim("The formula gives the hit ratio of each TTL")
 def read_off_the_popularity(some: Any, dots: Any, formula: Any, popularity: Any) -> None:
     """Dot and line differ by two points at most."""
     for ttl, dot in zip(some, dots, strict=True):
         assert dot == pytest.approx(formula(ttl, popularity, 100), abs=0.02)
 
 
-@claim("The more nodes, the more of the traffic reaches the origin")
-def more_nodes(fleets: Any) -> None:
-    """Each step of the picture is upward."""
-    loads = [run.origin_load for run in fleets.values()]
-    assert loads == sorted(loads)
-    assert len(set(loads)) == len(loads)
+@claim(
+    "With twice the traffic the hit ratio rises to 91.0%, because each user is asked for twice as often within a TTL."
+)
+def twice_the_traffic(twice: Any, fleets: Any) -> None:
+    """Within a point, and above that of the Monday traffic."""
+    assert fleets[1].hit_ratio < twice.hit_ratio == pytest.approx(0.910, abs=0.01)
 
 
-@claim("The hit ratio falls from 86.2% to 31.8%, because a user seldom comes back to the same node.")
+@claim("So the origin load is 36.0/s, and not twice 27.5/s.")
+def not_twice_the_load(twice: Any, fleets: Any) -> None:
+    """Within two queries a second."""
+    assert twice.origin_load == pytest.approx(36.0, abs=2)
+    assert fleets[1].origin_load == pytest.approx(27.5, abs=1)
+
+
+@claim("A hundred empty caches ask for more than the origin can serve")
+def a_hundred_empty_caches(fleets: Any) -> None:
+    """In the first bin of the picture; over all 45 s they ask for less."""
+    assert fleets[100].queries_per_second(2.5, asked=True)[0] > 165
+    assert fleets[100].origin_load < 150
+
+
+@claim(
+    "With 100 nodes the hit ratio falls to 31.8%, because the next request for a user usually comes to another node."
+)
 def a_hundred_nodes(fleets: Any) -> None:
     """Within a point and a half."""
-    assert fleets[1].hit_ratio == pytest.approx(0.862, abs=0.015)
     assert fleets[100].hit_ratio == pytest.approx(0.318, abs=0.015)
 
 
-@claim("With 100 nodes, nearly everything is a miss in the first seconds: more than 160 queries/s are asked")
+@claim("Nearly everything is a miss in the first seconds: more than 160 queries/s are asked")
 def cold_fleet(fleets: Any) -> None:
-    """In the first 2.5 seconds; and the queue makes the p99 longer than ten queries."""
+    """Nine of ten requests of the first second, and in 2.5 s the queue makes the p99 longer than ten queries."""
+    first = [row.outcome for row in fleets[100].reads if row.when < 1]
+    assert first.count("miss") > 0.9 * len(first)
     assert fleets[100].queries_per_second(2.5, asked=True)[0] > 165
     assert fleets[100].percentile_s(99) > 0.4
