@@ -36,7 +36,7 @@ def plot_load(
         load = result.queries_per_second(bin_s, asked=True)
         edges = [n * bin_s for n in range(len(load) + 1)]
         colour = PALETTE[i % len(PALETTE)]
-        ax.stairs(load, edges, baseline=None, color=colour, linewidth=1.6, linestyle=LINE_STYLES[i % 4])
+        ax.stairs(load, edges, baseline=None, color=colour, linewidth=1.6)  # only the capacity is dashed
         ends.append((len(load) * bin_s, load[-1], label, colour))
         words.append(f"{label}: mean {sum(load) / len(load):.0f}, peak {max(load):.0f} queries/s")
         peak = max(peak, *load)
@@ -57,21 +57,19 @@ def plot_load(
 def plot_latency(results: Mapping[str, ReplayResult], title: str) -> Picture:
     """Latency by percentile with the tail stretched (50, 90, 99, 99.9 %), a line for each result."""
     figure, (ax,) = axes()
-    words, ends = [], []
+    words = []
     ticks = [0.0, 50.0, 90.0, 99.0, 99.9]
     for i, (label, result) in enumerate(results.items()):
         percents = [100 * (1 - 10 ** (-step / 100)) for step in range(331)]
         places = [_tail_place(percent) for percent in percents]
         milliseconds = [result.percentile_s(percent) * 1000 for percent in percents]
         colour = PALETTE[i % len(PALETTE)]
-        ax.plot(places, milliseconds, color=colour, linewidth=1.8, linestyle=LINE_STYLES[i % 4])
-        ends.append((places[-1], milliseconds[-1], label, colour))
+        ax.plot(places, milliseconds, color=colour, linewidth=1.8, linestyle=LINE_STYLES[i % 4], label=label)
         words.append(f"{label}: " + ", ".join(f"p{p:g} {ms(result.percentile_s(p))}" for p in ticks[1:]))
     ax.set_xticks([_tail_place(percent) for percent in ticks], ["fastest", *(f"p{percent:g}" for percent in ticks[1:])])
-    ax.margins(x=0.14)
     ax.set_ylim(bottom=0)
     ax.set_xlim(0, None)
-    label_ends(ax, ends)
+    ax.legend(loc="upper left", frameon=False, fontsize=9.5)  # the lines end together, and labels there would not fit
     ax.set_xlabel("percentile of the requests (the tail is stretched)")
     ax.set_ylabel("latency (ms)")
     return finish(figure, title, "; ".join(words) + ".")

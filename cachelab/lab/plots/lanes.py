@@ -30,7 +30,8 @@ def plot_flow(result: ReplayResult, title: str, *, ttl_s: float | None = None) -
     """
     keys = list(dict.fromkeys(row.key for row in result.reads))
     y_of = {key: len(keys) - i for i, key in enumerate(keys)}
-    end = max(row.when + row.latency_s for row in result.reads)
+    served_s = {row: ttl_s or 0.0 for row in result.reads if row.outcome != "hit" and row.result != "error"}
+    end = max(row.when + row.latency_s + served_s.get(row, 0.0) for row in result.reads)
     figure, (ax,) = axes(1.5 + 0.42 * (len(keys) + 1))
     ax.grid(False)
     for key in keys:
@@ -39,7 +40,7 @@ def plot_flow(result: ReplayResult, title: str, *, ttl_s: float | None = None) -
         if row.outcome == "hit":
             ax.plot(row.when, y_of[row.key], MARKERS["hit"], color=COLOURS["hit"], markersize=8, zorder=4)
         else:
-            _draw_miss(ax, row, y_of[row.key], ttl_s, end)
+            _draw_miss(ax, row, y_of[row.key], served_s.get(row))
     for query in result.queries:
         began, seconds = query.began - result.start, query.ended - query.began
         ax.barh(0, seconds, left=began, height=0.5, color=COLOURS["origin"], zorder=3)
@@ -58,10 +59,9 @@ def plot_flow(result: ReplayResult, title: str, *, ttl_s: float | None = None) -
     return finish(figure, title, "; ".join(_describe_read(row) for row in result.reads) + ".")
 
 
-def _draw_miss(ax: Axes, row: Row, y: float, ttl_s: float | None, end: float) -> None:
+def _draw_miss(ax: Axes, row: Row, y: float, served_s: float | None) -> None:
     kind, answered = "error" if row.result == "error" else "miss", row.when + row.latency_s
-    if ttl_s is not None and kind == "miss" and end > answered:
-        served_s = min(ttl_s, end - answered)
+    if served_s:
         ax.barh(y, served_s, left=answered, height=0.5, **SERVED, zorder=1)
     ax.plot([row.when, row.when], [y, 0], color=COLOURS[kind], linewidth=1, linestyle=":", zorder=2)
     ax.barh(y, row.latency_s, left=row.when, height=0.22, color=COLOURS[kind], zorder=2)
