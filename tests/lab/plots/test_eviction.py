@@ -59,9 +59,10 @@ def test_a_ttl_needs_times() -> None:
 
 
 def test_only_the_named_policies_are_drawn() -> None:
-    """The words leave out the others as well. An odd number of traces leaves a place empty."""
+    """The words leave out the others as well. With five traces a place is left empty, and three are in one row."""
     ratios = lab.miss_ratios(lab.zipf_trace(300, 50), [5, 10], [FIFO, LRU])
-    words = lab.plot_policies(dict.fromkeys("abc", ratios), [5, 10], "title", drawn=["LRU", "OPT"]).words
-    assert "c: LRU" in words
-    assert "OPT" in words
-    assert "FIFO" not in words
+    for traces in ("abc", "abcde"):
+        words = lab.plot_policies(dict.fromkeys(traces, ratios), [5, 10], "title", drawn=["LRU", "OPT"]).words
+        assert f"{traces[-1]}: LRU" in words
+        assert "OPT" in words
+        assert "FIFO" not in words
