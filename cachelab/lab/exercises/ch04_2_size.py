@@ -14,8 +14,8 @@ from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISE"]
 
-TRACE = {"requests": 30_000, "keys": 2_000, "seed": 7}
-REQUESTS_PER_S, TTL_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 120, 100, 2, 400
+TRACE = {"requests": 40_000, "keys": 2_000, "seed": 7}
+REQUESTS_PER_S, TTL_S, MAX_LOAD, ENTRY_KB, BUDGET_KB = 200, 20, 110, 2, 400
 
 
 def _origin_load(policy: Any, entries: int, ttl_s: float = TTL_S) -> float:
@@ -92,7 +92,7 @@ def _examine(plan: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "How many entries of 2 kB does the budget hold?",
+        "How many entries of 2 kB does the budget hold? And which miss ratio makes 110 queries of 200 requests?",
         "In the panel `with scans`, which policies lie close to OPT? Replay one of them with times_s and ttl_s.",
         "LFU, SIEVE, S3FIFO or WTinyLFU with 200 entries; then see how many fewer will do.",
     ],
