@@ -182,7 +182,7 @@ def _plot_request(
         did = "hit" if hit else "miss" if evicted is None else f"miss, {evicted} is evicted"
         hits = sum(reaction.hit for reaction in reactions[name])
         ax.annotate(f"{did}; {hits} hits of {number}", (1.5 * bound, y), va="center", fontsize=9.5)
-        words.append(f"{name}: {did}, in the queue {' '.join(map(str, policy.resident))}")
+        words.append(f"{name}: {did}, in the queue {_queue_in_words(policy)}")
     ax.set_xlim(-2.2, max(len(keys), 1.5 * bound + 4))
     ax.set_ylim(-0.6, top + 0.5)
     handles = [
@@ -215,12 +215,27 @@ def _draw_requests(ax: Axes, keys: Sequence[Any], number: int, y: float) -> None
         ax.annotate(f"{key}", (i, y), ha="center", va="center", bbox=box, weight=weight, color=colour)
 
 
+def _at_hand(policy: Policy[Any]) -> Any:
+    """The key at the policy's hand, the oldest if the hand waits there for an eviction; None without a hand."""
+    if not hasattr(policy, "_hand"):
+        return None
+    key = getattr(policy._hand, "key", None)
+    return key if key in policy.resident else next(iter(policy.resident))
+
+
+def _queue_in_words(policy: Policy[Any]) -> str:
+    """The keys in their order, with * after a marked one and [ ] around the one at the hand."""
+    hand = _at_hand(policy)
+    keys = ((key, f"{key}{'*' if getattr(note, 'visited', False) else ''}") for key, note in policy.resident.items())
+    return " ".join(f"[{shown}]" if key == hand else shown for key, shown in keys)
+
+
 def _draw_queue(ax: Axes, policy: Policy[Any], requested: Any, y: float) -> None:
-    hand = getattr(getattr(policy, "_hand", None), "key", None)
+    hand = _at_hand(policy)
     for i, (key, note) in enumerate(policy.resident.items()):
         box = {"boxstyle": "square,pad=0.5", "facecolor": "#DCE9F5" if key == requested else "white"}
         ax.annotate(f"{key}", (1.5 * i, y), ha="center", va="center", bbox=box | {"edgecolor": "#666666"})
         if getattr(note, "visited", False):
             ax.plot(1.5 * i + 0.5, y + 0.12, "*", markersize=9, color=INK)
-        if hasattr(policy, "_hand") and (key == hand if hand in policy.resident else i == 0):
+        if key == hand:
             ax.annotate("▲", (1.5 * i, y - 0.48), ha="center", va="center", fontsize=9, color=HAND)

@@ -13,7 +13,7 @@ def test_each_request_has_a_picture_that_says_what_each_policy_did() -> None:
     pictures = lab.eviction_steps({"LRU": LRU, "SIEVE": SIEVE}, "ABAB12A34B", 4, "title", first=9)
     assert list(pictures) == ["9 (4)", "10 (B)"]
     assert pictures["10 (B)"].words == (
-        "LRU: miss, 2 is evicted, in the queue A 3 4 B; SIEVE: hit, in the queue A B 3 4."
+        "LRU: miss, 2 is evicted, in the queue A 3 4 B; SIEVE: hit, in the queue A B* [3] 4."
     )
 
 
