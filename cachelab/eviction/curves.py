@@ -49,13 +49,13 @@ class HitCount(NamedTuple):
 def count_hits(policy: Policy[K], keys: Collection[K]) -> HitCount:
     """Request `keys` in order, and count the hits. A policy that has keys already goes on from there."""
     resident, hit, add, evict = policy.resident, policy.hit, policy.add, policy.evict
-    room = policy.bound - len(policy)
+    free = policy.bound - len(policy)
     misses = 0
     for key in keys:
         if key in resident:
             hit(key)
         else:
-            if misses >= room:
+            if misses >= free:
                 evict()
             add(key)
             misses += 1

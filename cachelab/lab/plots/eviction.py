@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from cachelab.eviction import FIFO, OPT, Policy, count_hits, count_hits_with_ttl, lru_curve
-from cachelab.lab.plots.style import COLOURS, MARKERS, PALETTE, Picture, axes, darkened, finish, label_ends
+from cachelab.lab.plots.style import COLOURS, INK, MARKERS, PALETTE, Picture, axes, darkened, finish
 
 __all__ = ["eviction_steps", "miss_ratios", "plot_policies"]
 
@@ -27,7 +27,7 @@ STYLES = {  # policy -> colour, marker, line
     "no eviction": (COLOURS["limit"], "", (0, (6, 3))),
 }
 LABELS = {"S3FIFO": "S3-FIFO", "WTinyLFU": "W-TinyLFU"}
-HAND = darkened(COLOURS["miss"], 4.5)
+HAND = darkened(COLOURS["origin"], 4.5)
 OTHER_STYLE = (PALETTE[0], "o", "-")
 
 
@@ -77,12 +77,13 @@ def _name(policy: Callable[[int], Policy[Any]]) -> str:
 
 
 def plot_policies(panels: Curves, sizes: Sequence[int], title: str, *, drawn: Collection[str] = ()) -> Picture:
-    """Miss ratio over size (entries, logarithmic): a panel for each trace, two in a row, and a line for each policy.
+    """Miss ratio over size (entries, logarithmic): a panel for each trace, and in it a line for each policy.
 
-    `drawn` names the policies that are drawn; without it all are. A line has its policy's name at its right end. The
-    dark one is the lowest that is possible.
+    `drawn` names the policies that are drawn; without it all are. The names are in a legend below the panels, since
+    lines may lie on each other, and open marks show both. The dark line is the lowest that is possible. Three traces
+    are in one row, other numbers in rows of two.
     """
-    columns = min(2, len(panels))
+    columns = 3 if len(panels) == 3 else min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure, axs = axes(0.8 + 2.35 * rows, columns, rows)
     words = []
@@ -98,20 +99,20 @@ def plot_policies(panels: Curves, sizes: Sequence[int], title: str, *, drawn: Co
         ax.set_xlabel("room (entries)")
     for ax in axs[::columns]:
         ax.set_ylabel("miss ratio")
+    handles = {str(line.get_label()): line for ax in axs[: len(panels)] for line in ax.get_lines()}
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return finish(figure, title, f"miss ratios with room for {sizes[len(sizes) // 2]}; " + "; ".join(words) + ".")
 
 
 def _draw_curves(ax: Axes, curves: Mapping[str, Sequence[float]], sizes: Sequence[int]) -> None:
     ax.set_xscale("log")
-    ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes], fontsize=8)
     ax.minorticks_off()
     ax.set_ylim(0, 1.06)
-    ends = []
-    for name, ratios in curves.items():
+    for place, (name, ratios) in enumerate(curves.items()):
         colour, marker, line = STYLES.get(name, OTHER_STYLE)
-        ax.plot(sizes, ratios, color=colour, marker=marker, linestyle=line, linewidth=1.5, markersize=5)
-        ends.append((sizes[-1], ratios[-1], LABELS.get(name, name), colour))
-    label_ends(ax, ends, line_share=0.1)
+        (drawn,) = ax.plot(sizes, ratios, color=colour, linestyle=line, linewidth=1.5, label=LABELS.get(name, name))
+        drawn.set(marker=marker, markersize=max(4, 8 - place), markerfacecolor="none")
 
 
 class _Reaction(NamedTuple):
@@ -132,7 +133,7 @@ def eviction_steps(
     """A picture for each request from number `first` on: its key, hit or miss, the evicted key, and the queue.
 
     The queue is the policy's `resident` in its order, with the oldest or least recently used key on the left. The marks
-    `visited` of a policy are drawn as ●, and its hand, if it has one, as ▲.
+    `visited` of a policy are drawn as ★, and its hand, if it has one, as ▲.
     """
     running = {name: policy(bound) for name, policy in policies.items()}
     reactions: dict[str, list[_Reaction]] = {name: [] for name in policies}
@@ -173,20 +174,21 @@ def _plot_request(
         for i, reaction in enumerate(reactions[name]):
             kind = "hit" if reaction.hit else "miss"
             ax.plot(i, y + 0.72, MARKERS[kind], color=COLOURS[kind], markersize=6.5)
-        ax.annotate(name, (-0.6, y), ha="right", va="center", weight="bold")
+        ax.annotate(name, (-0.6, y + 0.72), ha="right", va="center", weight="bold")
+        ax.annotate("its queue", (-0.6, y), ha="right", va="center", fontsize=9.5)
         _draw_queue(ax, policy, keys[number - 1], y)
         _label_queue(ax, policy, y)
         hit, evicted = reactions[name][-1]
         did = "hit" if hit else "miss" if evicted is None else f"miss, {evicted} is evicted"
         hits = sum(reaction.hit for reaction in reactions[name])
         ax.annotate(f"{did}; {hits} hits of {number}", (1.5 * bound, y), va="center", fontsize=9.5)
-        words.append(f"{name}: {did}, in the queue {' '.join(map(str, policy.resident))}")
+        words.append(f"{name}: {did}, in the queue {_queue_in_words(policy)}")
     ax.set_xlim(-2.2, max(len(keys), 1.5 * bound + 4))
     ax.set_ylim(-0.6, top + 0.5)
     handles = [
         Line2D([], [], marker=MARKERS["hit"], color=COLOURS["hit"], linestyle="", label="hit"),
         Line2D([], [], marker=MARKERS["miss"], color=COLOURS["miss"], linestyle="", label="miss"),
-        Line2D([], [], marker="$●$", color=COLOURS["limit"], linestyle="", label="mark"),
+        Line2D([], [], marker="*", markersize=9, color=INK, linestyle="", label="mark"),
         Line2D([], [], marker="$▲$", color=HAND, linestyle="", label="hand"),
     ]
     figure.legend(handles=handles, loc="outside lower right", ncols=4, frameon=False, fontsize=9)
@@ -213,12 +215,27 @@ def _draw_requests(ax: Axes, keys: Sequence[Any], number: int, y: float) -> None
         ax.annotate(f"{key}", (i, y), ha="center", va="center", bbox=box, weight=weight, color=colour)
 
 
+def _at_hand(policy: Policy[Any]) -> Any:
+    """The key at the policy's hand, the oldest if the hand waits there for an eviction; None without a hand."""
+    if not hasattr(policy, "_hand"):
+        return None
+    key = getattr(policy._hand, "key", None)
+    return key if key in policy.resident else next(iter(policy.resident))
+
+
+def _queue_in_words(policy: Policy[Any]) -> str:
+    """The keys in their order, with * after a marked one and [ ] around the one at the hand."""
+    hand = _at_hand(policy)
+    keys = ((key, f"{key}{'*' if getattr(note, 'visited', False) else ''}") for key, note in policy.resident.items())
+    return " ".join(f"[{shown}]" if key == hand else shown for key, shown in keys)
+
+
 def _draw_queue(ax: Axes, policy: Policy[Any], requested: Any, y: float) -> None:
-    hand = getattr(getattr(policy, "_hand", None), "key", None)
+    hand = _at_hand(policy)
     for i, (key, note) in enumerate(policy.resident.items()):
         box = {"boxstyle": "square,pad=0.5", "facecolor": "#DCE9F5" if key == requested else "white"}
         ax.annotate(f"{key}", (1.5 * i, y), ha="center", va="center", bbox=box | {"edgecolor": "#666666"})
         if getattr(note, "visited", False):
-            ax.annotate("●", (1.5 * i + 0.5, y + 0.12), ha="center", va="center", color=COLOURS["limit"])
-        if hasattr(policy, "_hand") and (key == hand if hand in policy.resident else i == 0):
+            ax.plot(1.5 * i + 0.5, y + 0.12, "*", markersize=9, color=INK)
+        if key == hand:
             ax.annotate("▲", (1.5 * i, y - 0.48), ha="center", va="center", fontsize=9, color=HAND)

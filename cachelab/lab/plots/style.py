@@ -1,8 +1,9 @@
 """The visual language of the lab: pictures, each with a twin in words.
 
 It is the same in all chapters. A meaning has a colour and a marker, never a colour alone. Lines show what the formula
-says, and dots show what was measured. Labels stand on the lines instead of in a legend, and the title states the
-finding. Pictures are drawn without pyplot, so that they leave no state behind and look the same everywhere.
+says, and dots show what was measured. Labels stand on the lines, or in a legend if lines lie on each other, and the
+title states the finding. Pictures are drawn without pyplot, so that they leave no state behind and look the same
+everywhere.
 
 Text has a contrast of at least 4.5 with what is behind it, and an area, or its outline, one of 3 (WCAG 2.2, criteria
 1.4.3 and 1.4.11). So text is dark, or in a colour that `darkened` has made dark enough, and a pale area is `outlined`.

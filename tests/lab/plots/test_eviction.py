@@ -13,7 +13,7 @@ def test_each_request_has_a_picture_that_says_what_each_policy_did() -> None:
     pictures = lab.eviction_steps({"LRU": LRU, "SIEVE": SIEVE}, "ABAB12A34B", 4, "title", first=9)
     assert list(pictures) == ["9 (4)", "10 (B)"]
     assert pictures["10 (B)"].words == (
-        "LRU: miss, 2 is evicted, in the queue A 3 4 B; SIEVE: hit, in the queue A B 3 4."
+        "LRU: miss, 2 is evicted, in the queue A 3 4 B; SIEVE: hit, in the queue A B* [3] 4."
     )
 
 
@@ -59,9 +59,10 @@ def test_a_ttl_needs_times() -> None:
 
 
 def test_only_the_named_policies_are_drawn() -> None:
-    """The words leave out the others as well. An odd number of traces leaves a place empty."""
+    """The words leave out the others as well. With five traces a place is left empty, and three are in one row."""
     ratios = lab.miss_ratios(lab.zipf_trace(300, 50), [5, 10], [FIFO, LRU])
-    words = lab.plot_policies(dict.fromkeys("abc", ratios), [5, 10], "title", drawn=["LRU", "OPT"]).words
-    assert "c: LRU" in words
-    assert "OPT" in words
-    assert "FIFO" not in words
+    for traces in ("abc", "abcde"):
+        words = lab.plot_policies(dict.fromkeys(traces, ratios), [5, 10], "title", drawn=["LRU", "OPT"]).words
+        assert f"{traces[-1]}: LRU" in words
+        assert "OPT" in words
+        assert "FIFO" not in words
