@@ -29,10 +29,10 @@ def _term(names: str, chapter: int, meaning: str) -> Term:
 
 
 TERMS = [
-    _term("absent", 1, "The origin was asked and has no such key. This is neither a miss nor the value None."),
+    _term("absent", 2, "The origin was asked and has no such key. This is neither a miss nor the value None."),
     _term(
         "article",
-        1,
+        3,
         "A guide to caching in Rust, with a HashMap behind a Mutex, Moka and Redis. This course tests its claims in "
         "Python.",
     ),
@@ -118,7 +118,7 @@ TERMS = [
     _term("interleaving", 2, "One possible order of the steps of several actors that run at the same time."),
     _term(
         "invalidate",
-        1,
+        2,
         "To remove an entry because the value at the origin has changed. Compare evict and expire.",
     ),
     _term(
