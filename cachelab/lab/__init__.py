@@ -53,7 +53,12 @@ if TYPE_CHECKING:
     from cachelab.lab.real_redis.proxy import FaultyProxy as FaultyProxy
     from cachelab.lab.real_redis.url import RedisNotUsable as RedisNotUsable
     from cachelab.lab.sim.database import SlowDatabase as SlowDatabase, UserProfile as UserProfile
-    from cachelab.lab.sim.fake_redis import FakeRedis as FakeRedis, Hanging as Hanging
+    from cachelab.lab.sim.fake_redis import (
+        FakeRedis as FakeRedis,
+        Hanging as Hanging,
+        Losing as Losing,
+        SentCommand as SentCommand,
+    )
     from cachelab.lab.sim.faults import (
         Down as Down,
         Failing as Failing,
@@ -63,6 +68,7 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.sim.listeners import EventLog as EventLog, listen as listen
     from cachelab.lab.sim.races import Race as Race, World as World, race as race
+    from cachelab.lab.sim.redis_races import RedisWorld as RedisWorld, redis_race as redis_race
     from cachelab.lab.sim.simulation import run as run, simulate as simulate
     from cachelab.lab.sim.virtual_loop import Deadlock as Deadlock
     from cachelab.lab.text import ms as ms, table as table

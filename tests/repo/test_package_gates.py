@@ -40,6 +40,7 @@ lab.working_copy
 lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races
+lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking

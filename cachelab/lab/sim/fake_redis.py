@@ -146,8 +146,7 @@ class FakeRedis:
         """
         self._killed.add(node)
         for link in [link for link in self._links if link.node == node]:
-            del self._links[link]
-            link.forget()
+            link.hang_up()
 
     def is_killed(self, node: str) -> bool:
         """Whether this node was killed."""
@@ -183,13 +182,11 @@ class FakeRedis:
             for fault in self._active()
         )
 
-    def transmit(self, deliver: Callable[[], None], link: _Link, packet: bytes) -> None:
-        """Let a packet of a client go on its way: `deliver` sends it."""
-        if link.node in self._killed:
-            return
-        if link.node:
-            self.commands += [SentCommand(self._now(), link.node, command) for command in _commands_in(packet)]
-        deliver()
+    def transmit(self, deliver: Callable[[], None], node: str, commands: list[str]) -> None:
+        """Let a packet of a node go on its way: `deliver` sends it. `commands` is empty for a client without a name."""
+        if node not in self._killed:
+            self.commands += [SentCommand(self._now(), node, command) for command in commands]
+            deliver()
 
     def _active(self) -> Iterator[Down | Hanging | Losing | Slow]:
         return (fault for fault in self._faults if fault.start <= self._now() < fault.end)
@@ -288,7 +285,8 @@ class _Link:
         """Send a packet to the server."""
         packet = b"".join(data)
         if self.takes_time:
-            self._network.transmit(partial(self._send, "request", self._reach_server, packet), self, packet)
+            deliver = partial(self._send, "request", self._reach_server, packet)
+            self._network.transmit(deliver, self.node, _commands_in(packet) if self.node else [])
         else:
             self._reach_server(packet)
 
@@ -304,11 +302,13 @@ class _Link:
         self._send("reply", self._receive, _Broken(RedisConnectionError("Connection closed by server.")))
 
     def hang_up(self) -> None:
-        """The client has closed the connection: the server forgets it when it has got the last packet."""
+        """The client has gone: the server forgets the connection when it has got the last packet."""
         self._network._links.pop(self, None)
         self._loop.call_at(max(self._last_arrival["request"], self._loop.time()), self._sock.close)
 
     def _send(self, direction: str, arrive: Callable[..., None], content: Any) -> None:
+        if direction == "reply" and self._network.is_killed(self.node):
+            return
         if isinstance(content, list) and content[:1] in ([b"subscribe"], [b"message"]):
             self.subscribed = True
             if content[0] == b"message" and self._network.loses_message(content[1].decode()):
@@ -351,7 +351,7 @@ def _commands_in(packet: bytes) -> list[str]:
 def _name(parts: list[bytes]) -> str:
     word = parts[0].decode().upper()
     comment = parts[1].partition(b"\n")[0] if word == "EVAL" else b""
-    return f"{word} {comment[2:].strip().decode()}" if comment.startswith(b"--") else word
+    return f"{word} {comment[2:].strip().decode()}".strip() if comment.startswith(b"--") else word
 
 
 def _number(data: bytes) -> tuple[int, bytes]:
