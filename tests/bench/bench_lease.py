@@ -45,10 +45,9 @@ class _Monitor:
 
     def __init__(self, port: int) -> None:
         self.sent = 0
-        self._redis: Any = Redis(port=port)
-        self._thread = threading.Thread(target=self._count, daemon=True)
-        self._monitor = self._redis.monitor().__enter__()
-        self._thread.start()
+        self._monitor: Any = Redis(port=port).monitor()  # type: ignore[no-untyped-call]
+        self._monitor.__enter__()
+        threading.Thread(target=self._count, daemon=True).start()
 
     def _count(self) -> None:
         try:
@@ -82,8 +81,7 @@ def _workers(port: int) -> Iterator[list["subprocess.Popen[str]"]]:
 
 def _read(worker: "subprocess.Popen[str]") -> Any:
     assert worker.stdout is not None
-    answer = json.loads(worker.stdout.readline())
-    return answer
+    return json.loads(worker.stdout.readline())
 
 
 def measure(rounds: int = 9) -> dict[str, Cost]:
