@@ -12,7 +12,7 @@ import pytest
 
 from cachelab import MISS
 from cachelab.stores.redis_store import redis_client
-from tests.support.cluster import cluster_client, real_cluster
+from tests.support.cluster import cluster_client, need_listening_clients, real_cluster
 from tests.support.fakes import now
 from tests.support.fleet import Forwarding, Node, Versions, timed
 from tests.support.servers import real_server
@@ -31,6 +31,7 @@ def one_server() -> Iterator[NewClient]:
 @contextmanager
 def three_masters() -> Iterator[NewClient]:
     """A cluster, and how to make a client of it."""
+    need_listening_clients()
     with real_cluster() as cluster:
         yield lambda: cluster_client(cluster.url)
 

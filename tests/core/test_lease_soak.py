@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,10 +20,10 @@ import pytest
 
 from cachelab import MISS, redis_client
 from tests.support.leasing_worker import leased_store
-from tests.support.notebooks import ROOT
 from tests.support.servers import real_server
 from tests.support.tiers import tiers
 
+ROOT = Path(__file__).parents[2]
 PROCESSES, LOAD_S, LEASE_S = 4, 0.3, 1.0
 SLACK_S = 0.1
 """How much later than the lease and the loads an answer may come.
