@@ -429,6 +429,17 @@ async def test_a_node_listens_while_it_waits_and_for_a_second_after() -> None:
         assert (await get_on_all(nodes, key=2), load.calls) == ([1, 1], 1)
 
 
+@pytest.mark.parametrize(("connections", "loads"), [(1, 2), (2, 1)])
+@in_virtual_time
+async def test_a_pool_of_one_connection_is_not_enough(connections: int, loads: int) -> None:
+    """A node that listens and can send nothing loads for itself, as with any store error. Two connections do."""
+    redis, load = FakeRedis(), Versions()
+    nodes = [Node(redis.client(max_connections=connections), load) for _ in range(2)]
+    answers = await asyncio.gather(*(node.l2.get(1) for node in nodes))
+    assert (answers, load.calls) == ([1, 1], loads)
+    await close(nodes)
+
+
 @in_virtual_time
 async def test_many_keys_are_waited_for_on_one_connection() -> None:
     """A node subscribes once, whatever the number of keys and callers that wait."""
