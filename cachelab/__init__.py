@@ -17,6 +17,7 @@ if sys.version_info < (3, 11):  # before any import below, so that an old Python
 from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
+    from cachelab.bus import Bus as Bus
     from cachelab.cache import Cache as Cache
     from cachelab.entry import (
         ABSENT as ABSENT,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from cachelab.flight import Flight as Flight
     from cachelab.freshness import Freshness as Freshness
+    from cachelab.lease import LeasedStore as LeasedStore
     from cachelab.stores.cachetools_store import CachetoolsStore as CachetoolsStore
     from cachelab.stores.codec import Codec as Codec, Undecodable as Undecodable
     from cachelab.stores.locked import Locked as Locked

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
+    from cachelab.lab.plots.nodes import plot_nodes as plot_nodes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.staleness import plot_staleness as plot_staleness
@@ -56,7 +57,12 @@ if TYPE_CHECKING:
     from cachelab.lab.real_redis.proxy import FaultyProxy as FaultyProxy
     from cachelab.lab.real_redis.url import RedisNotUsable as RedisNotUsable
     from cachelab.lab.sim.database import SlowDatabase as SlowDatabase, UserProfile as UserProfile
-    from cachelab.lab.sim.fake_redis import FakeRedis as FakeRedis, Hanging as Hanging
+    from cachelab.lab.sim.fake_redis import (
+        FakeRedis as FakeRedis,
+        Hanging as Hanging,
+        Losing as Losing,
+        SentCommand as SentCommand,
+    )
     from cachelab.lab.sim.faults import (
         Down as Down,
         Failing as Failing,
@@ -66,6 +72,7 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.sim.listeners import EventLog as EventLog, listen as listen
     from cachelab.lab.sim.races import Race as Race, World as World, race as race
+    from cachelab.lab.sim.redis_races import RedisWorld as RedisWorld, redis_race as redis_race
     from cachelab.lab.sim.simulation import run as run, simulate as simulate
     from cachelab.lab.sim.virtual_loop import Deadlock as Deadlock
     from cachelab.lab.text import ms as ms, table as table

@@ -21,7 +21,8 @@ Source: pools of database connections such as HikariCP, where a thread of the po
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
@@ -29,7 +30,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutErr
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["RedisRequests", "set_error"]
+__all__ = ["RedisRequests", "set_error", "subscription"]
 
 T = TypeVar("T")
 
@@ -167,6 +168,15 @@ class RedisRequests:
         for ended in waiting:
             if not ended.done():
                 ended.set_result(None)
+
+
+@asynccontextmanager
+async def subscription(redis: Redis | RedisCluster, channel: str) -> AsyncIterator[Any]:
+    """A subscription to a channel, on a connection of its own. Its first message says that it is confirmed."""
+    await redis.initialize()  # or the client of a cluster does not know yet which node to ask
+    async with redis.pubsub() as subscribed:
+        await subscribed.subscribe(channel)
+        yield subscribed
 
 
 def set_error(waiter: asyncio.Future[Any], error: Exception) -> None:

@@ -1,5 +1,7 @@
 """The contract of stores on a real server and on a real cluster, where a sleep is a leap in time.
 
+Each has it twice: for the store with plain fills, and for the store that fills by leases.
+
 `sleep(60)` of the contract takes 60 seconds off the lifetime of each key of ours, and puts the store's clock forward by
 60 seconds. So the lifetimes are those that a real Redis keeps, and no test waits. Little real time passes, so moments
 are compared in whole seconds, and an entry is last seen a second before its end.
@@ -20,9 +22,9 @@ import pytest
 from cachelab.clock import Clock
 from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support import contract
-from tests.support.cluster import RealCluster, cluster_client, real_cluster
+from tests.support.cluster import RealCluster, cluster_client, need_listening_clients, real_cluster
 from tests.support.contract import StoreContract
-from tests.support.servers import RoundedStore, real_server
+from tests.support.servers import FilledByLeases, RoundedStore, real_server
 
 _numbers = count()
 
@@ -31,6 +33,7 @@ class LeapingContract(StoreContract):
     """Each test of the contract on a real Redis, with a client and keys of its own."""
 
     redis: Any
+    store_class: type[RoundedStore] = RoundedStore
     last_s = 59.0
 
     def client(self) -> Any:
@@ -38,7 +41,7 @@ class LeapingContract(StoreContract):
         raise NotImplementedError
 
     def make(self, max_entries: int = 100, clock: Clock | None = None) -> RedisStore[Any]:
-        return RoundedStore(0, self.redis, namespace=self.namespace, clock=self.now)
+        return self.store_class(0, self.redis, namespace=self.namespace, clock=self.now)
 
     def begin(self) -> None:
         """Start a test at second 0."""
@@ -106,3 +109,19 @@ class TestOnARealCluster(LeapingContract):
 
     def client(self) -> Any:
         return cluster_client(self.cluster.url)
+
+
+class TestLeasesOnARealServer(TestOnARealServer):
+    """Each entry is filled by a lease."""
+
+    store_class = FilledByLeases
+
+
+class TestLeasesOnARealCluster(TestOnARealCluster):
+    """The lease is on the same node as its key."""
+
+    store_class = FilledByLeases
+
+    def client(self) -> Any:
+        need_listening_clients()
+        return super().client()

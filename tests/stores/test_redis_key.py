@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from cachelab.stores.redis_key import escaped
+from cachelab.stores.redis_key import escaped, plain, unescaped
 
 
 class Text(str, Enum):  # noqa: UP042, since an older enum is formatted in another way
@@ -147,6 +147,23 @@ def test_an_int_that_python_does_not_write_down_is_refused() -> None:
 def test_the_name_of_a_key_never_changes(key: Hashable, name: str) -> None:
     """What a release has written, the next one must find and delete."""
     assert escaped(key) == name
+    assert unescaped(name) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a", "01", "+1", "1 ", "1.0", "'", "'a", "'a'b'", "b'", "'%2A", "'é'", "'%c3'", "b'%c3'", "none"),
+        *("None:None::", "::", "1::", ":1", "(1)", "()", "((1:)", "(1:))", "1:2:", "'a':(1)", "٣", "1_0"),
+        *("9" * 5_000, "(" * 9_999, "(" * 5_000 + ")" * 5_000, "-" * 36, "1-2-3-4-5".rjust(36, "0")),
+        str(AN_ID).upper(),
+    ],
+    ids=lambda text: repr(text[:9]),
+)
+def test_a_text_that_is_the_name_of_no_key_is_refused(text: str) -> None:
+    """A text that no key has comes from somebody else, or was damaged."""
+    with pytest.raises(ValueError, match=r"."):
+        unescaped(text)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +209,23 @@ def test_keys_have_one_name_if_and_only_if_they_are_equal(keys: list[Hashable]) 
     """Of all kinds of keys, nested in any way."""
     for one, other in combinations(keys, 2):
         assert (escaped(one) == escaped(other)) == (one == other)
+
+
+@given(KEYS)
+def test_a_name_turns_back_into_its_key(key: Hashable) -> None:
+    """Into the plain key, which is equal to each subclass that has this name."""
+    assert unescaped(escaped(key)) == key == plain(key)
+    assert type(unescaped(escaped(key))) is type(plain(key))
+
+
+@given(st.text(alphabet="ab'%:()0N1-C3", max_size=12))
+def test_each_text_is_refused_or_is_the_name_of_its_key(text: str) -> None:
+    """No second text stands for a key: otherwise a message could name a key in a way that the store does not."""
+    try:
+        key = unescaped(text)
+    except ValueError:
+        return
+    assert escaped(key) == text
 
 
 @pytest.mark.parametrize(

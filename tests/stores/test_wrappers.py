@@ -24,7 +24,7 @@ from tests.support.tiers import tiers
 PACKAGE = Path(cachelab.__file__).parent
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
 WRAPPERS = {"Locked", "Faulty"}
-USERS = {"Cache", "Invalidation", "Level"}
+USERS = {"Cache", "Invalidation", "Level", "_TokenLease"}
 """What is built on a store or a loader, and is neither: a `Cache` is a loader of its own, with its own `delete`."""
 VERBS = {"peek", "clear", "claim", "delete"}
 """What a store or a loader may have, beside what each of them has."""

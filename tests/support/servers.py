@@ -1,6 +1,7 @@
 """Redis for tests: a real private server, fakeredis on the running loop's clock, and a store with rounded moments."""
 
 import asyncio
+import math
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from cachelab.clock import Clock
 from cachelab.entry import MISS, Entry, Miss
 from cachelab.lab.real_redis.private_server import server_binaries
 from cachelab.lab.sim.fake_redis import virtual_server
+from cachelab.lease import LeasedStore
 from cachelab.stores.redis_store import RedisStore
 
 WATCHDOG = """
@@ -158,3 +160,13 @@ class RoundedStore(RedisStore[Any]):
             round(moment, self._digits) for moment in (entry.expires, entry.fresh_until, entry.refresh_from)
         )
         return Entry(entry.value, expires, fresh_until, refresh_from, entry.load_time_s)
+
+
+class FilledByLeases(RoundedStore, LeasedStore[Any]):
+    """The same store with leases, in which each `set` is a fill by a lease, as a cache does it."""
+
+    async def set(self, key: Hashable, entry: Entry[Any]) -> None:
+        """Claim the key, whatever is there, and fill it."""
+        lease = await self.claim(key, Entry(None, math.inf))
+        assert not isinstance(lease, Entry)
+        assert await lease.set(entry)

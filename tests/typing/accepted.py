@@ -6,7 +6,20 @@ from typing import Any, assert_type
 
 from redis.asyncio import Redis
 
-from cachelab import Absent, Cache, CachetoolsStore, Entry, Flight, Freshness, Locked, MemoryStore, RedisStore, Store
+from cachelab import (
+    Absent,
+    Bus,
+    Cache,
+    CachetoolsStore,
+    Entry,
+    Flight,
+    Freshness,
+    LeasedStore,
+    Locked,
+    MemoryStore,
+    RedisStore,
+    Store,
+)
 from cachelab.entry import Loader
 
 
@@ -62,6 +75,8 @@ async def annotated_stores(redis: Redis) -> None:
     Cache(any_store, fetch, ttl=60)
     assert_type(RedisStore(redis, User, namespace="user", version=1), RedisStore[User])
     assert_type(Cache(RedisStore(redis, User, namespace="user", version=1), fetch, ttl=60), Cache[int, User])
+    assert_type(LeasedStore(redis, User, namespace="user", version=1, lease_s=2.0), LeasedStore[User])
+    assert_type(Cache(LeasedStore(redis, User, namespace="user", version=1), fetch, ttl=60), Cache[int, User])
     or_none: RedisStore[User | None] = RedisStore(redis, User | None, namespace="user", version=1)
     assert_type(Cache(or_none, fetch_or_none, ttl=60), Cache[int, User | None])
     Cache(RedisStore[User | None](redis, User | None, namespace="user", version=1), fetch_or_none, ttl=60)
@@ -73,6 +88,8 @@ async def stacks(redis: Redis) -> None:
         async with Cache(MemoryStore(1_000), load=l2, ttl=5, freshness=Freshness(jitter=0.1)) as l1:
             assert_type(await l1.get(42), User | Absent)
         Cache(MemoryStore[User](1_000), load=l2, ttl=5)
+        async with Bus(redis, "user:v1:bus", l2, l1) as bus:
+            await bus.delete(42)
     none_below = Cache(MemoryStore(1_000), fetch_or_none, ttl=60)
     assert_type(Cache(MemoryStore(1_000), load=none_below, ttl=5), Cache[int, User | None])
 

@@ -3,7 +3,7 @@
 
 from redis.asyncio import Redis
 
-from cachelab import Cache, CachetoolsStore, Entry, Locked, MemoryStore, RedisStore
+from cachelab import Cache, CachetoolsStore, Entry, LeasedStore, Locked, MemoryStore, RedisStore
 from tests.typing.accepted import User, fetch, fetch_or_absent, fetch_or_none
 
 
@@ -14,6 +14,8 @@ async def a_store_of_another_type(redis: Redis) -> None:
     Cache(Locked(MemoryStore[str](1_000)), fetch, ttl=60)  # type: ignore[call-overload]
     Cache(CachetoolsStore[str](1_000), fetch, ttl=60)  # type: ignore[call-overload]
     Cache(RedisStore(redis, str, namespace="user", version=1), fetch, ttl=60)  # type: ignore[call-overload]
+    Cache(LeasedStore(redis, str, namespace="user", version=1), fetch, ttl=60)  # type: ignore[call-overload]
+    LeasedStore(redis, User, namespace="user", version=1, lease=2.0)  # type: ignore[call-overload]
     of_strings: RedisStore[str] = RedisStore(redis, str, namespace="user", version=1)
     Cache(of_strings, fetch, ttl=60)  # type: ignore[call-overload]
 

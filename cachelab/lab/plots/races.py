@@ -18,6 +18,8 @@ EMPTY = "empty"
 GAP = 0.03
 """Half the room between two boxes, in steps."""
 GREY = "#8A8A8A"
+MOST_WIDE = 8
+"""With more steps than this each has less room: words are broken into lines, and versions are "v1"."""
 MOST_NAMED_ROWS = 12
 """In more rows than this the names of the steps would not have room."""
 
@@ -27,23 +29,27 @@ def plot_race(race: Interleaving | Mapping[str, Interleaving], title: str) -> Pi
 
     A fill or a delete begins where its actor sends it and ends where it arrives. A version in the cache that is older
     than the origin's has a colour of its own and the word "old". Several interleavings of the same actors, each with
-    its name, stand below each other.
+    its name, stand below each other. Good for up to about 14 steps.
     """
     races = {"": race} if isinstance(race, Interleaving) else race
     actors = list(dict.fromkeys(name for one in races.values() for name in one.order))
     length = max(len(one.steps) for one in races.values())
-    size = min(9.5, 58 / (length + 1))  # so that "version 1, old" has room in one step
+    crowded = length > MOST_WIDE
+    size = min(9.5, (100 if crowded else 58) / (length + 1))  # so that "version 1, old" has room in one step
+    word = "v" if crowded else "version "
     figure, panels = axes(0.7 + len(races) * (0.5 + 0.4 * (len(actors) + 2)), rows=len(races))
     for ax, (name, one) in zip(panels, races.items(), strict=True):
         ax.grid(False)
-        _draw_steps(ax, one.steps, actors, size)
-        _draw_contents(ax, 1, [_in_the_cache(step) for step in one.steps], length, size)
-        _draw_contents(ax, 0, [f"version {step.origin}" for step in one.steps], length, size)
+        _draw_steps(ax, one.steps, actors, size, crowded=crowded)
+        _draw_contents(ax, 1, [_in_the_cache(step, word) for step in one.steps], length, size)
+        _draw_contents(ax, 0, [f"{word}{step.origin}" for step in one.steps], length, size)
         ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
         ax.set_yticks(range(len(actors) + 2), ["at the origin", "in the cache", *reversed(actors)])
         ax.set_ylim(-0.5, len(actors) + 1.5)
         ax.set_xlim(0.4, length + 1.6)
-        ax.set_xticks(range(1, length + 2), [*(f"step {number}" for number in range(1, length + 1)), "afterwards"])
+        step = "" if crowded else "step "
+        after = "then" if crowded else "afterwards"
+        ax.set_xticks(range(1, length + 2), [*(f"{step}{number}" for number in range(1, length + 1)), after])
         ax.tick_params(length=0)
         ax.spines[["left", "bottom"]].set_visible(False)
         if name:
@@ -52,7 +58,7 @@ def plot_race(race: Interleaving | Mapping[str, Interleaving], title: str) -> Pi
     return finish(figure, title, " ".join(words))
 
 
-def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: float) -> None:
+def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: float, *, crowded: bool) -> None:
     """Draw a box for each step in the lane of its actor, and before a late fill or delete the time of its way."""
     for number, step in enumerate(steps, 1):
         y, colour = len(actors) + 1 - actors.index(step.actor), PALETTE[actors.index(step.actor)]
@@ -63,7 +69,8 @@ def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: fl
             text = "on its way" if step.began == number - 1 else f"the {what} is on its way"
             ax.annotate(text, ((left + right) / 2, y), ha="center", va="center", fontsize=size, color=INK)
         ax.barh(y, 1 - 2 * GAP, left=number - 0.5 + GAP, height=0.7, **outlined(colour, 0.25))
-        ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=size, color=INK)
+        did = step.did.replace(" ", "\n") if crowded else step.did
+        ax.annotate(did, (number, y), ha="center", va="center", fontsize=size, color=INK)
 
 
 def _draw_contents(ax: Axes, y: int, texts: Sequence[str], length: int, size: float) -> None:
@@ -85,10 +92,10 @@ def _spans(texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         yield first, end, text
 
 
-def _in_the_cache(step: Step) -> str:
+def _in_the_cache(step: Step, word: str) -> str:
     if step.cached is None:
         return EMPTY
-    return f"version {step.cached}{'' if step.cached == step.origin else ', old'}"
+    return f"{word}{step.cached}{'' if step.cached == step.origin else ', old'}"
 
 
 def _is_late(number: int, step: Step) -> bool:
@@ -110,13 +117,14 @@ def _story(interleaving: Interleaving) -> str:
 def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
     """A row for each interleaving, with a cell for each turn in its actor's colour; rows that end stale are marked."""
     figure, panels = axes(3.6, columns=len(races))
-    actors = list(dict.fromkeys(name for race in races.values() for name in race.interleavings[0].order))
+    orders = [interleaving.order for race in races.values() for interleaving in race.interleavings]
+    actors = list(dict.fromkeys(name for order in orders for name in order))
     for ax, (label, race) in zip(panels, races.items(), strict=True):
         ax.grid(False)
         for number, interleaving in enumerate(race.interleavings):
             _draw_order(ax, interleaving, actors, number, len(race.interleavings))
         ax.set_title(f"{label}: {len(race.stale)} of {len(race.interleavings)}", loc="left", fontsize=10.5)
-        ax.set_xlim(0, len(race.interleavings[0].order) + 0.5)
+        ax.set_xlim(0, max(len(interleaving.order) for interleaving in race.interleavings) + 0.5)
         ax.set_ylim(0, 1)
         ax.set_yticks([])
         ax.set_xticks([])

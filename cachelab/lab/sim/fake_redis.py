@@ -1,7 +1,7 @@
 """Redis in virtual time: one fakeredis server for several simulated nodes, with latency, time-outs and faults.
 
     redis = lab.FakeRedis(lab.Down(10, 20), latency_s=0.001, timeout_s=0.1)
-    node_a, node_b = redis.client(), redis.client()
+    node_a, node_b = redis.client("A"), redis.client("B")
 
 Build it inside the scenario. A command takes effect half a round trip after it was sent, even if its caller has given
 up by then. The reply takes the other half. Connecting takes one round trip more. Keys expire on the virtual clock.
@@ -9,6 +9,8 @@ up by then. The reply takes the other half. Connecting takes one round trip more
 When an outage begins, every open connection breaks, also an idle one. Half a round trip later its client can know: a
 subscriber gets redis-py's ConnectionError, and redis-py replaces an idle connection when it is next used. The keys are
 there again after the outage. A subscription is not: redis-py subscribes again when its connection is used again.
+
+What a client with a name sends is noted in `commands`, so that it can be counted and drawn.
 
 Not simulated: commands that block on the server (BLPOP, XREAD BLOCK) raise NotImplementedError. TIME, streams and the
 TTLs of single hash fields read the real clock inside fakeredis.
@@ -22,7 +24,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from random import Random
+from typing import Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 from fakeredis import FakeServer
@@ -34,7 +37,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutErr
 
 from cachelab.lab.sim.faults import Down, Slow
 
-__all__ = ["FakeRedis", "Hanging", "virtual_server"]
+__all__ = ["FakeRedis", "Hanging", "Losing", "SentCommand", "virtual_server"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,32 @@ class Hanging:
     end: float
 
 
+@dataclass(frozen=True)
+class Losing:
+    """A `share` of the messages to subscribers (0 to 1) is lost, from `start` until before `end`.
+
+    Redis sends each message at most once. With `channel`, only that channel's messages are lost. With `breaks`, the
+    subscribers' connections break at `end`: so their clients learn that something was lost, and subscribe again.
+    """
+
+    start: float
+    end: float
+    share: float = 1.0
+    channel: str = ""
+    breaks: bool = False
+
+
+class SentCommand(NamedTuple):
+    """A command that a client with a name has sent: the second of the loop's clock, the client's name, the command.
+
+    The command is one word, such as "DEL". For a script whose first line is a comment that line is added: "EVAL claim".
+    """
+
+    when: float
+    node: str
+    command: str
+
+
 class FakeRedis:
     """One Redis server for all nodes of a simulation.
 
@@ -52,24 +81,32 @@ class FakeRedis:
     a reply, and for a free connection; None means for ever. Clients retry nothing.
 
     The faults follow the loop's clock. When the server goes `Down`, open connections break, and until the end it
-    refuses new ones. While it is `Hanging`, packets that arrive are lost. `Slow` lengthens the round trip.
+    refuses new ones. While it is `Hanging`, packets that arrive are lost. `Slow` lengthens the round trip. Which
+    messages are lost while it is `Losing` depends on `seed` alone.
 
     `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
+    `commands`                 each command that a client with a name has sent, as a `SentCommand`
+    `killed`                   the nodes that were killed, and when
 
-    Raises ValueError for a fault unless 0 <= start < end.
+    Raises ValueError for a fault unless 0 <= start < end, and for a share that is not from 0 to 1.
     """
 
     def __init__(
         self,
-        *faults: Down | Hanging | Slow,
+        *faults: Down | Hanging | Losing | Slow,
         latency_s: float | Callable[[], float] = 0.001,
         timeout_s: float | None = 0.1,
+        seed: int = 1,
     ) -> None:
         for fault in faults:
             if not 0 <= fault.start < fault.end:
                 raise ValueError(f"A fault needs 0 <= start < end, in seconds: {fault}.")
+            if isinstance(fault, Losing) and not 0 <= fault.share <= 1:
+                raise ValueError(f"The share of lost messages is between 0 and 1: {fault}.")
         self.packets = self.connections = 0
-        self._faults = faults
+        self.commands: list[SentCommand] = []
+        self.killed: dict[str, float] = {}
+        self._faults, self._random = faults, Random(f"{seed}/losing")
         self._latency_s, self._timeout_s = latency_s, timeout_s
         loop = asyncio.get_running_loop()
         self._now = loop.time
@@ -78,14 +115,20 @@ class FakeRedis:
         for fault in faults:
             if isinstance(fault, Down) and fault.start >= loop.time():
                 loop.call_at(fault.start, self._break_connections)
+            if isinstance(fault, Losing) and fault.breaks and fault.end >= loop.time():
+                loop.call_at(fault.end, self._break_subscribers)
 
-    def client(self, *, max_connections: int = 50, **options: Any) -> Redis:
-        """A `redis.asyncio` client for one node. `options`, such as `decode_responses=True`, go to its connections."""
+    def client(self, node: str = "", *, max_connections: int = 50, **options: Any) -> Redis:
+        """A `redis.asyncio` client for one node. If `node` is a name, its commands are noted.
+
+        `options`, such as `decode_responses=True`, go to its connections.
+        """
         pool = BlockingConnectionPool(
             connection_class=_Connection,
             max_connections=max_connections,
             timeout=self._timeout_s,
             network=self,
+            node=node,
             server=self._server,
             client_class=Redis,
             version=self._server.version,
@@ -95,6 +138,16 @@ class FakeRedis:
             **({"socket_timeout": self._timeout_s, "socket_connect_timeout": self._timeout_s} | options),
         )
         return Redis.from_pool(pool)
+
+    def kill(self, node: str) -> None:
+        """From now on, nothing that this node sends arrives, and it gets no answer: its process was killed.
+
+        Its tasks go on, since they are tasks of the simulation. End them as you end others, for example by closing its
+        caches.
+        """
+        self.killed.setdefault(node, self._now())
+        for link in [link for link in self._links if link.node == node]:
+            link.hang_up()
 
     def half_trip(self) -> float:
         """How many seconds a packet takes in one direction, if it is sent now."""
@@ -114,28 +167,46 @@ class FakeRedis:
         for link in links:
             link.break_it()
 
-    def _active(self) -> Iterator[Down | Hanging | Slow]:
+    def _break_subscribers(self) -> None:
+        for link in [link for link in self._links if link.subscribed]:
+            del self._links[link]
+            link.break_it()
+
+    def loses_message(self, channel: str) -> bool:
+        """Whether the next message to a subscriber is lost, if it is sent now."""
+        return any(
+            isinstance(fault, Losing) and fault.channel in ("", channel) and self._random.random() < fault.share
+            for fault in self._active()
+        )
+
+    def transmit(self, deliver: Callable[[], None], node: str, commands: list[str]) -> None:
+        """Let a packet of a node go on its way: `deliver` sends it. `commands` is empty for a client without a name."""
+        if node not in self.killed:
+            self.commands += [SentCommand(self._now(), node, command) for command in commands]
+            deliver()
+
+    def _active(self) -> Iterator[Down | Hanging | Losing | Slow]:
         return (fault for fault in self._faults if fault.start <= self._now() < fault.end)
 
 
 class _Connection(FakeAsyncRedisConnection):
     """A connection on which each direction takes time."""
 
-    def __init__(self, *, network: FakeRedis, **options: Any) -> None:
+    def __init__(self, *, network: FakeRedis, node: str, **options: Any) -> None:
         super().__init__(**options)
-        self._network = network
+        self._network, self._node = network, node
         self._link: _Link | None = None
 
     async def _connect(self) -> None:
         async with asyncio.timeout(self.socket_connect_timeout):
             await asyncio.sleep(self._network.half_trip())
-            if self._network.is_hanging():
+            if self._network.is_hanging() or self._node in self._network.killed:
                 await asyncio.Event().wait()
             await asyncio.sleep(self._network.half_trip())
             if self._network.is_down():
                 raise RedisConnectionError("Connection refused.")
             await super()._connect()
-        self._link = _Link(self._network, self._sock)
+        self._link = _Link(self._network, self._node, self._sock)
         writer: Any = self._writer
         writer.writelines = self._link.write
 
@@ -190,14 +261,17 @@ class _Broken:
 class _Link:
     """The way between one connection and the server. In each direction, packets arrive in the order of sending.
 
+    `node`         the name of its client
     `takes_time`   whether packets take time; those of the handshake do not
+    `subscribed`   whether its client has subscribed to a channel here
     """
 
-    def __init__(self, network: FakeRedis, sock: Any) -> None:
+    def __init__(self, network: FakeRedis, node: str, sock: Any) -> None:
         self._network, self._sock, self._receive = network, sock, sock.put_response
+        self.node, self.subscribed = node, False
         self._loop = asyncio.get_running_loop()
         self._last_arrival = {"request": 0.0, "reply": 0.0}
-        self._is_broken = False
+        self._is_broken = self._is_hung_up = False
         self.takes_time = True
         network.connections += 1
         network._links[self] = None
@@ -206,21 +280,39 @@ class _Link:
 
     def write(self, data: Iterable[Any]) -> None:
         """Send a packet to the server."""
-        self._send("request", self._reach_server, list(data))
+        packet = b"".join(data)
+        if self.takes_time:
+            deliver = partial(self._send, "request", self._reach_server, packet)
+            self._network.transmit(deliver, self.node, _commands_in(packet) if self.node else [])
+        else:
+            self._reach_server(packet)
 
-    def break_it(self) -> None:
-        """The server is gone: it gets no more packets from here, and forgets what this client subscribed to."""
+    def forget(self) -> None:
+        """The server gets no more packets from here, and forgets what this client subscribed to."""
         self._is_broken = True
         with self._network._server.lock:
             self._sock._cleanup(self._network._server)
+
+    def break_it(self) -> None:
+        """The server is gone. The client will learn of it."""
+        self.forget()
         self._send("reply", self._receive, _Broken(RedisConnectionError("Connection closed by server.")))
 
     def hang_up(self) -> None:
-        """The client has closed the connection: the server forgets it when it has got the last packet."""
+        """The client has gone: the server forgets the connection when it has got the last packet."""
         self._network._links.pop(self, None)
+        if self._is_hung_up:  # it was killed, and its tasks have gone on
+            return
+        self._is_hung_up = True
         self._loop.call_at(max(self._last_arrival["request"], self._loop.time()), self._sock.close)
 
     def _send(self, direction: str, arrive: Callable[..., None], content: Any) -> None:
+        if direction == "reply" and self.node in self._network.killed:
+            return
+        if isinstance(content, list) and content[:1] in ([b"subscribe"], [b"message"]):
+            self.subscribed = True
+            if content[0] == b"message" and self._network.loses_message(content[1].decode()):
+                return
         if not self.takes_time:
             arrive(content)
         else:
@@ -228,19 +320,44 @@ class _Link:
             self._last_arrival[direction] = arrival
             self._loop.call_at(arrival, arrive, content)
 
-    def _reach_server(self, data: list[Any]) -> None:
+    def _reach_server(self, packet: bytes) -> None:
         if self._is_broken or self._network.is_hanging():
             return
         self._network.packets += self.takes_time
         try:
-            for part in data:
-                self._sock.sendall(part)
+            self._sock.sendall(packet)
         except NotImplementedError as error:
             self._send("reply", self._receive, _Broken(error))
 
 
 def _refuse_to_block(*_: object, **__: object) -> NoReturn:
     raise NotImplementedError("lab.FakeRedis has no commands that block on the server, such as BLPOP.")
+
+
+def _commands_in(packet: bytes) -> list[str]:
+    """The name of each command in a packet of a client."""
+    names, rest = [], packet
+    while rest:
+        count, rest = _number(rest)
+        parts = []
+        for _ in range(count):
+            size, rest = _number(rest)
+            parts.append(rest[:size])
+            rest = rest[size + 2 :]
+        names.append(_name(parts))
+    return names
+
+
+def _name(parts: list[bytes]) -> str:
+    word = parts[0].decode().upper()
+    comment = parts[1].partition(b"\n")[0] if word == "EVAL" else b""
+    return f"{word} {comment[2:].strip().decode()}".strip() if comment.startswith(b"--") else word
+
+
+def _number(data: bytes) -> tuple[int, bytes]:
+    """The number in a line of the protocol, such as `*3`, and what follows."""
+    line, _, rest = data.partition(b"\r\n")
+    return int(line[1:]), rest
 
 
 def virtual_server(clock: Callable[[], float]) -> FakeServer:

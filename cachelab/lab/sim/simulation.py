@@ -21,7 +21,8 @@ from cachelab.lab.sim.virtual_loop import VirtualLoop
 __all__ = ["run", "simulate"]
 
 T = TypeVar("T")
-logging.getLogger("cachelab.store").addHandler(logging.NullHandler())  # the lab breaks stores on purpose
+for _name in ("cachelab.bus", "cachelab.store"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())  # the lab breaks stores and connections on purpose
 SLICE_S = 0.05  # real seconds for which a simulation runs before the notebook's own loop gets its turn
 
 

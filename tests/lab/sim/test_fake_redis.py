@@ -287,3 +287,93 @@ async def test_a_fault_that_ends_before_it_begins_is_refused() -> None:
     """The error says what a fault needs."""
     with pytest.raises(ValueError, match="A fault needs 0 <= start < end"):
         FakeRedis(Hanging(2, 1))
+
+
+@in_virtual_time
+async def test_what_a_client_with_a_name_sends_is_noted() -> None:
+    """Each command of a pipeline, and a script by the comment in its first line. The handshake is not noted."""
+    redis = FakeRedis(latency_s=0.002)
+    client, nameless = redis.client("A"), redis.client()
+    pipeline = client.pipeline(transaction=False)
+    pipeline.set("key", b"*3\r\nSET")
+    pipeline.pttl("key")
+    await pipeline.execute()
+    await nameless.get("key")
+    await until(1.0)
+    for script in ("-- claim\nreturn 1", "return 1", "--\nreturn 1"):
+        await client.eval(script, 0)
+    await client.execute_command("get", "key")  # type: ignore[no-untyped-call]
+    assert [sent.command for sent in redis.commands] == ["SET", "PTTL", "EVAL claim", "EVAL", "EVAL", "GET"]
+    assert redis.commands[2] == lab.SentCommand(1.0, "A", "EVAL claim")
+    assert redis.packets == 6
+
+
+@in_virtual_time
+async def test_a_killed_node_is_cut_off() -> None:
+    """What it sent before still arrives. Then Redis hears nothing of it, and forgets what it has subscribed to."""
+    redis = FakeRedis(latency_s=0.002)
+    client, other = redis.client("A"), redis.client("B")
+    async with client.pubsub() as subscription:
+        await subscription.subscribe("changes")
+        await subscription.get_message(timeout=1.0)
+        await client.set("key", "before")
+        task = asyncio.create_task(run_command(client, "SET", "key", "on its way"))
+        await asyncio.sleep(0.0005)
+        redis.kill("A")
+        assert (await task)[0] == "TimeoutError"
+        assert await run_command(client, "SET", "key", "after") == ("TimeoutError", 0.1)
+        assert await other.get("key") == b"on its way"
+        assert await other.publish("changes", "1") == 0
+        assert [sent.node for sent in redis.commands] == ["A", "A", "A", "B", "B"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+@in_virtual_time
+async def test_a_share_of_the_messages_is_lost(share: float) -> None:
+    """Only those of the channel, within the time of the fault, and the same ones for the same seed."""
+    heard = []
+    for _ in range(2):
+        began = now()
+        redis = FakeRedis(lab.Losing(began + 1.0, began + 11.0, share, channel="a"))
+        async with redis.client().pubsub() as subscription:
+            await subscription.subscribe("a", "b")
+            client = redis.client()
+            for number in range(1_200):
+                await until(began + 0.01 * (number + 1))
+                await client.publish("a", number)
+                await client.publish("b", number)
+            messages = []
+            while (message := await subscription.get_message(timeout=1.0)) is not None:
+                if message["type"] == "message":
+                    messages.append((message["channel"], int(message["data"])))
+        heard.append(messages)
+    of_a = [number for channel, number in heard[0] if channel == b"a"]
+    assert heard[0] == heard[1]
+    assert abs(len(of_a) - (1_200 - 1_000 * share)) < 30
+    assert len(heard[0]) - len(of_a) == 1_200
+    assert {*range(99), *range(1_100, 1_200)} <= set(of_a)
+
+
+@in_virtual_time
+async def test_at_the_end_of_a_loss_the_subscribers_may_learn_of_it() -> None:
+    """Their connections break then, and no other connection does."""
+    redis = FakeRedis(lab.Losing(1.0, 2.0, breaks=True))
+    client = redis.client()
+    await client.ping()
+    async with redis.client().pubsub() as subscription:
+        await subscription.subscribe("changes")
+        await subscription.get_message(timeout=1.0)
+        with pytest.raises(RedisConnectionError, match="Connection closed by server"):
+            await subscription.get_message(timeout=10.0)
+        assert round(now(), 2) == 2.0
+    connections = redis.connections
+    await client.ping()
+    assert redis.connections == connections
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+@in_virtual_time
+async def test_a_loss_is_a_share(share: float) -> None:
+    """Of all messages, from none to each."""
+    with pytest.raises(ValueError, match="The share of lost messages is between 0 and 1"):
+        FakeRedis(lab.Losing(1.0, 2.0, share))
