@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.nodes import plot_nodes as plot_nodes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
+    from cachelab.lab.plots.staleness import plot_answers as plot_answers, plot_staleness as plot_staleness
     from cachelab.lab.plots.timelines import plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials
     from cachelab.lab.prediction import predict as predict, reveal as reveal

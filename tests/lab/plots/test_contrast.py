@@ -30,6 +30,18 @@ def replayed() -> lab.ReplayResult:
     return lab.run(scenario)
 
 
+def old_answers() -> lab.ReplayResult:
+    """A cache that keeps its copy after a write, so that it gives old answers."""
+
+    async def scenario() -> lab.ReplayResult:
+        db = lab.SlowDatabase(users=5, service_s=0.05)
+        cache = Cache(MemoryStore(10), db.fetch_user, ttl=5)
+        requests = [lab.Request(0.5 * n, n % 2, 1, write=n == 3) for n in range(12)]
+        return await lab.replay(requests, [cache, cache], db=db)
+
+    return lab.run(scenario)
+
+
 def lifetimes() -> lab.EventLog:
     """Entries that are hit, evicted and purged."""
     events = lab.EventLog()
@@ -93,6 +105,8 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "nodes": lambda: lab.plot_nodes({"a": lab.run(nodes)}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
+    "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
+    "staleness": lambda: lab.plot_staleness({"a": old_answers(), "b": replayed()}, "title", limits={"TTL": 5.0}),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
