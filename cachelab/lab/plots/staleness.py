@@ -114,13 +114,14 @@ def plot_staleness(
         if ages:
             ax.plot(ages[-1], shares[-1], "o", color=PALETTE[i % 6], markersize=6, zorder=4)
             text = f"{label}: {len(ages) / len(result.reads):.2%} old"
-            ax.annotate(text, (SHORTEST_S, ys[0]), xytext=(3, 5), textcoords="offset points", fontsize=9.5, color=INK)
+            visible = sum(age > SHORTEST_S for age in ages) / len(result.reads) or shares[0]
+            ax.annotate(text, (SHORTEST_S, visible), xytext=(3, 5), textcoords="offset points", fontsize=9.5, color=INK)
         words.append(_describe_ages(label, ages, len(result.reads)))
     for name, limit in (limits or {}).items():
         ax.axvline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)))
-        ax.annotate(name, (limit, 1.0), xytext=(-4, -2), textcoords="offset points", ha="right", va="top", fontsize=9.5)
+        ax.annotate(name, (limit, 1.5), xytext=(-4, -2), textcoords="offset points", ha="right", va="top", fontsize=9.5)
     ax.set_xlim(SHORTEST_S, 2 * longest_s)
-    ax.set_ylim(0.7 * least, 1.0)
+    ax.set_ylim(0.7 * least, 1.5)
     ax.xaxis.set_major_formatter(lambda x, _: f"{1_000 * x:g} ms" if x < 1 else f"{x:g} s")
     ax.yaxis.set_major_formatter(lambda y, _: f"{100 * y:g}%")
     ax.minorticks_off()
