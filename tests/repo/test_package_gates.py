@@ -39,7 +39,7 @@ lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loo
 lab.working_copy
 lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
-lab.sim.races
+lab.sim.races lab.sim.stampede
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
@@ -50,11 +50,12 @@ lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
 lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races lab.plots.slider
-lab.plots.timelines lab.plots.trials
+lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
-lab.real_redis.connect lab.real_redis.pod_process
+lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process
 lab.real_redis.pods
+lab.real_redis.leased_pods
 lab.flight_exam.record lab.flight_exam.subjects
 lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage

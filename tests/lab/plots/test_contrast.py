@@ -17,6 +17,7 @@ from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
 from cachelab.lab.plots import style
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
+from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
 
 def replayed() -> lab.ReplayResult:
@@ -78,6 +79,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
+    "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
