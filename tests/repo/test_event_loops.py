@@ -18,7 +18,7 @@ from tests.support.requirements import required_by
 
 ROOT = Path(__file__).parents[2]
 RUN_THE_TESTS = ["pytest", "pytest-xdist", "pytest-timeout", "nbval", "hypothesis"]
-NEEDED_BY_THE_CORE = [*RUN_THE_TESTS, "redis", "fakeredis", "msgspec", "cachetools"]
+NEEDED_BY_THE_CORE = [*RUN_THE_TESTS, "redis", "fakeredis[lua]", "msgspec", "cachetools"]
 WITHOUT_ASSERTS = [sys.executable, "-O"]
 ANNOUNCED = ["-W", "ignore:assertions not in test modules"]  # of this pytest warns
 
@@ -47,7 +47,9 @@ def environment_with_eager_tasks(folder: Path) -> Environment:
     if python is None:
         pytest.skip("no Python 3.12 or later was found, and older ones have no eager tasks")
     environment, wanted = Environment(folder, python), required_by("test")
-    environment.install("--only-binary=:all:", *(f"{name}{wanted[name]}" for name in NEEDED_BY_THE_CORE))
+    environment.install(
+        "--only-binary=:all:", *(f"{name}{wanted[name.partition('[')[0]]}" for name in NEEDED_BY_THE_CORE)
+    )
     return environment
 
 

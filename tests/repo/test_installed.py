@@ -138,7 +138,14 @@ def test_the_wheel_works_alone_and_with_the_extra_for_redis(wheel: Path, environ
     before = environment.installed()
     environment.install(str(wheel))
     assert environment.installed() - before == {"cachelab"}
-    assert environment.run("-c", STRATEGIES).split() == ["Codec", "RedisStore", "Undecodable", "redis_client"]
+    assert environment.run("-c", STRATEGIES).split() == [
+        "Bus",
+        "Codec",
+        "LeasedStore",
+        "RedisStore",
+        "Undecodable",
+        "redis_client",
+    ]
     code = "try:\n    from cachelab import RedisStore\nexcept ImportError as error:\n    print(error)"
     assert environment.run("-c", code).endswith(' is not installed: pip install "cachelab[redis]"\n')
 

@@ -22,7 +22,7 @@ import pytest
 from cachelab.clock import Clock
 from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support import contract
-from tests.support.cluster import RealCluster, cluster_client, real_cluster
+from tests.support.cluster import RealCluster, cluster_client, need_listening_clients, real_cluster
 from tests.support.contract import StoreContract
 from tests.support.servers import FilledByLeases, RoundedStore, real_server
 
@@ -121,3 +121,7 @@ class TestLeasesOnARealCluster(TestOnARealCluster):
     """The lease is on the same node as its key."""
 
     store_class = FilledByLeases
+
+    def client(self) -> Any:
+        need_listening_clients()
+        return super().client()

@@ -3,8 +3,9 @@
     python -m tests.support.leasing_worker SETTINGS
 
 It reads a line for each order from its standard input: a key, or "close". For a key, ten callers ask at once, and it
-answers with a line: the seconds of the slowest, the values, and the store's errors. The origin is the row
-`row:KEY` in Redis. Each load notes the process id in the list `loads:KEY`, and takes `load_s` seconds.
+answers with a line: the seconds of the slowest, how long the machine held this process up meanwhile, the values, and
+the store's errors. The origin is the row `row:KEY` in Redis. Each load notes the process id in the list `loads:KEY`,
+and takes `load_s` seconds.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from tests.support.fakes import now
 __all__ = ["NAMESPACE", "leased_store"]
 
 NAMESPACE = "soak"
+TICK_S = 0.005
 
 
 def leased_store(client: Any, lease_s: float = 1.0) -> LeasedStore[int]:
@@ -41,6 +43,26 @@ def loader(database: Redis, load_s: float) -> Callable[[Any], Any]:
     return load
 
 
+class Stalls:
+    """How many seconds the event loop was held up since the last reading, in all."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            began = now()
+            await asyncio.sleep(TICK_S)
+            late_s = now() - began - TICK_S
+            self._seconds += late_s if late_s > 2 * TICK_S else 0.0
+
+    def read(self) -> float:
+        """The seconds; from now on they are counted anew."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
 async def main(url: str, load_s: float, lease_s: float) -> None:
     """Read keys until the end of the input."""
     loop = asyncio.get_running_loop()
@@ -51,11 +73,12 @@ async def main(url: str, load_s: float, lease_s: float) -> None:
         Cache(store, loader(database, load_s), ttl=60.0, flight=Flight()) as cache,
     ):
         await asyncio.gather(client.ping(), database.ping())
+        stalls = Stalls()
         print("ready", flush=True)
         while line := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
-            key, began = int(line), now()
+            key, began, _ = int(line), now(), stalls.read()
             values = await asyncio.gather(*(cache.get(key) for _ in range(10)))
-            print(json.dumps([now() - began, sorted(set(values)), cache.store_errors]), flush=True)
+            print(json.dumps([now() - began, stalls.read(), sorted(set(values)), cache.store_errors]), flush=True)
 
 
 if __name__ == "__main__":

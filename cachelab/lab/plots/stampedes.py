@@ -20,8 +20,8 @@ WAITS = outlined(COLOURS["wait"], 1)
 KINDS = {"old answer": "stale", "answer": "hit", "error": "error"}
 """Each kind of answer, with its meaning in the language of colours. Of two in one place the first is drawn."""
 REFUSED: dict[str, Any] = {
-    "marker": "X",
-    "color": COLOURS["limit"],
+    "marker": MARKERS["miss"],
+    "color": COLOURS["miss"],
     "markeredgecolor": "white",
     "markersize": 11,
     "linestyle": "",
@@ -33,7 +33,7 @@ def plot_stampede(runs: Mapping[str, Stampede], title: str) -> Picture:
     """A panel for each run with a lane for each node: pale while its callers wait, solid while it loads.
 
     A tick under the bars is a command. A dot is an answer, a triangle one that is older than a delete before its
-    question. A black cross is a fill that was refused. Good for up to about 12 nodes.
+    question. A red cross is a fill that was refused. Good for up to about 12 nodes.
     """
     nodes = max((run.nodes for run in runs.values()), key=len)
     figure, panels = axes(1.7 + 0.3 * len(nodes), columns=len(runs))

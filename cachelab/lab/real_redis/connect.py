@@ -4,7 +4,8 @@
 2. "private"             a server that is started for the notebook, if this machine has the program (not on Windows)
 3. "fake"                fakeredis, inside this process
 
-On a server that the lab did not start, only keys that begin with `prefix` are touched, and `aclose` deletes them.
+On a server that the lab did not start, only keys that begin with `prefix` are touched, and the leases beside them,
+whose names begin with a brace and `prefix`. `aclose` deletes both.
 """
 
 from __future__ import annotations
@@ -104,8 +105,9 @@ class FoundRedis:
         client = make_client(self._url or "", max(self._timeout_s, 1.0), is_cluster=self.kind == "cluster")
         try:
             pattern = re.sub(r"([\\*?\[\]^-])", r"\\\1", self.prefix) + "*"
-            async for key in client.scan_iter(match=pattern, count=1000):
-                await client.unlink(key)  # one by one: in a cluster, two keys are rarely on the same node
+            for names in (pattern, "{" + pattern):
+                async for key in client.scan_iter(match=names, count=1000):
+                    await client.unlink(key)  # one by one: in a cluster, two keys are rarely on the same node
         finally:
             await client.aclose()
 

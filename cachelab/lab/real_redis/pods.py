@@ -26,7 +26,7 @@ from cachelab.lab.real_redis.url import URL_VARIABLE, RedisNotUsable
 from cachelab.lab.traffic.workload import Request, Workload
 from cachelab.stores.redis_store import RedisStore
 
-__all__ = ["TIMEOUT_S", "Fleet", "Pod", "PodFailed", "pods"]
+__all__ = ["Fleet", "Pod", "PodFailed", "TIMEOUT_S", "pods"]
 
 PACKAGE_PARENT = Path(__file__).parents[3]  # the folder that holds `cachelab`
 TIMEOUT_S = 2.0  # many processes on few cores wait for each other, and a time-out would count as an error of Redis

@@ -86,6 +86,7 @@ class FakeRedis:
 
     `packets`, `connections`   how many packets (a pipeline is one) and connections have reached the server
     `commands`                 each command that a client with a name has sent, as a `SentCommand`
+    `killed`                   the nodes that were killed, and when
 
     Raises ValueError for a fault unless 0 <= start < end, and for a share that is not from 0 to 1.
     """
@@ -104,7 +105,7 @@ class FakeRedis:
                 raise ValueError(f"The share of lost messages is between 0 and 1: {fault}.")
         self.packets = self.connections = 0
         self.commands: list[SentCommand] = []
-        self._killed: set[str] = set()
+        self.killed: dict[str, float] = {}
         self._faults, self._random = faults, Random(f"{seed}/losing")
         self._latency_s, self._timeout_s = latency_s, timeout_s
         loop = asyncio.get_running_loop()
@@ -144,13 +145,9 @@ class FakeRedis:
         Its tasks go on, since they are tasks of the simulation. End them as you end others, for example by closing its
         caches.
         """
-        self._killed.add(node)
+        self.killed.setdefault(node, self._now())
         for link in [link for link in self._links if link.node == node]:
             link.hang_up()
-
-    def is_killed(self, node: str) -> bool:
-        """Whether this node was killed."""
-        return node in self._killed
 
     def half_trip(self) -> float:
         """How many seconds a packet takes in one direction, if it is sent now."""
@@ -184,7 +181,7 @@ class FakeRedis:
 
     def transmit(self, deliver: Callable[[], None], node: str, commands: list[str]) -> None:
         """Let a packet of a node go on its way: `deliver` sends it. `commands` is empty for a client without a name."""
-        if node not in self._killed:
+        if node not in self.killed:
             self.commands += [SentCommand(self._now(), node, command) for command in commands]
             deliver()
 
@@ -203,7 +200,7 @@ class _Connection(FakeAsyncRedisConnection):
     async def _connect(self) -> None:
         async with asyncio.timeout(self.socket_connect_timeout):
             await asyncio.sleep(self._network.half_trip())
-            if self._network.is_hanging() or self._network.is_killed(self._node):
+            if self._network.is_hanging() or self._node in self._network.killed:
                 await asyncio.Event().wait()
             await asyncio.sleep(self._network.half_trip())
             if self._network.is_down():
@@ -274,7 +271,7 @@ class _Link:
         self.node, self.subscribed = node, False
         self._loop = asyncio.get_running_loop()
         self._last_arrival = {"request": 0.0, "reply": 0.0}
-        self._is_broken = False
+        self._is_broken = self._is_hung_up = False
         self.takes_time = True
         network.connections += 1
         network._links[self] = None
@@ -304,10 +301,13 @@ class _Link:
     def hang_up(self) -> None:
         """The client has gone: the server forgets the connection when it has got the last packet."""
         self._network._links.pop(self, None)
+        if self._is_hung_up:  # it was killed, and its tasks have gone on
+            return
+        self._is_hung_up = True
         self._loop.call_at(max(self._last_arrival["request"], self._loop.time()), self._sock.close)
 
     def _send(self, direction: str, arrive: Callable[..., None], content: Any) -> None:
-        if direction == "reply" and self._network.is_killed(self.node):
+        if direction == "reply" and self.node in self._network.killed:
             return
         if isinstance(content, list) and content[:1] in ([b"subscribe"], [b"message"]):
             self.subscribed = True

@@ -29,7 +29,7 @@ from cachelab.lab.sim.fake_redis import FakeRedis, SentCommand
 from cachelab.lab.sim.faults import Down, Slow
 from cachelab.lab.sim.simulation import simulate
 
-__all__ = ["KEY", "Answer", "Load", "OriginDown", "Stampede", "play_stampede", "stampede"]
+__all__ = ["Answer", "KEY", "Load", "OriginDown", "Stampede", "play_stampede", "stampede"]
 
 KEY = "profile:42"
 """What all callers ask for."""
@@ -156,10 +156,10 @@ class _Fleet:
         seconds = self.load_s if isinstance(self.load_s, int | float) else self.load_s[:number][-1]
         try:
             await asyncio.sleep(seconds)
-            if self.redis.is_killed(node):
+            if node in self.redis.killed:
                 await asyncio.Event().wait()
         finally:
-            if not self.redis.is_killed(node):
+            if node not in self.redis.killed:
                 load.ended = self.now()
         if self.fails is True or (self.fails and number in self.fails):
             raise OriginDown("the origin is down")
@@ -168,13 +168,13 @@ class _Fleet:
     async def call(self, node: _Node, when: float) -> None:
         """One caller of this node."""
         await asyncio.sleep(when)
-        if self.redis.is_killed(node.name):
+        if node.name in self.redis.killed:
             return
         caller = asyncio.ensure_future(node.ask())
         node.callers.add(caller)
         await asyncio.wait([caller], timeout=self.patience_s - when)
         version, error = None, ""
-        if self.redis.is_killed(node.name):
+        if node.name in self.redis.killed:
             error = "killed"
         elif not caller.done():
             error = "no answer"
@@ -209,7 +209,7 @@ class _Fleet:
     async def ask_later(self) -> int | None:
         """What one more caller gets, from a node that lives."""
         await asyncio.sleep(LATER_S)
-        (node, *_) = (node for node in self.nodes if not self.redis.is_killed(node.name))
+        (node, *_) = (node for node in self.nodes if node.name not in self.redis.killed)
         try:
             return int(await asyncio.wait_for(node.ask(), self.patience_s))
         except Exception:

@@ -84,7 +84,7 @@ def test_with_a_program_it_starts_a_private_server(capsys: pytest.CaptureFixture
 def test_on_a_server_it_deletes_its_own_keys_only(
     start: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On a server that the lab did not start, the keys below the prefix are deleted at the end, and no other keys."""
+    """On a server that the lab did not start, keys below the prefix and their leases are deleted, and no other keys."""
     binary, port = need_server(), free_port()
 
     async def scenario() -> None:
@@ -98,6 +98,7 @@ def test_on_a_server_it_deletes_its_own_keys_only(
         client = redis.client()
         for number in range(50):
             await client.set(f"{redis.prefix}{number}", "ours")
+            await client.set(f"{{{redis.prefix}u:v1:{number}}}:lease", "ours")
         await client.set("theirs", 1)
         await client.set(other.prefix + "1", 1)
         await redis.aclose()
