@@ -66,7 +66,8 @@ lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_3_target lab.exercises.ch02_1_order
 lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
-lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.checking
+lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.ch09_1_mend
+lab.exercises.ch09_2_choose lab.exercises.checking
 lab.exercises.ttl_cache_examiner
 lab.exercises.ch01_1_flaw lab.exercises.ch01_2_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied
 lab
