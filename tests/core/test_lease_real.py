@@ -9,6 +9,9 @@ from itertools import count
 from typing import Any, TypeAlias
 
 import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from cachelab import MISS
 from cachelab.stores.redis_store import redis_client
@@ -209,3 +212,31 @@ def test_without_redis_each_node_loads_once_and_nobody_waits_long(outage: signal
 
     with real_server() as (path, pid):
         asyncio.run(scenario(path, pid))
+
+
+def test_a_client_that_subscribes_again_by_itself_has_missed_something() -> None:
+    """redis-py with retries hides a broken subscription. Those that wait look again, and the bus forgets everything."""
+
+    async def scenario(path: Any) -> None:
+        load = Versions(load_time_s=1.0)
+        clients = [Redis(unix_socket_path=str(path), retry=Retry(NoBackoff(), 3)) for _ in range(2)]
+        nodes = [Node(client, load, lease_s=20.0) for client in clients]
+        async with clients[0], clients[1], nodes[1].bus as bus, asyncio.timeout(10.0):
+            gets = [asyncio.create_task(timed(node.l2.get(1))) for node in nodes]
+            await begun(load)
+            while not bus.confirmed:
+                await asyncio.sleep(0.01)
+            before = await clients[0].info("commandstats")
+            await clients[0].client_kill_filter(_type="pubsub")
+            while bus.confirmed < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            after = await clients[0].info("commandstats")
+            assert after["cmdstat_eval"]["calls"] == before["cmdstat_eval"]["calls"] + 1
+            assert [value for value, _ in await asyncio.gather(*gets)] == [1, 1]
+            assert (load.calls, bus.failed, [node.l2.store_errors for node in nodes]) == (1, 0, [0, 0])
+            for node in nodes:
+                await node.close()
+
+    with real_server() as (path, _):
+        asyncio.run(scenario(path))

@@ -13,11 +13,16 @@ from cachelab.lab.sim.races import Interleaving, Race
 
 __all__ = ["plot_orders", "plot_race"]
 
+MOST_WIDE = 8
+"""With more steps, each has less room."""
 STALE = darkened(COLOURS["miss"], 4.5)
 
 
 def plot_race(interleaving: Interleaving, title: str) -> Picture:
-    """A lane for each actor with its operations in order; below, what cache and origin hold after each operation."""
+    """A lane for each actor with its operations in order; below, what cache and origin hold after each operation.
+
+    Good for up to about 14 steps; from 9 on, the words are broken into lines.
+    """
     actors, steps = list(dict.fromkeys(interleaving.order)), interleaving.steps
     figure, (ax,) = axes(1.2 + 0.5 * (len(actors) + 2))
     ax.grid(False)
@@ -25,8 +30,9 @@ def plot_race(interleaving: Interleaving, title: str) -> Picture:
     for number, step in enumerate(steps, 1):
         y, colour = y_of[step.actor], PALETTE[actors.index(step.actor)]
         ax.barh(y, 0.94, left=number - 0.47, height=0.7, **outlined(colour, 0.2))
-        ax.annotate(step.did, (number, y), ha="center", va="center", fontsize=9.5)
-        _write_contents(ax, number, step.cached, step.origin)
+        did = step.did.replace(" ", "\n") if len(steps) > MOST_WIDE else step.did
+        ax.annotate(did, (number, y), ha="center", va="center", fontsize=9.5)
+        _write_contents(ax, number, step.cached, step.origin, "v" if len(steps) > MOST_WIDE else "version ")
     ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
     ax.set_yticks([*y_of.values(), 1, 0], [*y_of, "in the cache", "at the origin"])
     ax.set_ylim(-0.5, len(actors) + 1.6)
@@ -39,19 +45,20 @@ def plot_race(interleaving: Interleaving, title: str) -> Picture:
     return finish(figure, title, f"{words}. At the end the cache holds {end}, the origin version {last.origin}.")
 
 
-def _write_contents(ax: Axes, number: int, cached: int | None, origin: int) -> None:
+def _write_contents(ax: Axes, number: int, cached: int | None, origin: int, word: str) -> None:
     """Write under a step which version the cache holds, and below it that of the origin."""
     stale = cached not in (None, origin)
     colour, weight = (STALE, "bold") if stale else ("#444444", "normal")
-    text = ("empty" if cached is None else f"version {cached}") + (" ✗" if stale else "")
+    text = ("empty" if cached is None else f"{word}{cached}") + (" ✗" if stale else "")
     ax.annotate(text, (number, 1), ha="center", va="center", color=colour, weight=weight)
-    ax.annotate(f"version {origin}", (number, 0), ha="center", va="center", fontsize=9.5, color="#444444")
+    ax.annotate(f"{word}{origin}", (number, 0), ha="center", va="center", fontsize=9.5, color="#444444")
 
 
 def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
     """A row for each interleaving, with a cell for each turn in its actor's colour; rows that end stale are marked."""
     figure, panels = axes(3.6, columns=len(races))
-    actors = list(dict.fromkeys(name for race in races.values() for name in race.interleavings[0].order))
+    orders = [interleaving.order for race in races.values() for interleaving in race.interleavings]
+    actors = list(dict.fromkeys(name for order in orders for name in order))
     for ax, (label, race) in zip(panels, races.items(), strict=True):
         ax.grid(False)
         rows = len(race.interleavings)
@@ -64,7 +71,7 @@ def plot_orders(races: Mapping[str, Race], title: str) -> Picture:
             if stale:
                 ax.annotate("✗", (len(order) + 0.3, y), color=STALE, va="center", ha="center", fontsize=8)
         ax.set_title(f"{label}: {len(race.stale)} of {rows}", loc="left", fontsize=9.5)
-        ax.set_xlim(0, len(race.interleavings[0].order) + 0.8)
+        ax.set_xlim(0, max(len(interleaving.order) for interleaving in race.interleavings) + 0.8)
         ax.set_ylim(0, 1)
         ax.set_yticks([])
         ax.set_xticks([])
