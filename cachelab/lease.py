@@ -18,7 +18,8 @@ Not guaranteed: one load where there is nothing to share: after a load that fail
     process. That a lost notice, or a Redis that hangs, is noticed before the lease ends. Anything after a failover that
     has lost a write, with reads from a replica that lags, or about a `set` that is called directly.
 Cost: a hit is as in `RedisStore`. A miss takes one round trip more. A process that has to wait sends two or three
-    commands more; it listens to a channel while it waits and for a second after that, which takes one connection.
+    commands more. It listens to a channel while it waits and for a second after that, which takes one connection of its
+    client: a pool of one is not enough.
 Source: Nishtala et al., "Scaling Memcache at Facebook", NSDI'13, section 3.2.1; rueidisaside, which waits for a message
     instead of asking again and again, https://github.com/redis/rueidis/tree/main/rueidisaside.
 """

@@ -17,6 +17,7 @@ from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
 from cachelab.lab.plots import style
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
+from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
 
 def replayed() -> lab.ReplayResult:
@@ -108,6 +109,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
     "staleness": lambda: lab.plot_staleness({"a": old_answers(), "b": replayed()}, "title", limits={"TTL": 5.0}),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
+    "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
