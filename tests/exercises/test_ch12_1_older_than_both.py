@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -242,6 +242,16 @@ class ReturnsBoth(LifeFirst):
         return self.l1[key]
 
 
+class OneDictForAll(LifeFirst):
+    """L1 belongs to the class, so it outlives the objects, and all nodes share it."""
+
+    ours: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, redis: Any, load: Any, clock: Any) -> None:
+        super().__init__(redis, load, clock)
+        self.l1 = self.ours
+
+
 class Misspells(Flawed):
     async def fetch(self, name: str, key: Any) -> tuple[Any, float]:
         return await self.redis.get(name), min(30, self.life_left)  # type: ignore[attr-defined]
@@ -284,6 +294,8 @@ ANSWERS: list[tuple[Any, str]] = [
     (ForgetsToAwait, "an await is missing"),
     (NotAsync, "get has to be async"),
     (ReturnsBoth, "get returns the address as a str"),
+    (OneDictForAll, "is its dict one that all objects share?"),
+    (NeverEnds, "Your code waits for something that never comes"),
     (Misspells, "has no attribute 'life_left', at line"),
     (Renamed, "Keep the name get"),
     (LifeFirst(None, None, None), "the class itself, without parentheses"),

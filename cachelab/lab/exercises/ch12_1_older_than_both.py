@@ -67,6 +67,8 @@ class _World:
         value = await awaited("get", cache.get(key))
         if value not in self.loaded:
             words = "get returns the address as a str, as load has returned it."
+            if isinstance(value, str):
+                words = "get returns an address that nobody has loaded here: is its dict one that all objects share?"
             raise Wrong(words, f"await get({key}) → {value!r:.60}")
         commands = [command.command for command in self.redis.commands[sent:]]
         read = _Read(when, node, commands, len(self.loaded) > loads, self.clock() - self.loaded[value])
