@@ -226,6 +226,27 @@ def no_return(redis: Any, load: Any) -> Any:
     return forgets
 
 
+def not_async(redis: Any, load: Any) -> Any:
+    return lambda key: 1
+
+
+def another_value(redis: Any, load: Any) -> Any:
+    get = locked(delete_own)(redis, load)
+
+    async def wraps(key: str) -> Any:
+        return [await get(key)]
+
+    return wraps
+
+
+def sleeps_not(redis: Any, load: Any) -> Any:
+    async def get(key: str) -> Any:
+        while True:
+            await asyncio.sleep(0)
+
+    return get
+
+
 def not_returned(redis: Any, load: Any) -> None:
     locked(delete_own)(redis, load)
 
@@ -256,8 +277,8 @@ ANSWERS: list[tuple[Any, str]] = [
     (a_name_each, "Correct."),
     (locked(as_it_was), "A node may remove only its own lock"),
     (locked(delete_own, token=same, name="same_token"), "A node may remove only its own lock"),
-    (locked(two_steps), "To compare and to delete have to be one step"),
-    (by_the_clock, "To compare and to delete have to be one step"),
+    (locked(two_steps), "Comparing and deleting have to be one step"),
+    (by_the_clock, "Comparing and deleting have to be one step"),
     (locked(never), "A load has failed, and its lock stays"),
     (locked(bytes_against_text), "A load has failed, and its lock stays"),
     (locked(delete_own, px=60_000, name="a_minute"), "Its lock has to end by itself after 0.3 s"),
@@ -265,7 +286,10 @@ ANSWERS: list[tuple[Any, str]] = [
     (no_lock, "there is no lock any more"),
     (no_fill, "the value was not in Redis when the lock was freed"),
     (swallows, "its own callers do not get its error"),
-    (no_return, "is a return missing?"),
+    (no_return, "get returns None: is a return missing?"),
+    (not_async, "get has to be async"),
+    (another_value, "A caller gets something else than what load returned"),
+    (sleeps_not, "Your code did not come back"),
     (not_returned, "The function has to return its get"),
     (is_async, "The function itself is not async"),
     (waits_for_ever, "some callers wait for ever"),

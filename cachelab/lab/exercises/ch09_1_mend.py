@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, awaited
 from cachelab.lab.exercises.experiment import run_experiment
 from cachelab.lab.sandbox import raised_by_learner
 from cachelab.lab.sim.faults import Slow
@@ -37,7 +37,11 @@ def _get_of(mended: Any, redis: Any, load: Any) -> Any:
         raise Wrong("The function itself is not async: it returns its async get.", f"it returned {get!r:.40}")
     if not callable(get):
         raise Wrong("The function has to return its get.", f"it returned {get!r:.60}")
-    return get
+
+    async def checked(key: str) -> Any:
+        return await awaited("get", get(key))
+
+    return checked
 
 
 def _rows(run: Stampede) -> list[list[object]]:
@@ -71,8 +75,8 @@ def _check_quick(mended: Any) -> None:
     if got != {"1"}:
         wrong = sorted(got - {"1"})[0]
         words = "Not every caller gets the value: with no accident at all, each of them has to."
-        if wrong == "TypeError":
-            words = "A caller gets None, or something else that is not the value: is a return missing?"
+        if wrong in ("TypeError", "ValueError"):
+            words = "A caller gets something else than what load returned."
         if wrong == "no answer":
             words = "With no accident at all, some callers wait for ever."
         raise Wrong(words, f"of 40 callers {sum(a.version == 1 for a in run.answers)} get the value; others: {wrong}")
@@ -138,9 +142,8 @@ def _check_moments(mended: Any) -> int:
         early = _first_too_early(run, 0.1)
         if early is not None:
             words = (
-                "Redis is slow, and the lock ends between the moment at which your node looks whose lock it is and the "
-                "moment at which its delete arrives. So it removes the lock of another node. To compare and to delete "
-                "have to be one step in Redis."
+                "Redis is slow, and the lock ends after your node has decided to delete it, and before the delete "
+                "arrives. So the delete removes the lock of another node. Comparing and deleting have to be one step."
             )
             raise Wrong(words, _evidence(run, early))
     return len(far) + len(late)
@@ -158,7 +161,7 @@ def _examine(mended: Any) -> str:
     _check_killed(mended)
     _check_slow(mended)
     moments = _check_moments(mended)
-    return f"Nobody removes the lock of another node, whatever the moment ({moments} were tried)."
+    return f"No node removes the lock of another one, whatever the moment ({moments} were tried)."
 
 
 EXERCISE = Exercise(

@@ -91,7 +91,8 @@ def _examine(plan: Any) -> str:
     if _overlap(hangs):
         words = "A load may take as long as your limit, and your lease ends before: another node loads as well."
         raise Wrong(words, evidence(4))
-    return f"After a death somebody waits {killed.longest_wait:.2f} s, and {hangs.longest_wait:.2f} s if all hangs."
+    waits = f"{killed.longest_wait:.2f} s after a death, and {hangs.longest_wait:.2f} s if the database hangs"
+    return f"The longest wait is {waits}."
 
 
 EXERCISE = Exercise(

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
@@ -71,7 +70,8 @@ class Stampede:
     `answers`    an `Answer` for each caller, in the order of the answers
     `loads`      a `Load` for each load, in the order in which they began
     `commands`   what the nodes have sent to Redis
-    `refused`    when a fill was refused, and that of which node: a script of it returned 0
+    `refused`    when a fill was refused, and that of which node: a script that its function sent returned 0. What the
+                 store of a `Cache` sends is not looked into.
     `killed`     when a node was killed, and which one
     `deleted`    when the writer had committed version 2 and its delete had reached Redis
     `later`      the version that one more caller gets, a second after the last answer
@@ -276,16 +276,15 @@ async def play_stampede(
 ) -> Stampede:
     """The same as a scenario, for `lab.simulate`."""
     fleet = _Fleet(build, **options)
-    async with AsyncExitStack() as stack:
-        for node in fleet.nodes:
-            stack.push_async_callback(node.close)
-        what = [fleet.call(fleet.nodes[n % len(fleet.nodes)], round(n * every_s, 6)) for n in range(callers)]
-        if kill_s is not None:
-            what.append(fleet.kill(kill_s))
-        if write_s is not None:
-            what.append(fleet.write(write_s, delete))
-        await asyncio.gather(*what)
-        run = fleet.run
-        kept = replace(run, commands=list(fleet.redis.commands), loads=list(run.loads), refused=list(run.refused))
-        kept.later = await fleet.ask_later()
+    run = fleet.run
+    what = [fleet.call(fleet.nodes[n % len(fleet.nodes)], round(n * every_s, 6)) for n in range(callers)]
+    if kill_s is not None:
+        what.append(fleet.kill(kill_s))
+    if write_s is not None:
+        what.append(fleet.write(write_s, delete))
+    await asyncio.gather(*what)
+    kept = replace(run, commands=list(fleet.redis.commands), loads=list(run.loads), refused=list(run.refused))
+    kept.later = await fleet.ask_later()
+    for node in fleet.nodes:
+        await node.close()
     return kept

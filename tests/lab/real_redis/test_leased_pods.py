@@ -23,7 +23,7 @@ def rounds(lease_s: float | None, *kills: float | None) -> list[lab.LeasedRound]
 
     async def scenario() -> list[lab.LeasedRound]:
         async with await lab.connect() as redis:
-            return await lab.leased_pods(redis, lease_s=lease_s, kills=kills, processes=2, load_s=0.2)
+            return await lab.leased_pods(redis, lease_s=lease_s, kills=kills, processes=2, load_s=0.4)
 
     return asyncio.run(scenario())
 
@@ -38,10 +38,10 @@ def test_without_a_lease_each_process_loads() -> None:
 @pytest.mark.usefixtures("server")
 def test_with_a_lease_one_loads_and_a_death_costs_one_more() -> None:
     """A killed process answers nobody; the other one waits for lease and load."""
-    calm, killed = rounds(0.5, None, 0.05)
+    calm, killed = rounds(1.0, None, 0.05)
     assert (calm.loads, calm.answers, calm.killed_after) == (1, 100, None)
     assert (killed.loads, killed.answers, killed.values, killed.killed_after) == (2, 50, ["user 1"], 0.05)
-    assert 0.5 < killed.longest_wait < 3.0
+    assert 1.0 < killed.longest_wait < 3.0
 
 
 def test_processes_cannot_share_a_fakeredis(monkeypatch: pytest.MonkeyPatch) -> None:
