@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.nodes import plot_nodes as plot_nodes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
-    from cachelab.lab.plots.staleness import plot_answers as plot_answers, plot_staleness as plot_staleness
+    from cachelab.lab.plots.stale_answers import plot_answers as plot_answers, plot_stale_answers as plot_stale_answers
     from cachelab.lab.plots.stampedes import plot_stampede as plot_stampede
     from cachelab.lab.plots.timelines import plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials

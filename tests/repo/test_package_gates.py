@@ -50,7 +50,7 @@ lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
 lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.nodes lab.plots.races
-lab.plots.slider lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
+lab.plots.slider lab.plots.stale_answers lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
 lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process

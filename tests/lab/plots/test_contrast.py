@@ -107,7 +107,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "nodes": lambda: lab.plot_nodes({"a": lab.run(nodes)}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
-    "staleness": lambda: lab.plot_staleness({"a": old_answers(), "b": replayed()}, "title", limits={"TTL": 5.0}),
+    "staleness": lambda: lab.plot_stale_answers({"a": old_answers(), "b": replayed()}, "title", limits={"TTL": 5.0}),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
     "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),

@@ -24,7 +24,7 @@ def test_several_runs_are_named() -> None:
 
 def test_the_distribution_in_words() -> None:
     """The share of old answers, half of them, and the oldest; and that there are none."""
-    words = lab.plot_staleness({"old": old_answers(), "none": replayed()}, "title", limits={"TTL": 5.0}).words
+    words = lab.plot_stale_answers({"old": old_answers(), "none": replayed()}, "title", limits={"TTL": 5.0}).words
     of_old = "old: 63.64% of 11 answers old, half of them by more than 1.9 s, the stalest by 3.5 s"
     assert words == f"{of_old}; none: no old answers."
 
@@ -38,11 +38,11 @@ def test_an_answer_out_of_date_by_less_than_the_axis_begins_is_counted() -> None
         requests = [lab.Request(0.0, 0, 1), lab.Request(1.0, 0, 1, write=True), lab.Request(1.0501, 0, 1)]
         return await lab.replay(requests, cache, db=db)
 
-    picture = lab.plot_staleness({"a": lab.run(scenario)}, "title")
+    picture = lab.plot_stale_answers({"a": lab.run(scenario)}, "title")
     assert picture.words == "a: 50.00% of 2 answers old, half of them by more than 0 ms, the stalest by 0 ms."
 
 
 @pytest.mark.parametrize("limits", [None, {"L1 TTL": 0.001}])
 def test_a_picture_without_old_answers(limits: dict[str, float] | None) -> None:
     """It is drawn all the same."""
-    assert lab.plot_staleness({"a": replayed()}, "title", limits=limits).words == "a: no old answers."
+    assert lab.plot_stale_answers({"a": replayed()}, "title", limits=limits).words == "a: no old answers."

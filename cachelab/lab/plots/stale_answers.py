@@ -12,7 +12,7 @@ from cachelab.lab.plots.style import COLOURS, INK, MARKERS, PALETTE, Picture, fi
 from cachelab.lab.text import ms
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
-__all__ = ["plot_answers", "plot_staleness"]
+__all__ = ["plot_answers", "plot_stale_answers"]
 
 LINE_STYLES = ["-", "--", "-.", (0, (1, 1))]
 SHORTEST_S = 0.0005  # where the axis of staleness begins: half a round trip
@@ -88,7 +88,7 @@ def _describe_node(result: ReplayResult, node: int) -> str:
     return f"node {node + 1} gave {len(old)} old answers of {len(rows)}{last}"
 
 
-def plot_staleness(
+def plot_stale_answers(
     results: Mapping[str, ReplayResult], title: str, *, limits: Mapping[str, float] | None = None
 ) -> Picture:
     """The share of answers that were out of date by more than so many seconds: a line for each result, both axes
