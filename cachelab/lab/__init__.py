@@ -48,11 +48,14 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.nodes import plot_nodes as plot_nodes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
+    from cachelab.lab.plots.stale_answers import plot_answers as plot_answers, plot_stale_answers as plot_stale_answers
     from cachelab.lab.plots.staleness import plot_staleness as plot_staleness
+    from cachelab.lab.plots.stampedes import plot_stampede as plot_stampede
     from cachelab.lab.plots.timelines import plot_failures as plot_failures, plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials
     from cachelab.lab.prediction import predict as predict, reveal as reveal
     from cachelab.lab.real_redis.connect import connect as connect
+    from cachelab.lab.real_redis.leased_pods import LeasedRound as LeasedRound, leased_pods as leased_pods
     from cachelab.lab.real_redis.pods import Fleet as Fleet, PodFailed as PodFailed, pods as pods
     from cachelab.lab.real_redis.proxy import FaultyProxy as FaultyProxy
     from cachelab.lab.real_redis.url import RedisNotUsable as RedisNotUsable
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from cachelab.lab.sim.races import Race as Race, World as World, race as race
     from cachelab.lab.sim.redis_races import RedisWorld as RedisWorld, redis_race as redis_race
     from cachelab.lab.sim.simulation import run as run, simulate as simulate
+    from cachelab.lab.sim.stampede import Stampede as Stampede, stampede as stampede
     from cachelab.lab.sim.virtual_loop import Deadlock as Deadlock
     from cachelab.lab.text import ms as ms, table as table
     from cachelab.lab.timing import measure as measure

@@ -67,6 +67,12 @@ TERMS = [
         "from a cache.",
     ),
     _term(
+        "channel, Pub/Sub",
+        9,
+        "Redis sends each message that is published to a channel to all its subscribers. It keeps none, so a process "
+        "that does not listen misses it.",
+    ),
+    _term(
         "circuit breaker",
         13,
         "After several failures it refuses calls for a while, so that nobody waits for something that is down.",
@@ -105,6 +111,7 @@ TERMS = [
     _term("evict", 3, "To remove an entry because there is no room for it. Compare expire and invalidate."),
     _term("eviction policy", 4, "The rule that chooses which entry is removed when the cache is full."),
     _term("expire", 1, "An entry expires when it is older than its TTL. Compare evict and invalidate."),
+    _term("failover", 9, "Another server takes the place of one that has failed. It may lack the last writes."),
     _term(
         "fence",
         2,
@@ -212,6 +219,12 @@ TERMS = [
         "stale-while-revalidate",
         6,
         "To serve an entry for some time after its TTL while a new value is loaded in the background.",
+    ),
+    _term(
+        "token",
+        9,
+        "A random name for the right to fill a key. A fill is accepted only with the token that is in Redis, and a "
+        "delete removes that.",
     ),
     _term("trace", 4, "The keys that were asked for, in order, as a log records them."),
     _term("TTL, time to live", 1, "How long an entry may be served after it was loaded."),

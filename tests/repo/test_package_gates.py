@@ -39,7 +39,7 @@ lab.memory lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.
 lab.working_copy
 lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
-lab.sim.races
+lab.sim.races lab.sim.stampede
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
@@ -50,11 +50,12 @@ lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
 lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.nodes lab.plots.races
-lab.plots.slider lab.plots.staleness lab.plots.timelines lab.plots.trials
+lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
-lab.real_redis.connect lab.real_redis.pod_process
+lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process
 lab.real_redis.pods
+lab.real_redis.leased_pods
 lab.flight_exam.record lab.flight_exam.subjects
 lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
@@ -65,7 +66,9 @@ lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_2_target lab.exercises.ch02_1_order
 lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
-lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.checking
+lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.ch09_1_mend
+lab.exercises.ch09_2_choose lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
+lab.exercises.checking
 lab.exercises.ttl_cache_examiner
 lab.exercises.ch01_1_flaw lab.exercises.ch01_3_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied
 lab

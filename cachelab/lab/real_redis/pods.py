@@ -26,7 +26,7 @@ from cachelab.lab.real_redis.url import URL_VARIABLE, RedisNotUsable
 from cachelab.lab.traffic.workload import Request, Workload
 from cachelab.stores.redis_store import RedisStore
 
-__all__ = ["Fleet", "PodFailed", "pods"]
+__all__ = ["Fleet", "Pod", "PodFailed", "TIMEOUT_S", "pods"]
 
 PACKAGE_PARENT = Path(__file__).parents[3]  # the folder that holds `cachelab`
 TIMEOUT_S = 2.0  # many processes on few cores wait for each other, and a time-out would count as an error of Redis
@@ -102,7 +102,7 @@ async def pods(
             for key in keys:
                 await store.delete(key)
     with ExitStack() as stack:
-        running = [(stack.enter_context(_Pod(node)), job | {"keys": keys_of[node]}) for node in sorted(keys_of)]
+        running = [(stack.enter_context(Pod(node)), job | {"keys": keys_of[node]}) for node in sorted(keys_of)]
         # in a thread, because on Windows not every loop has pipes
         reports = asyncio.get_running_loop().run_in_executor(None, _run_jobs, running)
         stack.callback(reports.cancel)
@@ -111,7 +111,7 @@ async def pods(
         return Fleet(reports.result(), len(keys))
 
 
-def _run_jobs(running: list[tuple[_Pod, dict[str, Any]]]) -> list[dict[str, int | float]]:
+def _run_jobs(running: list[tuple[Pod, dict[str, Any]]]) -> list[dict[str, int | float]]:
     """Send each pod its job, wait until all are ready, let them begin, and collect their reports."""
     for pod, job in running:
         pod.send(json.dumps(job))
@@ -122,15 +122,18 @@ def _run_jobs(running: list[tuple[_Pod, dict[str, Any]]]) -> list[dict[str, int 
     return [{"pod": pod.number} | json.loads(pod.receive()) for pod, _ in running]
 
 
-class _Pod:
-    """One process. Its stderr goes to a file: a pipe that is not read would fill up and stop the process."""
+class Pod:
+    """One process, with a pipe to it and one from it, and `module` as its program. The end of the block kills it.
 
-    def __init__(self, number: int) -> None:
+    Its stderr goes to a file: a pipe that is not read would fill up and stop the process.
+    """
+
+    def __init__(self, number: int, module: str = "pod_process") -> None:
         self.number = number
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
         search_path = filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")])
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cachelab.lab.real_redis.pod_process"],
+            [sys.executable, "-P", "-m", f"cachelab.lab.real_redis.{module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -156,12 +159,16 @@ class _Pod:
         reason = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
         raise PodFailed(f"Pod {self.number} ended with code {code}: {reason}")
 
-    def __enter__(self) -> _Pod:
+    def kill(self) -> None:
+        """Kill the process, and return when it is dead."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Pod:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         for pipe in (self._process.stdin, self._process.stdout, self._stderr):
             assert pipe is not None
             with suppress(OSError):

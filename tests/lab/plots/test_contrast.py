@@ -17,6 +17,7 @@ from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
 from cachelab.lab.plots import style
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
+from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
 
 def replayed() -> lab.ReplayResult:
@@ -26,6 +27,18 @@ def replayed() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=5, connections=1, service_s=0.5)
         cache = Cache(MemoryStore(10), lab.Faulty(db.fetch_user, lab.Failing(0.0, 0.1)), ttl=1, listen=lab.listen)
         return await lab.replay([lab.Request(0.3 * n, 0, n % 3) for n in range(12)], cache, db=db)
+
+    return lab.run(scenario)
+
+
+def old_answers() -> lab.ReplayResult:
+    """A cache that keeps its copy after a write, so that it gives old answers."""
+
+    async def scenario() -> lab.ReplayResult:
+        db = lab.SlowDatabase(users=5, service_s=0.05)
+        cache = Cache(MemoryStore(10), db.fetch_user, ttl=5)
+        requests = [lab.Request(0.5 * n, n % 2, 1, write=n == 3) for n in range(12)]
+        return await lab.replay(requests, [cache, cache], db=db)
 
     return lab.run(scenario)
 
@@ -95,9 +108,14 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "nodes": lambda: lab.plot_nodes({"a": lab.run(nodes)}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "two races": lambda: lab.plot_race({"a": raced().stale[0], "b": raced().interleavings[0]}, "title"),
+    "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
+    "stale answers": lambda: lab.plot_stale_answers(
+        {"a": old_answers(), "b": replayed()}, "title", limits={"TTL": 5.0}
+    ),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
     "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
     "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
+    "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
