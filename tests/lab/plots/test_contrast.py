@@ -15,7 +15,6 @@ from cachelab import Cache, MemoryStore, lab
 from cachelab.eviction import LRU, SIEVE
 from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
-from cachelab.lab.plots import style
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
 
 
@@ -78,7 +77,6 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lanes": lambda: lab.plot_lanes({"a": replayed()}, "title"),
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
-    "two races": lambda: lab.plot_race({"a": raced().stale[0], "b": raced().interleavings[0]}, "title"),
     "orders": lambda: lab.plot_orders({"a": raced()}, "title"),
     "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
     "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
@@ -87,19 +85,6 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn, instead of their files."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure) -> bytes:
-        figures.append(figure)
-        return b""
-
-    monkeypatch.setattr(style, "_png", keep)
-    return figures
 
 
 def on_white(colour: Any) -> str:
