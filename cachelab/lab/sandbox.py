@@ -52,8 +52,8 @@ class Stuck(Exception):
     """The code did not return in time. The text is the line where it was."""
 
 
-class _StopThread(BaseException):
-    """Raised inside the thread that has to end."""
+class _StopThread(SystemExit):
+    """Raised inside the thread that has to end. It ends an event loop, too, which keeps other errors in their tasks."""
 
 
 def run_sandboxed(work: Callable[[], str], seconds: float = 10.0) -> str:

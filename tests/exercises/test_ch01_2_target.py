@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cachelab.lab.exercises.ch01_2_target import SHOP, _run_shop
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
+from tests.support.notebooks import load, paths, tags
 
 ANSWERS: list[tuple[Any, str]] = [
     ({"ttl": 8}, "Correct."),
@@ -46,3 +49,25 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
 def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence about each wrong answer is followed by what happened."""
     assert_evidence_follows("1.2", ANSWERS, capsys)
+
+
+def forecast_load(ttl: float) -> float:
+    """The origin load by the chapter's forecast: a request is a hit if its key was loaded less than a TTL before."""
+    loaded: dict[int, float] = {}
+    loads = requests = 0
+    for request in replace(SHOP, write_rate=0).requests():
+        requests += 1
+        if request.when >= loaded.get(request.key, -ttl) + ttl:
+            loaded[request.key] = request.when
+            loads += 1
+    return SHOP.rate * loads / requests
+
+
+def test_the_numbers_of_the_solution_are_measured() -> None:
+    """What the solution says of TTLs of 6 and 7 s is what the forecast and the check's own experiment give."""
+    (path,) = (path for path in paths() if path.stem.startswith("01"))
+    (solution,) = (cell.source for cell in load(path).cells if "solution:1.2" in tags(cell))
+    six, seven = (f"{forecast_load(ttl):.1f}" for ttl in (6, 7))
+    assert f"The forecast is {six} queries/s with a TTL of 6 s and {seven} with 7 s" in solution
+    six, seven = (f"{_run_shop(ttl).origin_load:.1f}" for ttl in (6, 7))
+    assert f"the check measures {six} and {seven}" in solution

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
@@ -90,6 +91,22 @@ def test_code_that_nothing_can_end_is_reported_until_it_ends() -> None:
     over.set()
     time.sleep(0.2)
     assert left_running() is None
+
+
+def test_a_loop_full_of_tasks_that_never_wait_is_ended() -> None:
+    """The loop does not keep what ends it in one task after the other, and go on with the next."""
+
+    async def spin() -> None:
+        while True:
+            pass
+
+    async def many() -> None:
+        await asyncio.gather(*(spin() for _ in range(100)))
+
+    before = set(threading.enumerate())
+    with pytest.raises(sandbox.Stuck):
+        run_sandboxed(lambda: asyncio.run(many()) or "", seconds=0.2)
+    assert not [thread for thread in threading.enumerate() if thread not in before]
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

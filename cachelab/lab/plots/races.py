@@ -24,38 +24,29 @@ MOST_NAMED_ROWS = 12
 """In more rows than this the names of the steps would not have room."""
 
 
-def plot_race(race: Interleaving | Mapping[str, Interleaving], title: str) -> Picture:
+def plot_race(race: Interleaving, title: str) -> Picture:
     """A lane for each actor with its steps in order; below, what cache and origin hold, also after the last step.
 
     A fill or a delete begins where its actor sends it and ends where it arrives. A version in the cache that is older
-    than the origin's has a colour of its own and the word "old". Several interleavings of the same actors, each with
-    its name, stand below each other. Good for up to about 14 steps.
+    than the origin's has a colour of its own and the word "old". Good for up to about 14 steps.
     """
-    races = {"": race} if isinstance(race, Interleaving) else race
-    actors = list(dict.fromkeys(name for one in races.values() for name in one.order))
-    length = max(len(one.steps) for one in races.values())
+    actors, steps, length = list(dict.fromkeys(race.order)), race.steps, len(race.steps)
     crowded = length > MOST_WIDE
     size = min(9.5, (100 if crowded else 58) / (length + 1))  # so that "version 1, old" has room in one step
-    word = "v" if crowded else "version "
-    figure, panels = axes(0.7 + len(races) * (0.5 + 0.4 * (len(actors) + 2)), rows=len(races))
-    for ax, (name, one) in zip(panels, races.items(), strict=True):
-        ax.grid(False)
-        _draw_steps(ax, one.steps, actors, size, crowded=crowded)
-        _draw_contents(ax, 1, [_in_the_cache(step, word) for step in one.steps], length, size)
-        _draw_contents(ax, 0, [f"{word}{step.origin}" for step in one.steps], length, size)
-        ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
-        ax.set_yticks(range(len(actors) + 2), ["at the origin", "in the cache", *reversed(actors)])
-        ax.set_ylim(-0.5, len(actors) + 1.5)
-        ax.set_xlim(0.4, length + 1.6)
-        step = "" if crowded else "step "
-        after = "then" if crowded else "afterwards"
-        ax.set_xticks(range(1, length + 2), [*(f"{step}{number}" for number in range(1, length + 1)), after])
-        ax.tick_params(length=0)
-        ax.spines[["left", "bottom"]].set_visible(False)
-        if name:
-            ax.set_title(name, loc="left", fontsize=10.5)
-    words = [f"{name}: {_story(one)}" if name else _story(one) for name, one in races.items()]
-    return finish(figure, title, " ".join(words))
+    version, number, end = ("v", "", "then") if crowded else ("version ", "step ", "afterwards")
+    figure, (ax,) = axes(1.2 + 0.4 * (len(actors) + 2))
+    ax.grid(False)
+    _draw_steps(ax, steps, actors, size, crowded=crowded)
+    _draw_contents(ax, 1, [_in_the_cache(step, version) for step in steps], size)
+    _draw_contents(ax, 0, [f"{version}{step.origin}" for step in steps], size)
+    ax.axhline(1.5, color="#BBBBBB", linewidth=0.8)
+    ax.set_yticks(range(len(actors) + 2), ["at the origin", "in the cache", *reversed(actors)])
+    ax.set_ylim(-0.5, len(actors) + 1.5)
+    ax.set_xlim(0.4, length + 1.6)
+    ax.set_xticks(range(1, length + 2), [*(f"{number}{i}" for i in range(1, length + 1)), end])
+    ax.tick_params(length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return finish(figure, title, _story(race))
 
 
 def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: float, *, crowded: bool) -> None:
@@ -73,9 +64,9 @@ def _draw_steps(ax: Axes, steps: Sequence[Step], actors: Sequence[str], size: fl
         ax.annotate(did, (number, y), ha="center", va="center", fontsize=size, color=INK)
 
 
-def _draw_contents(ax: Axes, y: int, texts: Sequence[str], length: int, size: float) -> None:
-    """Draw what is in one place after each step. The same text in neighbouring steps is one bar."""
-    for first, end, text in _spans([*texts, *[texts[-1]] * (length + 1 - len(texts))]):
+def _draw_contents(ax: Axes, y: int, texts: Sequence[str], size: float) -> None:
+    """Draw what is in one place after each step, and afterwards. The same text in neighbouring steps is one bar."""
+    for first, end, text in _spans([*texts, texts[-1]]):
         old = text.endswith("old")
         looks = outlined(COLOURS["stale"], 0.5) if old else outlined(GREY, 0 if text == EMPTY else 0.15)
         ax.barh(y, end - first - 2 * GAP, left=first - 0.5 + GAP, height=0.62, **looks)

@@ -151,17 +151,14 @@ def _png(figure: Figure) -> bytes:
     return small.getvalue()
 
 
-def label_ends(ax: Axes, ends: Sequence[EndLabel], *, line_share: float = 0.062) -> None:
-    """Write each label to the right of its point, behind a dash in its colour. What would overlap is moved apart.
-
-    `line_share` is the height of a line of text as a share of the height of the axes, which is greater if they are low.
-    """
+def label_ends(ax: Axes, ends: Sequence[EndLabel]) -> None:
+    """Write each label to the right of its point, behind a dash in its colour. What would overlap is moved apart."""
     from matplotlib.lines import Line2D
     from matplotlib.transforms import offset_copy
 
     scale, unscale = (math.log10, lambda y: 10**y) if ax.get_yscale() == "log" else (float, float)
     low, high = map(scale, ax.get_ylim())
-    line_height = line_share * (high - low)
+    line_height = 0.062 * (high - low)
     height = -math.inf
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
         height = max(scale(y), height + line_height)

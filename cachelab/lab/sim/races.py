@@ -75,19 +75,6 @@ class Race:
         """The interleavings after which the cache holds an old version."""
         return [interleaving for interleaving in self.interleavings if interleaving.stale]
 
-    @property
-    def share(self) -> float:
-        """The share of the interleavings that end stale, 0 to 1."""
-        return len(self.stale) / len(self.interleavings)
-
-    def like(self, other: Interleaving) -> Interleaving:
-        """The first interleaving in which the same actors take the first steps. Raises ValueError if there is none."""
-        actors = [step.actor for step in other.steps]
-        for interleaving in self.interleavings:
-            if [step.actor for step in interleaving.steps][: len(actors)] == actors:
-                return interleaving
-        raise ValueError(f"No interleaving begins with steps of {', '.join(actors)}.")
-
 
 class World:
     """One key with its versions 1, 2, 3 … at the origin, and a cache. Each `await` of a method is one step.

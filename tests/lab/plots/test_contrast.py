@@ -15,7 +15,6 @@ from cachelab import Cache, MemoryStore, RedisStore, lab
 from cachelab.eviction import LRU, SIEVE
 from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
-from cachelab.lab.plots import style
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
 from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
@@ -107,7 +106,6 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
     "nodes": lambda: lab.plot_nodes({"a": lab.run(nodes)}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
-    "two races": lambda: lab.plot_race({"a": raced().stale[0], "b": raced().interleavings[0]}, "title"),
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
     "stale answers": lambda: lab.plot_stale_answers(
         {"a": old_answers(), "b": replayed()}, "title", limits={"TTL": 5.0}
@@ -121,19 +119,6 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn, instead of their files."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure) -> bytes:
-        figures.append(figure)
-        return b""
-
-    monkeypatch.setattr(style, "_png", keep)
-    return figures
 
 
 def on_white(colour: Any) -> str:

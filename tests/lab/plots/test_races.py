@@ -8,7 +8,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from cachelab import Cache, Flight, LeasedStore, lab
-from cachelab.lab.plots import style
 
 
 async def reader(world: lab.World) -> None:
@@ -23,25 +22,7 @@ async def writer(world: lab.World) -> None:
     await world.delete()
 
 
-async def setter(world: lab.World) -> None:
-    """Write, then set."""
-    await world.fill(await world.write())
-
-
 RACE = lab.race({"reader": reader, "writer": writer})
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn, instead of their files."""
-    figures: list[Figure] = []
-
-    def keep(figure: Figure) -> bytes:
-        figures.append(figure)
-        return b""
-
-    monkeypatch.setattr(style, "_png", keep)
-    return figures
 
 
 def texts(figure: Figure) -> list[str]:
@@ -79,19 +60,6 @@ def test_the_contents_are_bars_and_an_old_version_is_called_old(drawn: list[Figu
     lab.plot_race(RACE.stale[0], "title")
     contents = [text for text in texts(drawn[0]) if text.startswith(("empty", "version"))]
     assert contents == ["empty", "version 1, old", "version 1", "version 2"]
-
-
-def test_two_races_stand_below_each_other(drawn: list[Figure]) -> None:
-    """Each has its name, in the picture and in the words."""
-    sets = lab.race({"A": setter, "B": setter}, warm=True)
-    deletes = lab.race({"A": writer, "B": writer}, warm=True)
-    wrong = sets.stale[0]
-    picture = lab.plot_race({"with sets": wrong, "with deletes": deletes.like(wrong)}, "title")
-    assert [ax.get_title("left") for ax in drawn[0].axes] == ["with sets", "with deletes"]
-    assert "with sets: A writes 2; B writes 3; B fills 3; A fills 2 (on its way since step 2)." in picture.words
-    assert "with deletes: A writes 2; B writes 3; B deletes; A deletes (on its way since step 2). At the end" in (
-        picture.words
-    )
 
 
 def test_the_picture_of_all_orders_names_the_steps(drawn: list[Figure]) -> None:

@@ -80,7 +80,8 @@ def test_the_shares_of_one_reader_and_one_writer(
 def test_two_writers_that_set_end_stale_in_a_third_of_the_orders() -> None:
     """The last writer to commit need not be the last one to fill."""
     actors = {"reader": reader, "A": write_then_set, "B": write_then_set}
-    assert race(actors, turns={"reader": 3, "A": 2, "B": 2}).share == pytest.approx(1 / 3, abs=0.02)
+    result = race(actors, turns={"reader": 3, "A": 2, "B": 2})
+    assert len(result.stale) / len(result.interleavings) == pytest.approx(1 / 3, abs=0.02)
 
 
 def fenced(readers: int, writers: int, *, warm: bool) -> Race:
@@ -201,15 +202,6 @@ def test_a_pause_waits_for_no_fill_that_never_comes() -> None:
 
     orders = [one.order for one in race({"loader": loads, "writer": pauses}).interleavings]
     assert orders == [("loader", "writer"), ("writer", "loader")]
-
-
-def test_a_race_finds_the_interleaving_that_is_like_another_one() -> None:
-    """The same actors take the first steps; what they do may be something else, and more may follow."""
-    bad = race({"reader": reader, "writer": write_then_delete}).stale[0]
-    cured = race({"reader": cached_reader, "writer": cached_writer}, cache=one_cache).like(bad)
-    assert [step.did for step in cured.steps][-2:] == ["fills 1", "deletes"]
-    with pytest.raises(ValueError, match="No interleaving begins with steps of reader, reader, writer, writer, reader"):
-        race({"reader": reader}).like(bad)
 
 
 def test_an_actor_that_needs_more_turns_is_refused() -> None:
