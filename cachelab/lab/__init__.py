@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
-    from cachelab.lab.plots.nodes import plot_nodes as plot_nodes
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.stale_answers import plot_answers as plot_answers, plot_stale_answers as plot_stale_answers

@@ -49,7 +49,7 @@ lab.keys.extended_log
 lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
-lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.nodes lab.plots.races
+lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races
 lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url

@@ -11,7 +11,7 @@ from matplotlib.legend import Legend
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-from cachelab import Cache, MemoryStore, RedisStore, lab
+from cachelab import Cache, MemoryStore, lab
 from cachelab.eviction import LRU, SIEVE
 from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
@@ -75,21 +75,6 @@ def raced() -> lab.Race:
     return lab.race({"reader": reader, "writer": writer}, turns={"reader": 3, "writer": 2})
 
 
-async def nodes() -> tuple[lab.EventLog, lab.FakeRedis]:
-    """A node that loads a key and is then killed."""
-    log, redis = lab.EventLog(), lab.FakeRedis()
-    store: Any = RedisStore(redis.client("A"), str, namespace="user", version=1)
-    await Cache(store, load_name, ttl=60.0, name="A", listen=log).get(1)
-    redis.kill("A")
-    return log, redis
-
-
-async def load_name(_: object) -> str:
-    """Takes 300 ms."""
-    await asyncio.sleep(0.3)
-    return "name"
-
-
 STEPS = [Step(1, "caller 1", "calls"), Step(1, "load 1", "begins"), Step(2, "caller 1", "is cancelled")]
 STEPS += [Step(3, "hold the key", "waits for ever")]
 CURVES = {"a": ([1.0, 2.0], [3.0, 4.0]), "b": ([1.0, 2.0], [3.0, 4.1])}
@@ -104,7 +89,6 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "flow": lambda: lab.plot_flow(replayed(), "title", ttl_s=1),
     "lanes": lambda: lab.plot_lanes({"a": replayed()}, "title"),
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
-    "nodes": lambda: lab.plot_nodes({"a": lab.run(nodes)}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
     "stale answers": lambda: lab.plot_stale_answers(
