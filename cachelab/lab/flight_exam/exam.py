@@ -45,15 +45,13 @@ def exam(make: Callable[[], Any]) -> Report:
 
     Instead of such an object, `make()` may build just the function, or a `Subject`. Works in a notebook's cell.
     """
-    with _without_warnings():
+    with _without_warnings(), _only_its_own_garbage():
         try:
             kind = _within_limit(lambda: _stage_for(make))
             results = _examine_all(make, kind)
         except _NoSubject as error:
             results = [Result(item, "fail", str(error)) for item in ITEMS]
             return Report(results, str(error))
-        finally:
-            gc.collect()
     return Report(results)
 
 
@@ -68,6 +66,17 @@ def _without_warnings() -> Iterator[None]:
             yield
         finally:
             sys.unraisablehook = hook
+
+
+@contextmanager
+def _only_its_own_garbage() -> Iterator[None]:
+    """Let the garbage collector ignore what the notebook holds: to go through millions of objects takes too long."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.unfreeze()
 
 
 class _NoSubject(Exception):
