@@ -27,7 +27,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from cachelab.events import InvalidationFailed
 from cachelab.invalidation import Invalidation
 from cachelab.stores.redis_key import escaped, unescaped
-from cachelab.stores.redis_requests import RedisRequests, subscription
+from cachelab.stores.redis_requests import RedisRequests, checked_client, subscription
 
 __all__ = ["Bus"]
 
@@ -51,12 +51,11 @@ class Bus(AbstractAsyncContextManager["Bus"]):
     """
 
     def __init__(self, redis: Any, channel: str, *caches: Invalidation) -> None:
+        checked_client(redis, listens=True)
+        if not isinstance(channel, str):
+            raise TypeError(f"channel must be a string, not {channel!r}.")
         if not caches or not all(isinstance(cache, Invalidation) for cache in caches):
-            raise TypeError("A bus needs the caches of this process, the lowest first: Bus(redis, channel, l2, l1).")
-        if redis.get_encoder().decode_responses:
-            raise ValueError("The client must return bytes: build it without decode_responses.")
-        if not hasattr(redis, "pubsub"):
-            raise ValueError("A Bus on a cluster needs redis-py 8 or newer: older ones cannot listen there.")
+            raise TypeError("caches must be those of this process, the lowest first: Bus(redis, channel, l2, l1).")
         self.heard = self.confirmed = self.failed = 0
         self._redis, self._channel, self._caches = redis, channel, caches
         self._requests = RedisRequests(redis)

@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Unpack, over
 
 from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
 
-from cachelab.entry import MISS, Entry, Lease, Miss
-from cachelab.stores.redis_requests import set_error, subscription
+from cachelab.entry import MISS, Entry, Lease, Miss, checked_number
+from cachelab.stores.redis_requests import checked_client, set_error, subscription
 from cachelab.stores.redis_store import FILL_TIMEOUT_SHARE, MAX_LIFETIME_S, RedisStore, _Options
 
 if TYPE_CHECKING:
@@ -131,12 +131,11 @@ class LeasedStore(RedisStore[V]):
         **options: Unpack[_Options],
     ) -> None:
         super().__init__(redis, value_type, namespace=namespace, version=version, **options)
-        if not (0.001 <= lease_s <= MAX_LIFETIME_S and 0 <= keep_s <= MAX_LIFETIME_S):
-            raise ValueError(
-                f"lease_s must be a millisecond or more and keep_s 0 or more seconds, not {lease_s!r} and {keep_s!r}."
-            )
-        if not hasattr(redis, "pubsub"):
-            raise ValueError("A LeasedStore on a cluster needs redis-py 8 or newer: older ones cannot listen there.")
+        checked_client(redis, listens=True)
+        if not 0.001 <= checked_number("lease_s", lease_s) <= MAX_LIFETIME_S:
+            raise ValueError(f"lease_s must be a millisecond or more, and no endless time, not {lease_s!r}.")
+        if not 0 <= checked_number("keep_s", keep_s) <= MAX_LIFETIME_S:
+            raise ValueError(f"keep_s must be 0 or more seconds, and no endless time, not {keep_s!r}.")
         self._lease_ms, self._keep_ms = int(lease_s * 1000), int(keep_s * 1000)
         self._notices = _Notices(redis, f"{self._prefix}leases", self._requests.limit_s or QUIET_S)
         self._claims: set[asyncio.Task[Any]] = set()  # a loop holds its tasks only weakly

@@ -30,11 +30,22 @@ from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutErr
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["RedisRequests", "set_error", "subscription"]
+__all__ = ["RedisRequests", "checked_client", "set_error", "subscription"]
 
 T = TypeVar("T")
 
 MOST_STEPS = 10  # a connection is made in fewer steps, each of which has a time-out; with more something is wrong
+
+
+def checked_client(redis: Any, *, listens: bool = False) -> None:
+    """Raises TypeError for what is no client; ValueError for one that decodes, or that cannot listen where it must."""
+    if isinstance(redis, type) or not hasattr(redis, "get_encoder"):  # a URL is not quoted: it may have a password
+        found = type(redis).__name__
+        raise TypeError(f"redis must be a client, as redis_client(url) builds it, not an object of type {found}.")
+    if redis.get_encoder().decode_responses:
+        raise ValueError("The client must return bytes: build it without decode_responses.")
+    if listens and not hasattr(redis, "pubsub"):
+        raise ValueError("To listen on a cluster takes redis-py 8 or newer.")
 
 
 class RedisRequests:

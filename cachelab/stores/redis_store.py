@@ -37,7 +37,7 @@ from cachelab.events import Fact, FactKind, Listener, notify
 from cachelab.stores.codec import Codec, Undecodable
 from cachelab.stores.read_batcher import MAX_KEYS, Answer, ReadBatcher
 from cachelab.stores.redis_key import escaped
-from cachelab.stores.redis_requests import RedisRequests
+from cachelab.stores.redis_requests import RedisRequests, checked_client
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -101,7 +101,9 @@ class RedisStore(Generic[V]):
         listen: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
-        _check_parts(redis, namespace)
+        if not isinstance(namespace, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", namespace):
+            raise ValueError(f"namespace must be letters, digits, '_', '.' and '-', not {namespace!r}.")
+        checked_client(redis)
         checked_functions(listen=listen, clock=clock)
         self.name = name
         self.undecodable = self.refused = 0
@@ -217,16 +219,6 @@ class RedisStore(Generic[V]):
     def _notify(self, key: Hashable, kind: FactKind, error: Exception | None = None) -> None:
         if self._listen is not None:
             notify(self._listen, Fact(self.name, key, kind, error))
-
-
-def _check_parts(redis: Any, namespace: object) -> None:
-    if not isinstance(namespace, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", namespace):
-        raise ValueError(f"namespace must be letters, digits, '_', '.' and '-', not {namespace!r}.")
-    if isinstance(redis, type) or not hasattr(redis, "get_encoder"):  # a URL is not quoted: it may have a password
-        found = type(redis).__name__
-        raise TypeError(f"redis must be a client, as redis_client(url) builds it, not an object of type {found}.")
-    if redis.get_encoder().decode_responses:
-        raise ValueError("The client must return bytes: build it without decode_responses.")
 
 
 def redis_client(url: str, *, timeout_s: float = 0.1, max_connections: int = 50) -> Redis:

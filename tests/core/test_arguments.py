@@ -7,29 +7,45 @@ import pytest
 from redis.asyncio import Redis
 
 import cachelab
-from cachelab import Cache, CachetoolsStore, Codec, Flight, Freshness, Locked, MemoryStore, RedisStore, ThreadFlight
+from cachelab import (
+    Bus,
+    Cache,
+    CachetoolsStore,
+    Codec,
+    Flight,
+    Freshness,
+    LeasedStore,
+    Locked,
+    MemoryStore,
+    RedisStore,
+    ThreadFlight,
+)
 from tests.support.fakes import Origin
 
+IN_REDIS = {"redis": Redis(), "value_type": int, "namespace": "users", "version": 1}
 ARGUMENTS: dict[type[Any], dict[str, Any]] = {
+    Bus: {"redis": Redis(), "channel": "users", "caches": (Cache(MemoryStore(1), Origin(), ttl=1.0),)},
     Cache: {"store": MemoryStore(1), "load": Origin(), "ttl": 1.0},
     CachetoolsStore: {"max_entries": 1},
     Codec: {"value_type": int, "version": 1},
     Flight: {},
     Freshness: {},
+    LeasedStore: IN_REDIS,
     Locked: {"store": MemoryStore(1)},
     MemoryStore: {"max_entries": 1, "max_bytes": 1, "size_of": len},
-    RedisStore: {"redis": Redis(), "value_type": int, "namespace": "users", "version": 1},
+    RedisStore: IN_REDIS,
     ThreadFlight: {},
 }
 """What each class is built with; a test replaces one argument. Records, facts, entries and errors are not in it."""
 
-ANYTHING = {"name", "value_type"}  # a name is only shown, and msgspec knows which types there are
+NOT_TRIED = {"self", "name", "value_type", "options"}
+"""A name is only shown, msgspec knows which types there are, and a `LeasedStore` has the options of a `RedisStore`."""
 
 PARAMETERS = [
     (kind, parameter)
     for kind in ARGUMENTS
     for parameter in inspect.signature(kind.__init__).parameters
-    if parameter not in {"self"} | ANYTHING
+    if parameter not in NOT_TRIED
 ]
 
 
@@ -45,7 +61,13 @@ def test_every_public_class_that_takes_parts_is_tried() -> None:
 def test_an_argument_of_a_wrong_type_is_refused_when_it_is_given(kind: Any, parameter: str) -> None:
     """One sentence, which begins with the name of the argument."""
     with pytest.raises((TypeError, ValueError), match=rf"^{parameter} must [^\n]*\.$"):
-        kind(**ARGUMENTS[kind] | {parameter: object()})
+        build(kind, ARGUMENTS[kind] | {parameter: [object()] if parameter == "caches" else object()})
+
+
+def build(kind: Any, arguments: dict[str, Any]) -> Any:
+    """An object of that kind; its `*caches`, if there are any, come last."""
+    first = {name: value for name, value in arguments.items() if name != "caches"}
+    return kind(*first.values(), *arguments["caches"]) if "caches" in arguments else kind(**first)
 
 
 @pytest.mark.parametrize("wrong", [Redis, "redis://:a-secret@host"], ids=["the class", "a URL"])

@@ -258,7 +258,7 @@ async def test_what_is_no_cache_is_refused() -> None:
     redis = FakeRedis()
     cache: Cache[int, Any] = Cache(MemoryStore(10), Origin(), ttl=60.0)
     for caches in ([], [None], [cache, MemoryStore(1)], [Cache]):
-        with pytest.raises(TypeError, match=r"^A bus needs the caches of this process, the lowest first: Bus\("):
+        with pytest.raises(TypeError, match=r"^caches must be those of this process, the lowest first: Bus\("):
             Bus(redis.client(), CHANNEL, *caches)
     with pytest.raises(ValueError, match="without decode_responses"):
         Bus(redis.client(decode_responses=True), CHANNEL, cache)

@@ -632,7 +632,7 @@ def test_without_one_of_its_rules_a_test_fails(rule: str, monkeypatch: pytest.Mo
 @in_virtual_time
 async def test_a_lease_needs_a_length(options: Any) -> None:
     """Less than a millisecond is none, and Redis takes no endless one."""
-    with pytest.raises(ValueError, match=r"^lease_s must be a millisecond or more and keep_s 0 or more seconds, not "):
+    with pytest.raises(ValueError, match=r"^(lease_s must be a millisecond or more|keep_s must be 0 or more seconds)"):
         LeasedStore(FakeRedis().client(), int, namespace="test", version=1, **options)
 
 
@@ -647,7 +647,7 @@ async def test_a_client_that_cannot_listen_is_refused() -> None:
         get_encoder = staticmethod(FakeRedis().client().get_encoder)
 
     old: Any = OldCluster()
-    with pytest.raises(ValueError, match="needs redis-py 8 or newer"):
+    with pytest.raises(ValueError, match="takes redis-py 8 or newer"):
         LeasedStore(old, int, namespace="test", version=1)
     RedisStore(old, int, namespace="test", version=1)
 
