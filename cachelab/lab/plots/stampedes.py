@@ -164,6 +164,7 @@ def _describe(run: Stampede) -> str:
     if run.deletes:
         after = sum(a.asked >= run.deletes[0] for a in run.answers)
         old = f"{len(run.old)} {'gets' if len(run.old) == 1 else 'get'}"
-        words += f"; of {after} callers after the delete {old} {'version 1' if len(run.deletes) == 1 else 'old versions'}"
+        what = "version 1" if len(run.deletes) == 1 else "old versions"
+        words += f"; of {after} callers after the delete {old} {what}"
         words += f", and a second later the fleet has version {run.later}"
     return words

@@ -1,6 +1,7 @@
 """What the picture of a fleet says in words, and where its marks stand."""
 
 from dataclasses import replace
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -56,13 +57,13 @@ def test_the_words_tell_of_several_deletes() -> None:
 def test_different_answers_at_one_moment_stand_above_each_other() -> None:
     """A triangle would hide the dot of callers that asked before the delete."""
     run = replace(LOADED, answers=[Answer("node 1", asked, 0.5, 1) for asked in (0.0, 0.4)], deletes=[0.3])
-    ax = Figure().subplots()
+    ax: Any = Figure().subplots()
     assert stampedes._draw_answers(ax, run, {"node 1": 0, "node 2": -1}) == {"old answer", "answer"}
     old, current = [line.get_transform().transform((0.5, 0)) for line in ax.lines]
     assert [line.get_marker() for line in ax.lines] == ["^", "o"]
     assert old[0] == current[0]
     assert old[1] > current[1]
-    alone = Figure().subplots()
+    alone: Any = Figure().subplots()
     stampedes._draw_answers(alone, LOADED, {"node 1": 0, "node 2": -1})
     assert [tuple(line.get_transform().transform((0, 0))) for line in alone.lines] == [
         tuple(alone.transData.transform((0, 0)))
@@ -71,7 +72,7 @@ def test_different_answers_at_one_moment_stand_above_each_other() -> None:
 
 def test_a_refused_fill_stands_at_its_moment_above_the_bar() -> None:
     """The cross is above the answer, and not before it."""
-    ax = Figure().subplots()
+    ax: Any = Figure().subplots()
     stampedes._draw_marks(ax, BROKEN, {"node 1": 0, "node 2": -1, "node 3": -2})
     (cross,) = [line for line in ax.lines if line.get_marker() == stampedes.REFUSED["marker"]]
     assert cross.get_transform() == ax.transData
@@ -81,7 +82,7 @@ def test_a_refused_fill_stands_at_its_moment_above_the_bar() -> None:
 
 def test_each_delete_has_its_line_and_the_first_its_name() -> None:
     """Two deletes, two dashed lines, one label."""
-    ax = Figure().subplots()
+    ax: Any = Figure().subplots()
     stampedes._draw_marks(ax, replace(LOADED, deletes=[0.2, 0.3]), {"node 1": 0, "node 2": -1})
     assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"] == [0.2, 0.3]
     assert [text.get_text() for text in ax.texts] == ["write and delete"]
