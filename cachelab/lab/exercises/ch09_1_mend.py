@@ -152,9 +152,9 @@ def _check_moments(mended: Any) -> int:
 def _examine(mended: Any) -> str:
     """Play quick, failing and slow loads, a killed node, and a Redis that is slow at each moment of the release."""
     if mended is ...:
-        raise NotYet("write the name of your function in place of the ...")
+        raise NotYet("write your function mended(redis, load) in place of the line mended = ...")
     if not callable(mended):
-        words = "Give the check your function: mended = locked, for example."
+        words = "Give the check your function: def mended(redis, load)."
         raise Wrong(words, f"mended is {mended!r:.60}")
     _check_quick(mended)
     _check_failed(mended)

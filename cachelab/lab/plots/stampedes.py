@@ -18,12 +18,12 @@ __all__ = ["plot_stampede"]
 
 WAITS = outlined(COLOURS["wait"], 1)
 KINDS = {"old answer": "stale", "answer": "hit", "error": "error"}
-"""Each kind of answer, with its meaning in the language of colours. Of two in one place the first is drawn."""
+"""Each kind of answer, with its meaning in the language of colours. Of two in one place the first stands higher."""
 REFUSED: dict[str, Any] = {
     "marker": MARKERS["miss"],
     "color": COLOURS["miss"],
     "markeredgecolor": "white",
-    "markersize": 11,
+    "markersize": 9,
     "linestyle": "",
 }
 TICK: dict[str, Any] = {"marker": "|", "color": INK, "markersize": 4, "markeredgewidth": 0.8, "linestyle": ""}
@@ -32,8 +32,8 @@ TICK: dict[str, Any] = {"marker": "|", "color": INK, "markersize": 4, "markeredg
 def plot_stampede(runs: Mapping[str, Stampede], title: str) -> Picture:
     """A panel for each run with a lane for each node: pale while its callers wait, solid while it loads.
 
-    A tick under the bars is a command. A dot is an answer, a triangle one that is older than a delete before its
-    question. A red cross is a fill that was refused. Good for up to about 12 nodes.
+    A tick under the bars is a command. A dot is an answer, to one or more callers, and a triangle is one that is older
+    than a delete before its question. A cross above a bar is a fill that was refused. Good for up to about 12 nodes.
     """
     nodes = max((run.nodes for run in runs.values()), key=len)
     figure, panels = axes(1.7 + 0.3 * len(nodes), columns=len(runs))
@@ -44,19 +44,13 @@ def plot_stampede(runs: Mapping[str, Stampede], title: str) -> Picture:
         y_of = {node: -number for number, node in enumerate(run.nodes)}
         _draw_bars(ax, run, y_of)
         _draw_marks(ax, run, y_of)
-        hidden = set[tuple[float, int]]()
-        for kind, meaning in KINDS.items():
-            places = sorted({(a.answered, y_of[a.node]) for a in run.answers if _kind(run, a) == kind} - hidden)
-            hidden |= set(places)
-            if places:
-                kinds.add(kind)
-                ax.plot(*zip(*places, strict=True), MARKERS[meaning], color=COLOURS[meaning], markersize=6, zorder=4)
+        kinds |= _draw_answers(ax, run, y_of)
         ax.set_title(f"{label}: {_counts(run)}", loc="left", fontsize=9.5)
         ax.set_xlim(-0.02 * end, 1.04 * end)
         ax.set_xlabel("time (s)")
         ax.locator_params(axis="x", nbins=5)
     panels[0].set_yticks([-number for number in range(len(nodes))], nodes)
-    panels[0].set_ylim(-len(nodes) + 0.3, 1.1 if any(run.deleted is not None for run in runs.values()) else 0.6)
+    panels[0].set_ylim(-len(nodes) + 0.3, 1.35 if any(run.deletes for run in runs.values()) else 0.6)
     figure.legend(handles=_legend(runs, kinds), loc="outside lower right", ncols=6, frameon=False, fontsize=9)
     return finish(figure, title, "; ".join(f"{label}: {_describe(run)}" for label, run in runs.items()) + ".")
 
@@ -73,26 +67,40 @@ def _draw_bars(ax: Axes, run: Stampede, y_of: Mapping[str, int]) -> None:
 
 
 def _draw_marks(ax: Axes, run: Stampede, y_of: Mapping[str, int]) -> None:
-    """The refused fills, the node that was killed, and the moment of the delete."""
-    aside = offset_copy(ax.transData, ax.figure.figure, x=-12, units="points")  # beside the answer
+    """The refused fills, the node that was killed, and the moments of the deletes."""
     for when, node in run.refused:
-        ax.plot(when, y_of[node], **REFUSED, transform=aside, zorder=5)
+        ax.plot(when, y_of[node] + 0.47, **REFUSED, zorder=5)
     if run.killed is not None:
         when, node = run.killed
         ax.plot([when, when], [y_of[node] - 0.4, y_of[node] + 0.4], color=INK, linewidth=2.5, zorder=5)
         beside: Callable[..., Any] = ax.annotate
         beside("killed", (when, y_of[node]), (5, 0), textcoords="offset points", va="center", color=INK, fontsize=9.5)
-    if run.deleted is not None:
-        ax.axvline(run.deleted, color=INK, linewidth=1, linestyle="--", zorder=0)
+    for deleted in run.deletes:
+        ax.axvline(deleted, color=INK, linewidth=1, linestyle="--", zorder=0)
+    for deleted in run.deletes[:1]:
         ax.annotate(
             "write and delete",
-            (run.deleted, 0.95),
+            (deleted, 1.2),
             (4, 0),
             textcoords="offset points",
             va="top",
             color=INK,
             fontsize=9,
         )
+
+
+def _draw_answers(ax: Axes, run: Stampede, y_of: Mapping[str, int]) -> set[str]:
+    """The answers. Different ones of a node at one moment stand above each other. Returns which kinds there are."""
+    kinds = [kind for kind in KINDS if any(_kind(run, answer) == kind for answer in run.answers)]
+    places = {k: {(a.answered, y_of[a.node]) for a in run.answers if _kind(run, a) == k} for k in kinds}
+    for kind in kinds:
+        for place in sorted(places[kind]):
+            here = [other for other in kinds if place in places[other]]
+            up = 4 * (len(here) - 1 - 2 * here.index(kind))
+            beside = offset_copy(ax.transData, ax.figure.figure, y=up, units="points")
+            marker, colour = MARKERS[KINDS[kind]], COLOURS[KINDS[kind]]
+            ax.plot(*place, marker, color=colour, markersize=6, transform=beside, zorder=4)
+    return set(kinds)
 
 
 def _legend(runs: Mapping[str, Stampede], kinds: set[str]) -> list[Patch | Line2D]:
@@ -153,9 +161,10 @@ def _describe(run: Stampede) -> str:
         words += f"; {run.killed[1]} is killed after {ms(run.killed[0])}"
     if run.refused:
         words += f"; {len(run.refused)} {'fill is' if len(run.refused) == 1 else 'fills are'} refused"
-    if run.deleted is not None:
-        after = sum(a.asked >= run.deleted for a in run.answers)
+    if run.deletes:
+        after = sum(a.asked >= run.deletes[0] for a in run.answers)
         old = f"{len(run.old)} {'gets' if len(run.old) == 1 else 'get'}"
-        words += f"; of {after} callers after the delete {old} version 1"
+        what = "version 1" if len(run.deletes) == 1 else "old versions"
+        words += f"; of {after} callers after the delete {old} {what}"
         words += f", and a second later the fleet has version {run.later}"
     return words

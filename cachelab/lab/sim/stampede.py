@@ -73,7 +73,7 @@ class Stampede:
     `refused`    when a fill was refused, and that of which node: a script that its function sent returned 0. What the
                  store of a `Cache` sends is not looked into.
     `killed`     when a node was killed, and which one
-    `deleted`    when the writer had committed version 2 and its delete had reached Redis
+    `deletes`    when a writer had committed the next version, and its delete had reached Redis, for each write
     `later`      the version that one more caller gets, a second after the last answer
     `errors`     what the callers got instead of an answer
     """
@@ -84,7 +84,7 @@ class Stampede:
     commands: list[SentCommand] = field(default_factory=list)
     refused: list[tuple[float, str]] = field(default_factory=list)
     killed: tuple[float, str] | None = None
-    deleted: float | None = None
+    deletes: list[float] = field(default_factory=list)
     later: int | None = None
     errors: list[BaseException] = field(default_factory=list)
 
@@ -100,10 +100,12 @@ class Stampede:
 
     @property
     def old(self) -> list[Answer]:
-        """The answers with an old version that were given to callers that asked after the delete."""
-        if self.deleted is None:
-            return []
-        return [a for a in self.answers if a.asked >= self.deleted and a.version == 1]
+        """The answers with a version that was deleted before their callers asked."""
+        return [a for a in self.answers if a.version is not None and a.version <= self.deletes_before(a.asked)]
+
+    def deletes_before(self, when: float) -> int:
+        """How many versions were deleted until then."""
+        return sum(deleted <= when for deleted in self.deletes)
 
 
 class _Options(TypedDict, total=False):
@@ -116,7 +118,7 @@ class _Options(TypedDict, total=False):
     fails: bool | Collection[int]
     flight: bool
     kill_s: float | None
-    write_s: float | None
+    write_s: float | Sequence[float]
     delete: Callable[[Any], Awaitable[object]] | None
     latency_s: float
     faults: Sequence[Down | Slow]
@@ -199,12 +201,12 @@ class _Fleet:
                     caller.cancel()
 
     async def write(self, when: float, delete: Callable[[Any], Awaitable[object]] | None) -> None:
-        """Commit version 2 at the origin, then delete."""
+        """Commit the next version at the origin, then delete."""
         await asyncio.sleep(when)
         self.version += 1
         client = self.redis.client()
         await (client.delete(KEY) if delete is None else delete(client))
-        self.run.deleted = self.now()
+        self.run.deletes.append(self.now())
 
     async def ask_later(self) -> int | None:
         """What one more caller gets, from a node that lives."""
@@ -257,7 +259,8 @@ async def stampede(build: Build, **options: Unpack[_Options]) -> Stampede:
     `fails`      True: each load fails at its end; or the numbers of those that do
     `flight`     put a `Flight` in front of each node's function, by default True; a `Cache` has its own
     `kill_s`     at this second, kill the node that loads: its process is gone, and its callers with it
-    `write_s`    at this second, commit version 2 and then await `delete(client)`, by default a DEL of the key
+    `write_s`    at this second, or at each of them, commit the next version and then await `delete(client)`, by
+                 default a DEL of the key
     `latency_s`  a round trip to Redis, by default 0.001; `faults` are those of `lab.FakeRedis`
     `patience_s` seconds from the start after which a caller goes without an answer, by default 30
     """
@@ -270,7 +273,7 @@ async def play_stampede(
     callers: int = 40,
     every_s: float = 0.001,
     kill_s: float | None = None,
-    write_s: float | None = None,
+    write_s: float | Sequence[float] = (),
     delete: Callable[[Any], Awaitable[object]] | None = None,
     **options: Any,
 ) -> Stampede:
@@ -280,8 +283,7 @@ async def play_stampede(
     what = [fleet.call(fleet.nodes[n % len(fleet.nodes)], round(n * every_s, 6)) for n in range(callers)]
     if kill_s is not None:
         what.append(fleet.kill(kill_s))
-    if write_s is not None:
-        what.append(fleet.write(write_s, delete))
+    what += [fleet.write(when, delete) for when in ([write_s] if isinstance(write_s, int | float) else write_s)]
     await asyncio.gather(*what)
     kept = replace(run, commands=list(fleet.redis.commands), loads=list(run.loads), refused=list(run.refused))
     kept.later = await fleet.ask_later()

@@ -83,8 +83,8 @@ def test_a_killed_node_has_no_answers() -> None:
 def test_old_answers_are_those_of_callers_after_the_delete() -> None:
     """Without a lease everybody who asks after it gets version 1 for ever; with one, who joins the load that runs."""
     run = played(plain, every_s=0.015, write_s=0.15)
-    assert run.deleted is not None
-    assert len(run.old) == sum(answer.asked >= run.deleted for answer in run.answers) > 20
+    (deleted,) = run.deletes
+    assert len(run.old) == sum(answer.asked >= deleted for answer in run.answers) > 20
     assert run.later == 1
 
     async def delete(redis: Any) -> None:
@@ -93,6 +93,17 @@ def test_old_answers_are_those_of_callers_after_the_delete() -> None:
     run = played(leased, every_s=0.015, write_s=0.15, delete=delete)
     assert [answer.node for answer in run.old] == ["node 1"]
     assert run.later == 2
+
+
+def test_a_key_can_be_changed_again_and_again() -> None:
+    """Each write makes the next version, and an answer is old if its version was deleted before its caller asked."""
+    run = played(plain, every_s=0.015, write_s=[0.1, 0.4])
+    assert run.deletes == [0.102, 0.402]
+    assert {load.version for load in run.loads if load.began < 0.1} == {1}
+    assert {answer.version for answer in run.old} == {1, 2}
+    assert all(answer.version <= run.deletes_before(answer.asked) for answer in run.old if answer.version)
+    assert run.later == 3
+    assert played(plain).old == []
 
 
 def test_a_script_that_returns_0_is_a_refused_fill() -> None:
