@@ -29,7 +29,7 @@ def until_their_copies_expire(run_fleet: Any, one_user: Any) -> None:
             assert not [row for row in rows if row.when > old[-1].when and row.stale_s > 0]
 
 
-@claim("A copy can also be fetched just before the write, so an answer can be out of date by nearly the whole L1 TTL.")
+@claim("A copy can also be fetched just before the delete reaches L2, so an answer can be out of date by the L1 TTL")
 def nearly_the_whole_ttl(runs: Any) -> None:
     """The worst is in the last tenth of the TTL, and not later than a moment after it."""
     assert 4.5 < runs[5, "no bus"].max_stale_s <= 5 + MOMENT_S

@@ -83,7 +83,7 @@ class _World:
 
 
 def _check_age(world: _World, read: _Read, asked_life: bool) -> None:
-    """No answer has an age above 60 s."""
+    """Nothing is served at an age above 60 s."""
     if read.age_s <= L2_TTL_S + SLACK_S:
         return
     if read.commands:
@@ -151,7 +151,7 @@ def _examine(make: Any) -> str:
     refuse_an_object(make)
     for offset_s, step_s in ((45.4, 0.3), (10.0, 2.3), (58.7, 0.9)):
         run_experiment(_experiment, make, offset_s, step_s)
-    return "No answer has an age above 60 s, and each level answers for as long as it may."
+    return "No entry is served at an age above 60 s, and each level answers for as long as it may."
 
 
 EXERCISE = Exercise(
