@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -107,7 +108,7 @@ def plot_stale_answers(
         words.append(_describe_row(label, by_s, len(result.reads)))
     for name, limit in (limits or {}).items():
         ax.axvline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)), zorder=1)
-        place = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+        place: dict[str, Any] = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
         ax.annotate(name, (limit, -0.72), fontsize=9.5, color=INK, **place)
     ax.set_yticks(range(len(results)), list(results))
     ax.set_ylim(len(results) - 0.5, -0.95)
@@ -120,7 +121,7 @@ def plot_stale_answers(
 def _draw_row(ax: Axes, line: int, by_s: list[float], reads: int, longest_s: float) -> None:
     """The marks of one result around the height `line`, and right of all marks what they are together."""
     heights = [line + 0.56 * ((n * GOLDEN) % 1 - 0.5) for n in range(len(by_s))]
-    look = {"color": COLOURS["stale"], "linestyle": "", "marker": MARKERS["stale"]}
+    look: dict[str, Any] = {"color": COLOURS["stale"], "linestyle": "", "marker": MARKERS["stale"]}
     ax.axhline(line + 0.5, color="#E4E4E4", linewidth=0.8, zorder=0)
     ax.plot(by_s, heights, markersize=2.6, zorder=2, **look)
     ax.plot(by_s[-1:], heights[-1:], markersize=6.5, zorder=3, markeredgecolor=INK, **look)

@@ -22,7 +22,7 @@ from cachelab.lab.traffic.replay_result import ReplayResult
 from cachelab.lab.traffic.workload import Workload
 from cachelab.stores.memory import MemoryStore
 
-__all__ = ["L2_TTL_S", "TENTH", "SiteRun", "l2_reads", "run_site"]
+__all__ = ["L2_TTL_S", "SiteRun", "TENTH", "l2_reads", "run_site"]
 
 SITE = Workload(rate=400, seconds=20, keys=1_000, zipf=1.0, write_rate=5, nodes=4, seed=7)
 LOAD_S, L2_TTL_S = 0.02, 60.0
