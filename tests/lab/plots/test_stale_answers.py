@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -70,7 +71,7 @@ def test_no_text_stands_on_a_mark_or_on_another_text(drawn: Figure) -> None:
     """The words of a row stand right of the limit, and its name left of the axis."""
     (ax,) = drawn.axes
     texts = [text.get_window_extent() for text in [*ax.texts, *ax.get_yticklabels()]]
-    marks = [line.get_window_extent() for line in ax.lines if line.get_marker() == "^" and len(line.get_xdata())]
+    marks = [line.get_window_extent() for line in ax.lines if line.get_marker() == "^" and np.size(line.get_xdata())]
     limit = next(line for line in ax.lines if line.get_linestyle() == "--")
     lines = [limit.get_window_extent()]
     assert not [1 for i, one in enumerate(texts) for other in [*texts[:i], *marks, *lines] if one.overlaps(other)]
@@ -80,6 +81,6 @@ def test_no_text_stands_on_a_mark_or_on_another_text(drawn: Figure) -> None:
 def test_the_worst_answers_do_not_lie_on_each_other(drawn: Figure) -> None:
     """Each has a row of its own, also where two are out of date by the same time."""
     (ax,) = drawn.axes
-    worst = [line.get_window_extent() for line in ax.lines if line.get_markersize() > 6 and len(line.get_xdata())]
+    worst = [line.get_window_extent() for line in ax.lines if line.get_markersize() > 6 and np.size(line.get_xdata())]
     assert len(worst) == 2
     assert not worst[0].overlaps(worst[1])
