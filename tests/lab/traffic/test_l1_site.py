@@ -25,5 +25,5 @@ def test_more_entries_or_a_longer_ttl_never_cost_reads() -> None:
 @pytest.mark.parametrize(("entries", "l1_ttl"), [(0, 4.5), (150, 0)])
 def test_a_plan_that_cannot_be_run(entries: int, l1_ttl: float) -> None:
     """Both numbers have to be above 0."""
-    with pytest.raises(ValueError, match="at least 1|more than 0"):
+    with pytest.raises(ValueError, match=r"at least 1|more than 0"):
         lab.l2_reads(entries, l1_ttl)
