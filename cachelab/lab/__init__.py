@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from cachelab.lab.sim.virtual_loop import Deadlock as Deadlock
     from cachelab.lab.text import ms as ms, table as table
     from cachelab.lab.timing import measure as measure
+    from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
     from cachelab.lab.traffic.workload import (

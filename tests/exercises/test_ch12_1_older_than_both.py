@@ -50,6 +50,24 @@ class LifeFirst(Flawed):
         return value, min(30, left_ms / 1_000)
 
 
+class FromBeforeItAsked(Flawed):
+    """The solution: its copy ends a little early and never late."""
+
+    async def get(self, key: Any) -> Any:
+        value, ends = self.l1.get(key, (None, 0))
+        if self.clock() < ends:
+            return value
+        asked, name = self.clock(), f"user:{key}"
+        left_ms = await self.redis.pttl(name)
+        value = await self.redis.get(name)
+        if value is None:
+            value = await self.load(key)
+            asked, left_ms = self.clock(), 60_000
+            await self.redis.set(name, value, ex=60)
+        self.l1[key] = value, asked + min(30, left_ms / 1_000)
+        return value
+
+
 class InOnePacket(Flawed):
     async def fetch(self, name: str, key: Any) -> tuple[Any, float]:
         pipe = self.redis.pipeline()
@@ -270,6 +288,7 @@ class NeverEnds(LifeFirst):
 
 ANSWERS: list[tuple[Any, str]] = [
     (LifeFirst, "Correct."),
+    (FromBeforeItAsked, "Correct."),
     (InOnePacket, "Correct."),
     (AtTheSameTime, "Correct."),
     (WholeSecondsWithCare, "Correct."),

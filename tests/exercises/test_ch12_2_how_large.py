@@ -24,7 +24,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (plan(135, Fraction(49, 10)), "Correct."),
     (MappingProxyType(plan(150.0, Decimal("4.9"))), "Correct."),
     (plan(140, 4) | {"name": "mine"}, "Correct."),
-    (plan(150, 5), "up to 20 ms after it"),
+    (plan(150, 5), "up to 20 ms after the commit"),
     (plan(150, 8), "until its copy expires"),
     (plan(40, 60), "until its copy expires"),
     (plan(150, 4_500), "A TTL is in seconds"),

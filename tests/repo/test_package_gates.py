@@ -43,6 +43,7 @@ lab.sim.races lab.sim.stampede
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
+lab.traffic.l1_site
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
 lab.keys.line_reader
 lab.keys.extended_log

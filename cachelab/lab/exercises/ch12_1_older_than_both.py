@@ -1,4 +1,4 @@
-"""Exercise 12.1: an L1 over Redis that serves values older than both TTLs."""
+"""Exercise 12.1: an L1 over Redis that serves values whose age is above both TTLs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ L1_TTL_S, L2_TTL_S, LOAD_S = 30.0, 60.0, 0.05
 SLACK_S = 0.02  # some round trips: a copy may begin its life as long after the load, or be given as long after its end
 CAUTION_S = 1.6  # whoever asks for whole seconds may let a value go as long before its end
 KEY, LENGTH_S = 7, 240.0
-HEADER = ["at", "node", "answer came from", "and was loaded"]
+HEADER = ["at", "node", "answer came from", "its age"]
 LINES = 6
 """How many reads of the trace are shown, the last of them being the wrong one."""
 
 
 @dataclass
 class _Read:
-    """One read: when, by which node, what it sent to Redis, whether it loaded, and how old the answer was."""
+    """One read: when, by which node, what it sent to Redis, whether it loaded, and the age of the answer."""
 
     when: float
     node: str
@@ -42,7 +42,7 @@ class _Read:
     def row(self) -> list[object]:
         """The read as a line of the trace."""
         source = "its L1" if self.is_from_l1 else "the origin" if self.is_load else "Redis"
-        return [f"{self.when:.1f} s", self.node, source, f"{self.age_s:.1f} s ago"]
+        return [f"{self.when:.1f} s", self.node, source, f"{self.age_s:.1f} s"]
 
 
 @dataclass
@@ -83,17 +83,17 @@ class _World:
 
 
 def _check_age(world: _World, read: _Read, asked_life: bool) -> None:
-    """No answer is older than 60 s."""
+    """Nothing is served at an age above 60 s."""
     if read.age_s <= L2_TTL_S + SLACK_S:
         return
     if read.commands:
         words = "Redis still has this value more than 60 s after its load: it gets 60 s once, and no read renews them."
     elif read.age_s <= L2_TTL_S + 0.6 and asked_life:
-        words = "A little too old: TTL gives whole seconds, rounded. PTTL gives milliseconds."
+        words = "An age a little above 60 s: TTL gives whole seconds, rounded. PTTL gives milliseconds."
     elif asked_life:
         words = "You ask Redis how long the value has left, and L1 still keeps it past that. PTTL gives milliseconds."
     else:
-        words = "Older than 60 s: L1 starts a new life for a value that has lived in Redis. Its age has to travel."
+        words = "An age above 60 s: L1 starts a new life for a value that has lived in Redis. Its age has to travel."
     raise Wrong(words, world.trace())
 
 
@@ -151,14 +151,14 @@ def _examine(make: Any) -> str:
     refuse_an_object(make)
     for offset_s, step_s in ((45.4, 0.3), (10.0, 2.3), (58.7, 0.9)):
         run_experiment(_experiment, make, offset_s, step_s)
-    return "No answer is older than 60 s, and each level answers for as long as it may."
+    return "No entry is served at an age above 60 s, and each level answers for as long as it may."
 
 
 EXERCISE = Exercise(
     _examine,
     [
-        "A value has been in Redis for 45 s when node 2 reads it. How long does node 2 keep it? How old is it then?",
+        "A value has been in Redis for 45 s when node 2 reads it. How long does node 2 keep it? Which age has it then?",
         "A copy must not outlive the original. Redis knows how long that will still be there: PTTL, in milliseconds.",
-        'left_ms = await self.redis.pttl(f"user:{key}"), then GET, and self.clock() + min(30, left_ms / 1_000).',
+        "Before PTTL: asked = self.clock(). Then PTTL, then GET. The copy ends at asked + min(30, left_ms / 1_000).",
     ],
 )

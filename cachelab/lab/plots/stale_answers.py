@@ -1,29 +1,29 @@
-"""Staleness: which node gave old answers when, and how many answers were out of date by how much."""
+"""Staleness: which node gave answers out of date when, and how many answers were out of date by how much."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cachelab.lab.plots.style import COLOURS, INK, MARKERS, PALETTE, Picture, finish, outlined
+from cachelab.lab.plots.style import COLOURS, INK, MARKERS, Picture, finish, outlined
 from cachelab.lab.text import ms
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
 __all__ = ["plot_answers", "plot_stale_answers"]
 
-LINE_STYLES = ["-", "--", "-.", (0, (1, 1))]
-SHORTEST_S = 0.0005  # where the axis of staleness begins: half a round trip
-MARKS = {"up to date": "hit", "old": "stale", "not in L1": "miss"}
+GOLDEN = 0.618034  # marks that follow each other get heights that are far apart: no two of some dozens are close
+MARKS = {"up to date": "hit", "out of date": "stale", "fetched (not in L1)": "miss"}
 """Each kind of answer, and the meaning whose colour and marker it has."""
 
 
 def plot_answers(
     results: Mapping[str, ReplayResult], title: str, *, deaf_s: tuple[float, float] | None = None
 ) -> Picture:
-    """A strip for each result, a line for each node, a mark for each read of it: up to date, old, or not in its L1.
+    """A strip for each result, a line for each node, a mark for each read: up to date, out of date, or not in its L1.
 
     A dashed vertical line marks the end of a write. `deaf_s` is when a shaded period begins and ends, in which no node
     hears messages. Good for one key and up to about 8 nodes.
@@ -61,8 +61,8 @@ def plot_answers(
 def _kind(row: Row) -> str:
     """What kind of answer this read got."""
     if row.stale_s > 0:
-        return "old"
-    return "not in L1" if row.latency_s > 0 else "up to date"
+        return "out of date"
+    return "fetched (not in L1)" if row.latency_s > 0 else "up to date"
 
 
 def _draw_answers(ax: Axes, result: ReplayResult) -> None:
@@ -85,53 +85,52 @@ def _describe_node(result: ReplayResult, node: int) -> str:
     rows = [row for row in result.reads if row.node == node]
     old = [row for row in rows if row.stale_s > 0]
     last = f", the last {ms(max(row.stale_s for row in old))} after the write" if old else ""
-    return f"node {node + 1} gave {len(old)} old answers of {len(rows)}{last}"
+    return f"node {node + 1}: {len(old)} of {len(rows)} answers out of date{last}"
 
 
 def plot_stale_answers(
     results: Mapping[str, ReplayResult], title: str, *, limits: Mapping[str, float] | None = None
 ) -> Picture:
-    """The share of answers that were out of date by more than so many seconds: a line for each result, both axes
-    logarithmic.
+    """A row for each result, and in it a triangle for each answer that was out of date: the further right, the more.
 
-    `limits` are moments on the axis of seconds, each with its name, which get a dark dashed line.
+    The heights within a row mean nothing: they keep the marks apart. The worst answer has a dark outline. `limits` are
+    moments on the axis of seconds, each with its name, which get a dark dashed line.
     """
-    figure = Figure(figsize=(8.6, 4.0), dpi=150, layout="constrained")
+    figure = Figure(figsize=(8.6, 1.1 + 0.75 * len(results)), dpi=150, layout="constrained")
     ax = figure.subplots()
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(color="#E4E4E4", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    words = []
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
     longest_s = max([0.01, *(limits or {}).values(), *(result.max_stale_s for result in results.values())])
-    least = min(1 / len(result.reads) for result in results.values())
-    for i, (label, result) in enumerate(results.items()):
-        ages = sorted(row.stale_s for row in result.reads if row.stale_s > 0)
-        shares = [(len(ages) - n) / len(result.reads) for n in range(len(ages))]
-        xs, ys = [SHORTEST_S, *ages], [*(shares[:1] or [least]), *shares]
-        ax.step(xs, ys, where="pre", color=PALETTE[i % 6], linewidth=2, linestyle=LINE_STYLES[i % 4])
-        if ages:
-            ax.plot(ages[-1], shares[-1], "o", color=PALETTE[i % 6], markersize=6, zorder=4)
-            text = f"{label}: {len(ages) / len(result.reads):.2%} old"
-            visible = sum(age > SHORTEST_S for age in ages) / len(result.reads) or shares[0]
-            ax.annotate(text, (SHORTEST_S, visible), xytext=(3, 5), textcoords="offset points", fontsize=9.5, color=INK)
-        words.append(_describe_ages(label, ages, len(result.reads)))
+    words = []
+    for line, (label, result) in enumerate(results.items()):
+        by_s = sorted(row.stale_s for row in result.reads if row.stale_s > 0)
+        _draw_row(ax, line, by_s, len(result.reads), longest_s)
+        words.append(_describe_row(label, by_s, len(result.reads)))
     for name, limit in (limits or {}).items():
-        ax.axvline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)))
-        ax.annotate(name, (limit, 1.5), xytext=(-4, -2), textcoords="offset points", ha="right", va="top", fontsize=9.5)
-    ax.set_xlim(SHORTEST_S, 2 * longest_s)
-    ax.set_ylim(0.7 * least, 1.5)
-    ax.xaxis.set_major_formatter(lambda x, _: f"{1_000 * x:g} ms" if x < 1 else f"{x:g} s")
-    ax.yaxis.set_major_formatter(lambda y, _: f"{100 * y:g}%")
-    ax.minorticks_off()
-    ax.set_xlabel("out of date by more than")
-    ax.set_ylabel("share of all answers")
+        ax.axvline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)), zorder=1)
+        place: dict[str, Any] = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+        ax.annotate(name, (limit, -0.72), fontsize=9.5, color=INK, **place)
+    ax.set_yticks(range(len(results)), list(results))
+    ax.set_ylim(len(results) - 0.5, -0.95)
+    ax.set_xlim(-0.01 * longest_s, 1.32 * longest_s)
+    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= 1.01 * longest_s])
+    ax.set_xlabel("out of date by (s)")
     return finish(figure, title, "; ".join(words) + ".")
 
 
-def _describe_ages(label: str, ages: list[float], reads: int) -> str:
-    if not ages:
-        return f"{label}: no old answers"
-    share = f"{len(ages) / reads:.2%} of {reads:,} answers old"
-    return f"{label}: {share}, half of them by more than {ms(ages[len(ages) // 2])}, the stalest by {ms(ages[-1])}"
+def _draw_row(ax: Axes, line: int, by_s: list[float], reads: int, longest_s: float) -> None:
+    """The marks of one result around the height `line`, and right of all marks what they are together."""
+    heights = [line + 0.56 * ((n * GOLDEN) % 1 - 0.5) for n in range(len(by_s))]
+    look: dict[str, Any] = {"color": COLOURS["stale"], "linestyle": "", "marker": MARKERS["stale"]}
+    ax.axhline(line + 0.5, color="#E4E4E4", linewidth=0.8, zorder=0)
+    ax.plot(by_s, heights, markersize=2.6, zorder=2, **look)
+    ax.plot(by_s[-1:], heights[-1:], markersize=6.5, zorder=3, markeredgecolor=INK, **look)
+    text = f"{len(by_s) / reads:.2%} of the answers\nby {ms(by_s[-1])} at most" if by_s else "none"
+    ax.annotate(text, (1.04 * longest_s, line), fontsize=9.5, color=INK, va="center")
+
+
+def _describe_row(label: str, by_s: list[float], reads: int) -> str:
+    if not by_s:
+        return f"{label}: no answer out of date"
+    share = f"{len(by_s) / reads:.2%} of {reads:,} answers out of date"
+    return f"{label}: {share}, half of them by more than {ms(by_s[len(by_s) // 2])}, the worst by {ms(by_s[-1])}"
