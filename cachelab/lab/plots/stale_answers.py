@@ -15,6 +15,8 @@ from cachelab.lab.traffic.replay_result import ReplayResult, Row
 
 __all__ = ["plot_answers", "plot_stale_answers"]
 
+LEAST_S = 0.001
+"""Where the axis begins on which answers stand by how far they are out of date."""
 GOLDEN = 0.618034  # marks that follow each other get heights that are far apart: no two of some dozens are close
 MARKS = {"up to date": "hit", "out of date": "stale", "fetched (not in L1)": "miss"}
 """Each kind of answer, and the meaning whose colour and marker it has."""
@@ -93,14 +95,15 @@ def plot_stale_answers(
 ) -> Picture:
     """A row for each result, and in it a triangle for each answer that was out of date: the further right, the more.
 
-    The heights within a row mean nothing: they keep the marks apart. The worst answer has a dark outline. `limits` are
-    moments on the axis of seconds, each with its name, which get a dark dashed line.
+    The axis is logarithmic and begins at 1 ms, where what is less stands, too. The heights within a row mean nothing:
+    they keep the marks apart. The worst answer has a dark outline. `limits` are moments on the axis of seconds, each
+    with its name, which get a dark dashed line.
     """
     figure = Figure(figsize=(8.6, 1.1 + 0.75 * len(results)), dpi=150, layout="constrained")
     ax = figure.subplots()
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    longest_s = max([0.01, *(limits or {}).values(), *(result.max_stale_s for result in results.values())])
+    longest_s = max([0.1, *(limits or {}).values(), *(result.max_stale_s for result in results.values())])
     words = []
     for line, (label, result) in enumerate(results.items()):
         by_s = sorted(row.stale_s for row in result.reads if row.stale_s > 0)
@@ -112,9 +115,12 @@ def plot_stale_answers(
         ax.annotate(name, (limit, -0.72), fontsize=9.5, color=INK, **place)
     ax.set_yticks(range(len(results)), list(results))
     ax.set_ylim(len(results) - 0.5, -0.95)
-    ax.set_xlim(-0.01 * longest_s, 1.32 * longest_s)
-    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= 1.01 * longest_s])
-    ax.set_xlabel("out of date by (s)")
+    ax.set_xscale("log")
+    ax.set_xlim(0.8 * LEAST_S, 1.3 * longest_s * (longest_s / LEAST_S) ** 0.32)
+    ticks = [LEAST_S * 10**n for n in range(7) if LEAST_S * 10**n <= longest_s]
+    ax.set_xticks(ticks, [ms(tick) for tick in ticks])
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("out of date by")
     return finish(figure, title, "; ".join(words) + ".")
 
 
@@ -123,10 +129,11 @@ def _draw_row(ax: Axes, line: int, by_s: list[float], reads: int, longest_s: flo
     heights = [line + 0.56 * ((n * GOLDEN) % 1 - 0.5) for n in range(len(by_s))]
     look: dict[str, Any] = {"color": COLOURS["stale"], "linestyle": "", "marker": MARKERS["stale"]}
     ax.axhline(line + 0.5, color="#E4E4E4", linewidth=0.8, zorder=0)
-    ax.plot(by_s, heights, markersize=2.6, zorder=2, **look)
-    ax.plot(by_s[-1:], heights[-1:], markersize=6.5, zorder=3, markeredgecolor=INK, **look)
+    places = [max(one, LEAST_S) for one in by_s]
+    ax.plot(places, heights, markersize=2.6, zorder=2, **look)
+    ax.plot(places[-1:], heights[-1:], markersize=6.5, zorder=3, markeredgecolor=INK, **look)
     text = f"{len(by_s) / reads:.2%} of the answers\nby {ms(by_s[-1])} at most" if by_s else "none"
-    ax.annotate(text, (1.04 * longest_s, line), fontsize=9.5, color=INK, va="center")
+    ax.annotate(text, (1.3 * longest_s, line), fontsize=9.5, color=INK, va="center")
 
 
 def _describe_row(label: str, by_s: list[float], reads: int) -> str:
