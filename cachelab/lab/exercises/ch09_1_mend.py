@@ -169,12 +169,12 @@ EXERCISE = Exercise(
     [
         "How can a node know that the lock in Redis is its own? What would have to be in the lock?",
         (
-            "A token: token = uuid4().hex is the value of the lock. Delete it only if it still has that value. If you "
-            "GET and then DELETE, the lock can end in between."
+            "The name of its owner: owner = uuid4().hex is the value of the lock. Delete it only if it still has that "
+            "value. If you GET and then DELETE, the lock can end in between."
         ),
         (
             "RELEASE = \"if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end\", and in the "
-            'finally: await redis.eval(RELEASE, 1, f"lock:{key}", token)'
+            'finally: await redis.eval(RELEASE, 1, f"lock:{key}", owner)'
         ),
     ],
 )
