@@ -80,7 +80,7 @@ def _locking(client: Redis, load: Get) -> Get:
 def _aiocache(port: int, load: Get, _: AsyncExitStack) -> Get:
     from aiocache import RedisCache, cached_stampede
 
-    decorate = cached_stampede(
+    decorate: Any = cached_stampede(
         lease=2, ttl=TTL_S, cache=RedisCache, endpoint="127.0.0.1", port=port, key_builder=lambda _, key: key
     )
     cached: Get = decorate(load)
@@ -94,10 +94,11 @@ def _cashews(port: int, load: Get, closing: AsyncExitStack) -> Get:
     cache.setup(f"redis://127.0.0.1:{port}")
     closing.push_async_callback(cache.close)
 
-    @cache(ttl="1m", key="{key}", lock=True)
-    async def cached(key: str) -> Any:
+    async def get(key: str) -> Any:
         return await load(key)
 
+    decorate: Any = cache(ttl="1m", key="{key}", lock=True)
+    cached: Get = decorate(get)
     return cached
 
 
