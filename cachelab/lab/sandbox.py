@@ -118,10 +118,11 @@ def left_running() -> str | None:
 
     None if nothing of the kind runs. Code that is blocked does not run.
     """
-    for thread in filter(_moves, _left_behind):
+    moving = [thread for thread in _left_behind if _moves(thread)]
+    for thread in moving:
         thread.join(2.0)  # it may have been blocked until now, and be about to end
     _left_behind[:] = [thread for thread in _left_behind if thread.is_alive()]
-    running = [thread for thread in _left_behind if _moves(thread)]
+    running = [thread for thread in moving if thread.is_alive() and _moves(thread)]
     return _learners_line(running[0]) if running else None
 
 

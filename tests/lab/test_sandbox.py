@@ -93,6 +93,21 @@ def test_code_that_nothing_can_end_is_reported_until_it_ends() -> None:
     assert left_running() is None
 
 
+def test_a_thread_that_wakes_while_it_is_looked_at_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was blocked a moment ago, so it is about to end."""
+    monkeypatch.setattr(sandbox, "_left_behind", [])
+    with pytest.raises(sandbox.Stuck):
+        run_sandboxed(_block_for_ever, seconds=0.1)
+    looks: dict[threading.Thread, int] = {}
+
+    def moves_at_the_second_look(thread: threading.Thread) -> bool:
+        looks[thread] = looks.get(thread, 0) + 1
+        return looks[thread] > 1
+
+    monkeypatch.setattr(sandbox, "_moves", moves_at_the_second_look)
+    assert left_running() is None
+
+
 def test_a_loop_full_of_tasks_that_never_wait_is_ended() -> None:
     """The loop does not keep what ends it in one task after the other, and go on with the next."""
 
