@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.stampedes import plot_stampede as plot_stampede
     from cachelab.lab.plots.timelines import plot_failures as plot_failures, plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials
+    from cachelab.lab.plots.users import plot_users as plot_users
     from cachelab.lab.prediction import predict as predict, reveal as reveal
     from cachelab.lab.real_redis.connect import connect as connect
     from cachelab.lab.real_redis.leased_pods import LeasedRound as LeasedRound, leased_pods as leased_pods
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
+    from cachelab.lab.traffic.warm import warm as warm
     from cachelab.lab.traffic.workload import (
         Request as Request,
         Workload as Workload,

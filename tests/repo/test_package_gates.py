@@ -41,7 +41,7 @@ lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races lab.sim.stampede
 lab.sim.redis_races
-lab.traffic.replay_result lab.traffic.workload
+lab.traffic.replay_result lab.traffic.warm lab.traffic.workload
 lab.traffic.replay
 lab.traffic.l1_site
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
@@ -52,6 +52,7 @@ lab.keys.csv_trace
 lab.plots.style
 lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races
 lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
+lab.plots.users
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
 lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process
@@ -61,7 +62,10 @@ lab.flight_exam.record lab.flight_exam.subjects
 lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
 lab.flight_exam.report
-lab.flight_exam.exam
+lab.flight_exam.judging
+lab.breaker_exam.stage lab.breaker_exam.subjects lab.flight_exam.exam
+lab.breaker_exam.items
+lab.breaker_exam.exam
 lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.solved
 lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_2_target lab.exercises.ch02_1_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from cachelab.lab.flight_exam.items import Item
 from cachelab.lab.flight_exam.picture import plot_steps
@@ -25,7 +25,7 @@ class Result:
     and with its line in the subject, or "".
     """
 
-    item: Item
+    item: Item[Any]
     verdict: Verdict
     why: str
     steps: list[Step] = field(default_factory=list)

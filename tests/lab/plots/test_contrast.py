@@ -100,6 +100,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
     "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
+    "users": lambda: lab.plot_users({"a": replayed()}, "title", moments={"flush": 1.0}),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }

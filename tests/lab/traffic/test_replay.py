@@ -157,6 +157,84 @@ async def test_writes_go_to_the_given_function() -> None:
     assert (written, db.queries) == ([7], [])
 
 
+class Origin:
+    """It answers after the first `durations` seconds, and then after the next; None stands for a failure at once."""
+
+    def __init__(self, *durations: float | None) -> None:
+        self.durations, self.left = list(durations), 0
+
+    async def __call__(self, key: int) -> int:
+        duration = self.durations.pop(0)
+        if duration is None:
+            raise LookupError
+        try:
+            await asyncio.sleep(duration)
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+        return key
+
+
+@in_virtual_time
+async def test_a_reader_without_patience_leaves() -> None:
+    """It cancels what it has asked for, and its row says so."""
+    origin = Origin(10.0)
+    result = await replay(THREE[:1], origin, patience_s=0.5)
+    (row,) = result.rows
+    assert (row.result, row.error, row.latency_s, origin.left) == ("error", "TimeoutError", 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("durations", "attempts", "result", "latency_s"),
+    [
+        ([0.1], [0.0], "value", 0.1),
+        ([9.0, 0.1], [0.0, 0.5], "value", 0.6),
+        ([9.0, 9.0, 0.1], [0.0, 0.5, 1.0], "value", 1.1),
+        ([9.0, 9.0, 9.0], [0.0, 0.5, 1.0], "error", 1.5),
+        ([None, 9.0, 0.1], [0.0, 0.0, 0.5], "value", 0.6),
+        ([None, None, None], [0.0, 0.0, 0.0], "error", 0.0),
+    ],
+)
+@in_virtual_time
+async def test_a_reader_tries_again_at_once(
+    durations: list[float | None], attempts: list[float], result: str, latency_s: float
+) -> None:
+    """After its patience, or after an error; three times here. The row has its time from the first attempt on."""
+    replayed = await replay(THREE[:1], Origin(*durations), patience_s=0.5, tries=3)
+    (row,) = replayed.rows
+    assert (replayed.attempts, row.result, row.latency_s) == (attempts, result, latency_s)
+
+
+@in_virtual_time
+async def test_a_write_is_sent_once_and_waits() -> None:
+    """Patience and attempts are the readers'."""
+    origin = Origin(10.0)
+    result = await replay([Request(0.0, 0, 7, write=True)], get_slowly, write=origin, patience_s=0.5, tries=3)
+    assert ([row.latency_s for row in result.rows], result.attempts) == ([10.0], [])
+
+
+@in_virtual_time
+async def test_attempts_count_from_the_start_of_the_replay() -> None:
+    """As the times of the rows."""
+    await asyncio.sleep(100.0)
+    assert (await replay(THREE, get_slowly)).attempts == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"patience_s": 0}, "patience_s is how many seconds a reader waits, more than 0, or None, not 0"),
+        ({"patience_s": float("nan")}, "patience_s is how many seconds a reader waits"),
+        ({"tries": 0}, "tries must be a whole number of at least 1, not 0"),
+    ],
+)
+@in_virtual_time
+async def test_readers_that_cannot_be_played_are_refused(options: dict[str, Any], sentence: str) -> None:
+    """In a sentence."""
+    with pytest.raises(ValueError, match=sentence):
+        await replay(THREE, get_slowly, **options)
+
+
 @pytest.mark.parametrize(
     ("requests", "sentence"),
     [
