@@ -43,7 +43,7 @@ from cachelab.entry import (
     loaded_entry,
     loading,
 )
-from cachelab.events import Listener, Outcome, Refused, abandoned
+from cachelab.events import Listener, Outcome, abandoned
 from cachelab.flight import Flight
 from cachelab.freshness import Freshness
 from cachelab.invalidation import Invalidation
@@ -191,13 +191,8 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         began = None if self._listen is None else self._clock()
         try:
             entry = loaded_entry(await loading(self._loader(key)))
-        except Refused as error:
-            self.loads -= 1  # the origin was not asked
-            self._fact(key, "refused", error, began)
-            raise
         except Exception as error:
-            self.load_errors += 1
-            self._fact(key, "load error", error, began)
+            self._load_failed(key, error, began)
             raise
         except BaseException:  # cancelled or interrupted
             self.loads_abandoned += 1

@@ -224,6 +224,14 @@ class Counters:
                 stale_s = past_s
             notify(self._listen, Record(self.name, key, outcome, result, stale_s))
 
+    def _load_failed(self, key: Hashable, error: Exception, began: float | None) -> None:
+        if isinstance(error, Refused):
+            self.loads -= 1  # the origin was not asked
+            self._fact(key, "refused", error, began)
+        else:
+            self.load_errors += 1
+            self._fact(key, "load error", error, began)
+
     def _store_error(self, key: Hashable, error: Exception, *, raised: bool = False) -> None:
         if isinstance(error, TypeError):  # a key or a value that the store cannot take: the program is wrong, no outage
             raise error
