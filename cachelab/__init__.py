@@ -35,9 +35,13 @@ if TYPE_CHECKING:
         Listener as Listener,
         LoadAbandoned as LoadAbandoned,
         Record as Record,
+        Refused as Refused,
     )
     from cachelab.flight import Flight as Flight
     from cachelab.freshness import Freshness as Freshness
+    from cachelab.guards.breaker import Breaker as Breaker
+    from cachelab.guards.bulkhead import Bulkhead as Bulkhead
+    from cachelab.guards.time_limit import TimeLimit as TimeLimit
     from cachelab.lease import LeasedStore as LeasedStore
     from cachelab.stores.cachetools_store import CachetoolsStore as CachetoolsStore
     from cachelab.stores.codec import Codec as Codec, Undecodable as Undecodable

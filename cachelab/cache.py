@@ -192,8 +192,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         try:
             entry = loaded_entry(await loading(self._loader(key)))
         except Exception as error:
-            self.load_errors += 1
-            self._fact(key, "load error", error, began)
+            self._load_failed(key, error, began)
             raise
         except BaseException:  # cancelled or interrupted
             self.loads_abandoned += 1

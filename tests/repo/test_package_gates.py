@@ -22,7 +22,8 @@ events
 eviction.che eviction.policy eviction.sketch
 eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
 eviction
-flight freshness level thread_flight
+flight freshness guards.guard level thread_flight
+guards.breaker guards.bulkhead guards.time_limit
 invalidation
 stores.cachetools_store stores.codec stores.expiry_heap stores.in_process stores.redis_key stores.redis_requests
 stores.memory stores.read_batcher
