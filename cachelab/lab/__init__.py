@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
+    from cachelab.lab.breakers.exam import breaker_exam as breaker_exam
+    from cachelab.lab.breakers.subjects import installed_breakers as installed_breakers
     from cachelab.lab.exercises.checking import check as check, hint as hint
     from cachelab.lab.exercises.solved import solved as solved
     from cachelab.lab.flight_exam.exam import exam as exam

@@ -64,9 +64,9 @@ lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
 lab.flight_exam.report
 lab.flight_exam.judging
-lab.breaker_exam.stage lab.breaker_exam.subjects lab.flight_exam.exam
-lab.breaker_exam.items
-lab.breaker_exam.exam
+lab.breakers.stage lab.flight_exam.exam
+lab.breakers.items lab.breakers.subjects
+lab.breakers.exam
 lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.solved
 lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_2_target lab.exercises.ch02_1_order

@@ -88,7 +88,9 @@ def _examine(item: Item[Stage], make: Callable[[], Any], kind: type[Stage]) -> t
     return result, bool(stages) and stages[-1].has_yielded
 
 
-def _try(item: Item[Stage], make: Callable[[], Any], kind: type[Stage], wait_factor: float, stages: list[Stage]) -> Result:
+def _try(
+    item: Item[Stage], make: Callable[[], Any], kind: type[Stage], wait_factor: float, stages: list[Stage]
+) -> Result:
     """The result of one try. The stage is added to `stages` as soon as it is built, for what must be known of it."""
 
     async def scenario() -> str:

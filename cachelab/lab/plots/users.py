@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -49,10 +50,8 @@ def plot_users(
         ax.set_title(f"{label}{told and f': {told}'}", loc="left", fontsize=9.5, pad=3, color=INK)
         words.append(f"{label}: {'; '.join(filter(None, [told, _describe_shares(result, moments), _most(result)]))}")
     for name, moment in moments.items():
-        top = strips[0].get_ylim()[1]
-        strips[0].annotate(
-            name, (moment, top), xytext=(-4, -2), textcoords="offset points", ha="right", va="top", fontsize=9, color=INK
-        )
+        place: dict[str, Any] = {"xytext": (-4, -2), "textcoords": "offset points", "ha": "right", "va": "top"}
+        strips[0].annotate(name, (moment, strips[0].get_ylim()[1]), fontsize=9, color=INK, **place)
     strips[-1].set_xlabel("time (s)")
     figure.supylabel("users a second", fontsize=9.5)
     handles: list[Patch | Line2D] = [
@@ -79,7 +78,7 @@ def _draw(ax: Axes, result: ReplayResult) -> None:
     base, edges = [0] * seconds, list(range(seconds + 1))
     for kind, (mark, hatch) in KINDS.items():
         tops = [low + count for low, count in zip(base, counts[kind], strict=True)]
-        look = {"facecolor": COLOURS[mark], "edgecolor": darkened(COLOURS[mark], 6), "linewidth": 0.0}
+        look: dict[str, Any] = {"facecolor": COLOURS[mark], "edgecolor": darkened(COLOURS[mark], 6), "linewidth": 0.0}
         ax.stairs(tops, edges, baseline=base, fill=True, hatch=hatch, zorder=1, **look)
         base = tops
     attempts = _attempts(result)

@@ -44,14 +44,12 @@ async def replay(
     ValueError if the workload has no requests, more nodes than the list, or writes for which there is neither `write`
     nor `db`; and unless `patience_s` is above 0, and `tries` a whole number of at least 1.
     """
-    if patience_s is not None and not checked_number("patience_s", patience_s) > 0:
-        raise ValueError(f"patience_s is how many seconds a reader waits, more than 0, or None, not {patience_s!r}.")
-    checked_count("tries", tries)
     requests = workload.requests() if isinstance(workload, Workload) else sorted(workload)
     reads = [one.get if isinstance(one, Cache) else one for one in (get if isinstance(get, Sequence) else [get])]
     if write is None and db is not None:
         write = db.update_user
     _check(requests, len(reads), write)
+    _check_readers(patience_s, tries)
 
     loop = asyncio.get_running_loop()
     start = loop.time()
@@ -59,15 +57,8 @@ async def replay(
     rows: list[Row | None] = [None] * len(requests)
     attempts: list[float] = []
 
-    async def ask(request: Request) -> Any:
-        for attempt in range(1, tries + 1):
-            attempts.append(loop.time() - start)
-            try:
-                async with asyncio.timeout(patience_s):
-                    return await reads[request.node](request.key)
-            except (Exception, asyncio.CancelledError):  # a shared load may pass a cancellation on
-                if attempt == tries:
-                    raise
+    def ask(get: Get, key: int) -> Awaitable[Any]:
+        return _ask(get, key, patience_s, tries, lambda: attempts.append(loop.time() - start))
 
     async def serve(number: int, done: Callable[[int], None]) -> None:
         request = requests[number]
@@ -76,7 +67,7 @@ async def replay(
         began = loop.time()
         value, error = None, ""
         try:
-            value = await (write(request.key) if request.write and write else ask(request))
+            value = await (write(request.key) if request.write and write else ask(reads[request.node], request.key))
         except (Exception, asyncio.CancelledError) as raised:
             error = type(raised).__name__
         rows[number] = _row(request, events, value, error, start=start, began=began, ended=loop.time(), db=db)
@@ -101,6 +92,26 @@ def _check(requests: Sequence[Request], nodes: int, write: Get | None) -> None:
         raise ValueError(f"The workload has more nodes than the {nodes} given to replay: one `get` per node.")
     if write is None and any(request.write for request in requests):
         raise ValueError("The workload has writes: say what does them with write=, or give replay the database as db=.")
+
+
+def _check_readers(patience_s: float | None, tries: int) -> None:
+    """Raise ValueError if no reader can be so."""
+    if patience_s is not None and not checked_number("patience_s", patience_s) > 0:
+        raise ValueError(f"patience_s is how many seconds a reader waits, more than 0, or None, not {patience_s!r}.")
+    checked_count("tries", tries)
+
+
+async def _ask(get: Get, key: int, patience_s: float | None, tries: int, note: Callable[[], None]) -> Any:
+    """The answer to a reader that attempts it so often, with so much patience. Each attempt begins with `note()`."""
+    for left in reversed(range(tries)):
+        note()
+        try:
+            async with asyncio.timeout(patience_s):
+                return await get(key)
+        except (Exception, asyncio.CancelledError):  # a shared load may pass a cancellation on
+            if not left:
+                raise
+    return None  # for the type checker: `tries` is at least 1
 
 
 async def _open_loop(

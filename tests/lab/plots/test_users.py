@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
@@ -55,7 +56,7 @@ async def test_the_bars_are_the_users_of_each_second(drawn: list[Figure]) -> Non
     """Three of four are answered at once and one waits; while nothing answers, all four give up and try twice."""
     lab.plot_users({"a": await replayed(5.0, 8.0)}, "title")
     (ax,) = drawn[0].axes
-    at_once, waited, gave_up = (patch.get_data().values for patch in ax.patches if isinstance(patch, StepPatch))
-    (attempts,) = (line.get_ydata() for line in ax.lines)
+    at_once, waited, gave_up = (StepPatch.get_data(patch)[0] for patch in ax.patches if isinstance(patch, StepPatch))
+    attempts = np.asarray(ax.lines[0].get_ydata())
     assert [list(tops[4:7]) for tops in (at_once, waited, gave_up)] == [[3, 0, 0], [4, 0, 0], [4, 4, 4]]
     assert list(attempts[4:7]) == [4, 7, 8]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cachelab import MISS, MemoryStore
-from cachelab.lab.sim.database import SlowDatabase
+from cachelab.lab.sim.database import SlowDatabase, UserProfile
 from cachelab.lab.traffic.warm import warm
 from tests.support.fakes import in_virtual_time, now, until
 
@@ -13,7 +13,8 @@ from tests.support.fakes import in_virtual_time, now, until
 @in_virtual_time
 async def test_every_user_is_there_as_the_database_has_it() -> None:
     """What a load would have brought."""
-    db, store = SlowDatabase(users=20), MemoryStore(20)
+    db = SlowDatabase(users=20)
+    store: MemoryStore[UserProfile] = MemoryStore(20)
     warm(store, 20, ttl=60.0)
     found = [store.find(user) for user in range(1, 21)]
     assert MISS not in found
@@ -24,7 +25,7 @@ async def test_every_user_is_there_as_the_database_has_it() -> None:
 async def test_entries_expire_evenly_during_one_ttl() -> None:
     """Some in each tenth of it, none later, also if the scenario has been running for a while."""
     await until(100.0)
-    store = MemoryStore(1_000)
+    store: MemoryStore[UserProfile] = MemoryStore(1_000)
     warm(store, 1_000, ttl=60.0)
     left = [entry.expires - now() for user in range(1, 1_001) if (entry := store.find(user)) is not MISS]
     assert {int(seconds / 6) for seconds in left} == set(range(10))
@@ -33,7 +34,7 @@ async def test_entries_expire_evenly_during_one_ttl() -> None:
 @in_virtual_time
 async def test_another_seed_is_another_sample() -> None:
     """The same seed is the same."""
-    stores = [MemoryStore(5) for _ in range(3)]
+    stores: list[MemoryStore[UserProfile]] = [MemoryStore(5) for _ in range(3)]
     for store, seed in zip(stores, (1, 1, 2), strict=True):
         warm(store, 5, ttl=60.0, seed=seed)
     first, same, other = ([store.find(user) for user in range(1, 6)] for store in stores)
