@@ -30,7 +30,7 @@ from cachelab.lab.sim.simulation import run
 __all__ = ["breaker_exam"]
 
 OPEN_S = 10.0
-REAL_OPEN_S = (0.1, 0.4)
+REAL_OPEN_S = (0.05, 0.2)
 """Where time is real: `open_s` in the first try of an item, and in a second one."""
 REAL_LIMIT_S = 20.0
 

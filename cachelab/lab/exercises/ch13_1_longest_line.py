@@ -52,24 +52,25 @@ SITES = [
     _Site(2, 0.05, 0.35),
     _Site(6, 0.2, 0.8),
     _Site(3, 0.25, 1.1),
-    _Site(1, 0.02, 0.5),
+    _Site(3, 0.1, 0.7),
     _Site(4, 0.5, 0.5),
     _Site(4, 0.5, 0.3),
 ]
-KEYS, FLUSH_S, SECONDS = 2_000, 3, 25
+FLUSH_S, SECONDS = 3, 30
 
 
 def _flushed(site: _Site, waiting: int) -> ReplayResult:
-    """Five times as many users as the site can load without a cache, three attempts each; its cache is emptied once."""
+    """Five times as many reads as the database can do, three attempts each. The cache is emptied once."""
+    keys = int(30 * site.capacity)
 
     async def scenario() -> ReplayResult:
-        db = SlowDatabase(users=KEYS, connections=site.connections, service_s=site.service_s)
+        db = SlowDatabase(users=keys, connections=site.connections, service_s=site.service_s)
         load = Bulkhead(db.fetch_user, running=site.connections, waiting=waiting)
-        store: MemoryStore[Any] = MemoryStore(KEYS)
-        warm(store, KEYS, ttl=60.0)
+        store: MemoryStore[Any] = MemoryStore(keys)
+        warm(store, keys, ttl=60.0)
         asyncio.get_running_loop().call_at(FLUSH_S, store.clear)
         async with Cache(store, load, ttl=60.0) as cache:
-            users = Workload(rate=5 * site.capacity, seconds=SECONDS, keys=KEYS, seed=5)
+            users = Workload(rate=5 * site.capacity, seconds=SECONDS, keys=keys, seed=5)
             return await replay(users, cache, db=db, patience_s=site.patience_s, tries=3)
 
     return run(scenario)
@@ -79,10 +80,11 @@ def _misconception(site: _Site, places: int) -> str:
     """The words for a number that is too high."""
     if site.longest == 0:
         return "Here a load takes at least as long as the users wait, so whoever stands in line is served in vain: 0."
-    if places == site.longest + site.connections:
-        return "Count only those in line: those whose load runs have places of their own."
     if abs(places - site.patience_s * site.capacity) < 1:
-        return "The whole patience is not for the line: the caller also needs the time of its own load."
+        return (
+            "The line cannot have the whole patience: the caller's own load takes service_s of it. In other words: "
+            "those whose load runs have places of their own, and are not in the line."
+        )
     if places == site.longest + 1:
         return "One place too many: round down, and count only places whose load ends in time."
     return "Whoever stands at the end of the line has left when its load ends, so the load is thrown away."

@@ -28,7 +28,7 @@ MISCONCEPTIONS = [
     (
         4,
         "callers through",
-        "Half open, it still lets a crowd through: note that somebody tries, before the first await.",
+        "Half open, it still lets a crowd through: note before the first await that somebody tries.",
     ),
     (4, "neither", "Those who come while another call tries have to be refused at once. Yours wait for ever."),
     (5, "", "The one call has succeeded, so the breaker is closed, and all calls have to pass."),
