@@ -154,6 +154,17 @@ class FlagAfterTheAwait(MyBreaker):
             self.is_trying = False
 
 
+class FreedByAnybody(MyBreaker):
+    async def __call__(self, key: Any) -> Any:
+        if self.open_until is not None and (self.is_trying or now() < self.open_until):
+            raise Refused
+        self.is_trying = self.open_until is not None
+        try:
+            return await self.ask(key)
+        finally:
+            self.is_trying = False
+
+
 class WaitsForTheTrial(MyBreaker):
     """The others wait for a trial whose place is passed on to nobody."""
 
@@ -246,6 +257,8 @@ ANSWERS: list[tuple[Any, str]] = [
     (FreedByAnswersOnly, "the place of the one call must be free again"),
     (WaitsForTheTrial, "Yours wait for ever"),
     (RefusesAllWhenHalfOpen, "It never learns that the origin is back"),
+    (FreedByAnybody, "only the call that took it may free it"),
+    (zoo.ForgetsHowToOpen, "have to open it again"),
     (AlwaysOneAtATime, "all calls have to pass"),
     (zoo.NeverOpens, "It no longer opens"),
     (zoo.OpensTooEarly, "before it has seen so many failures in a row"),
@@ -274,8 +287,8 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
 
 
 def test_an_error_when_half_open_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """Not as a refusal, which it looks like to a caller."""
-    assert_verdict("13.2", RaisesWhenHalfOpen, "one call has to reach the origin", capsys)
+    """It looks like a refusal to a caller."""
+    assert_verdict("13.2", RaisesWhenHalfOpen, "Your code raised AttributeError", capsys)
 
 
 @pytest.mark.long

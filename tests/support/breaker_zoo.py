@@ -10,7 +10,7 @@ from typing import Any
 
 from cachelab.events import Refused
 
-__all__ = ["ZOO", "BlocksTheLoop", "Correct", "HangsWhenOpen"]
+__all__ = ["ZOO", "BlocksTheLoop", "Correct", "HangsWhenOpen", "ReadsWhatIsNotThere"]
 
 
 class Correct:
@@ -192,11 +192,36 @@ class LateFailuresOpen(Correct):
         return super().counts(error, epoch)
 
 
-class AnyCallEndsTheTrial(Correct):
-    """The place of the trial is free when any call ends."""
+class AnyAnswerEndsTheTrial(Correct):
+    """The place of the trial is free when any call has its answer."""
 
     def ended(self, me: object) -> None:
         self.trial = None
+
+    def cancelled(self, me: object) -> None:
+        super().ended(me)
+
+
+class AnyCancellationEndsTheTrial(Correct):
+    """The place of the trial is free when any caller leaves."""
+
+    def cancelled(self, me: object) -> None:
+        self.trial = None
+
+
+class ForgetsHowToOpen(Correct):
+    """It opens once."""
+
+    def open(self) -> None:
+        if not self.epoch or self.until is not None:
+            super().open()
+
+
+class ReadsWhatIsNotThere(Correct):
+    """A mistake in its own code, where it should refuse."""
+
+    async def refuse(self) -> Any:
+        return self.nothing  # type: ignore[attr-defined]
 
 
 class KeepsThePlace(Correct):
@@ -281,7 +306,9 @@ ZOO: dict[type[Correct], set[int]] = {
     GivesUpAfterOneTrial: {6},
     LateAnswersClose: {7},
     LateFailuresOpen: {7},
-    AnyCallEndsTheTrial: {7},
+    AnyAnswerEndsTheTrial: {7},
+    AnyCancellationEndsTheTrial: {8},
+    ForgetsHowToOpen: {5},
     KeepsThePlace: {8},
     OverlooksTimeouts: {9},
     CountsMistakes: {10},

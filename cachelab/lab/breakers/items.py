@@ -79,7 +79,11 @@ async def _good_trial(stage: Stage) -> str:
     if len(calls) < 5:
         raise ItemFailed(f"The trial succeeded, and then only {len(calls)} of 5 calls reached the origin.")
     await stage.let_go(calls)
-    return "After one answer all calls passed."
+    for _ in range(FAILURES):
+        await stage.ask("callers", DOWN)
+    if (await stage.ask("a later caller")).reached:
+        raise ItemFailed(f"It was closed again, and then {FAILURES} failures in a row did not open it.")
+    return "After one answer all calls passed, and it could open again."
 
 
 async def _failed_trial(stage: Stage) -> str:
@@ -138,8 +142,8 @@ async def _late_answer_during_the_trial(stage: Stage) -> None:
         raise ItemFailed("A call from before it opened ended during the trial, and then a second call was let through.")
 
 
-async def _cancelled_trial(stage: Stage) -> str:
-    """Item 8: the caller of the trial leaves, and another caller may try."""
+async def _cancelled_caller(stage: Stage) -> str:
+    """Item 8: if the caller of the trial leaves, another may try; if another caller leaves, the trial goes on alone."""
     await _half_open(stage)
     if not await stage.hold("the trial"):
         raise NotApplicable("It lets no call through when open_s has passed.")
@@ -147,7 +151,15 @@ async def _cancelled_trial(stage: Stage) -> str:
     await stage.wait(AFTER)
     if not (await stage.ask("the next caller")).reached:
         raise ItemFailed("The caller of the trial left, and no other call was let through any more.")
-    return "The next caller was let through."
+    stage.reset()
+    await stage.hold("the late caller")
+    await _half_open(stage)
+    trial = await stage.hold("the trial")
+    if trial and not await stage.hold("another caller"):  # item 4 judges a crowd
+        await stage.cancel("the late caller")
+        if await stage.hold("the next caller"):
+            raise ItemFailed("A caller from before it opened left, and that freed the place of the trial.")
+    return "The place of the trial was free when its own caller had left, and only then."
 
 
 async def _time_outs(stage: Stage) -> str:
@@ -208,7 +220,7 @@ ITEMS: list[Item[Stage]] = [
     Item(5, "a good trial closes it", _good_trial),
     Item(6, "a failed trial opens it", _failed_trial),
     Item(7, "a call that ends late", _late_call),
-    Item(8, "the trial is cancelled", _cancelled_trial),
+    Item(8, "a caller is cancelled", _cancelled_caller),
     Item(9, "counts time-outs", _time_outs),
     Item(10, "what is no failure", _no_failures),
     Item(11, "passes on what it gets", _unchanged),

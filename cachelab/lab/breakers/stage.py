@@ -28,6 +28,9 @@ HELD = object()
 IDLE, PATIENCE = 0.05, 4.0
 """After so many `open_s` all has happened that can happen, and a caller without an answer is taken to wait for ever."""
 
+MISTAKES = (AttributeError, NameError, TypeError)
+"""What the code of a breaker raises by mistake, and not to refuse a call."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -60,7 +63,10 @@ class Stage:
         self.breaker = self._build(self._load, failures=FAILURES, open_s=self.open_s)
 
     async def ask(self, name: str, does: Any = ANSWER) -> Asked:
-        """One caller, where the origin answers at once with `does`, or raises it. Raises `CallerHangs`."""
+        """One caller, where the origin answers at once with `does`, or raises it.
+
+        Raises `CallerHangs`, and `ItemFailed` if the breaker's own code is wrong.
+        """
         before = self.begun
         self._does = does
         (task,) = self._start(name, 1)
@@ -72,6 +78,8 @@ class Stage:
         if task.cancelled():
             return Asked(reached, error=asyncio.CancelledError())
         error = task.exception()
+        if isinstance(error, MISTAKES) and not reached:
+            raise ItemFailed(f"{sentence_start(name)} got an error of the breaker's own code.", error)
         return Asked(reached, error=error) if error is not None else Asked(reached, task.result())
 
     async def hold(self, name: str, count: int = 1) -> list[int]:

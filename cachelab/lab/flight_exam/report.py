@@ -59,7 +59,7 @@ class Report:
         lines = []
         for result in self.results:
             why, *rest = textwrap.wrap(result.why, PAGE - 47)
-            lines.append(f"{result.item.number}  {result.item.title:<27}{result.verdict:<16}{why}")
+            lines.append(f"{result.item.number:<3}{result.item.title:<27}{result.verdict:<16}{why}")
             lines += [" " * 46 + line for line in rest]
         return "\n".join([*lines, f"{len(self.passed)} passed, {len(self.failed)} failed."])
 

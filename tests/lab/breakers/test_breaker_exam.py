@@ -64,6 +64,13 @@ def test_a_breaker_whose_callers_wait_for_ever_hangs() -> None:
     assert "The next caller waits for ever." in str(report)
 
 
+def test_a_mistake_in_the_breakers_own_code_is_no_refusal() -> None:
+    """Its error goes into the result, with its place; every item that meets it fails."""
+    results = {result.item.number: result for result in lab.breaker_exam(zoo.ReadsWhatIsNotThere).results}
+    assert (results[3].verdict, results[2].verdict) == ("fail", "pass")
+    assert "AttributeError: 'ReadsWhatIsNotThere' object has no attribute 'nothing'" in results[3].error
+
+
 def test_a_breaker_that_blocks_the_loop_is_ended_within_seconds() -> None:
     """The exam does not try the other items, and says in which line it was."""
     start = time.perf_counter()
