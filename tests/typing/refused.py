@@ -6,6 +6,8 @@ from redis.asyncio import Redis
 from cachelab import (
     AlsoDeleting,
     Bloom,
+    Breaker,
+    Bulkhead,
     Cache,
     CachetoolsStore,
     Entry,
@@ -14,6 +16,7 @@ from cachelab import (
     Locked,
     MemoryStore,
     RedisStore,
+    TimeLimit,
     Upgrading,
 )
 from tests.typing.accepted import OldUser, User, fetch, fetch_or_absent, fetch_or_none, upgrade
@@ -32,6 +35,15 @@ async def a_store_of_another_type(redis: Redis) -> None:
     Cache(MemoryStore[str](1_000), Guarded(fetch, Bloom(1_000)), ttl=60)  # type: ignore[misc]
     of_strings: RedisStore[str] = RedisStore(redis, str, namespace="user", version=1)
     Cache(of_strings, fetch, ttl=60)  # type: ignore[call-overload]
+
+
+async def a_guard_of_another_type() -> None:
+    """A guard hides no type, neither the loader's nor the store's."""
+    load = Bulkhead(Breaker(fetch), running=4)
+    Cache(MemoryStore[str](1_000), load, ttl=60)  # type: ignore[arg-type]
+    store = Breaker(TimeLimit(MemoryStore[str](1_000), 0.1))
+    Cache(store, fetch, ttl=60)  # type: ignore[call-overload]
+    await load("42")  # type: ignore[arg-type]
 
 
 async def a_store_that_has_no_room_for_none(redis: Redis) -> None:
