@@ -183,7 +183,7 @@ async def _delete_during_the_load(stage: Stage) -> str:
     await stage.start_callers("caller 2")
     await stage.finish()
     if stage.answers["caller 2"][0].value == 1:
-        raise ItemFailed("Caller 2 was given 1, the old value: the load began before the delete and filled after it.")
+        raise ItemFailed("Caller 2 was given the old value: the load began before the delete and filled after it.")
     _expect_value(stage, "caller 2", value=2)
     stage.reset()
     await _delete_while_loading(stage)
@@ -191,11 +191,11 @@ async def _delete_during_the_load(stage: Stage) -> str:
     await stage.end_loads(2)  # the newer load first: the old one comes last and may fill over it
     await stage.finish()
     if stage.answers["caller 2"][0].value == 1:
-        raise ItemFailed("Caller 2 came after the delete and was given 1, the old value: it joined the old load.")
+        raise ItemFailed("Caller 2 came after the delete and was given the old value: it joined the old load.")
     await stage.start_callers("caller 3")
     await stage.finish()
     if stage.answers["caller 3"][0].value == 1:
-        raise ItemFailed("Caller 3 was given 1, the old value: the old load filled after the newer one.")
+        raise ItemFailed("Caller 3 was given the old value: the old load filled after the newer one.")
     _expect_value(stage, "caller 2", "caller 3", value=2)
     return "No caller that came after the delete was given the old value."
 
