@@ -22,7 +22,7 @@ class Shared:
 
     async def get(self, key: Any, load: Any) -> Any:
         if key not in self.loads:
-            self.loads[key] = asyncio.ensure_future(load(key))
+            self.loads[key] = asyncio.create_task(load(key))
         try:
             return await self.loads[key]
         finally:
@@ -46,11 +46,10 @@ class ShieldOnly(Shared):
 
 class Survives(Shared):
     async def get(self, key: Any, load: Any) -> Any:
-        task = self.loads.get(key)
-        if task is None:
-            task = self.loads[key] = asyncio.ensure_future(load(key))
+        if key not in self.loads:
+            task = self.loads[key] = asyncio.create_task(load(key))
             task.add_done_callback(lambda done: self.clear(key, done))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self.loads[key])
 
     def clear(self, key: Any, task: asyncio.Future[Any]) -> None:
         if self.loads.get(key) is task:

@@ -32,6 +32,18 @@ def test_the_steps_say_who_did_what(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_an_item_has_passed_or_failed_or_does_not_apply() -> None:
+    """Each item is in one of the three sets: a subject that shares no load has no newer load beside an old one."""
+    report = lab.exam(zoo.NoFlight)
+    assert (report.passed, report.failed, report.not_applicable) == ({2, 3, 4, 5, 6, 8}, {1}, {7})
+
+
+def test_several_that_do_the_same_are_one_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their step is in the plural, with their number."""
+    lab.exam(zoo.NoFlight).print_steps(1)
+    assert "more loads  begin, read 1 (×97)" in capsys.readouterr().out
+
+
 def test_every_item_can_be_drawn() -> None:
     """Each picture has a twin with the same steps in words."""
     report = lab.exam(zoo.LockAcrossTheLoad)
