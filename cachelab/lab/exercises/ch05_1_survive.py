@@ -166,7 +166,7 @@ EXERCISE = Exercise(
     _examine,
     [
         "A caller awaits a task, and the caller is cancelled. What else is cancelled?",
-        "Let callers await asyncio.shield(task). Then look at the finally: who removes a load from the table?",
+        "Let callers await asyncio.shield(task). Then look at the finally: whose load does it remove?",
         "task.add_done_callback can call a method that removes the task, if it is still the one in the table.",
     ],
 )
