@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Patch
 
-from cachelab.lab.plots.style import COLOURS, INK, Picture, axes, contrast, finish, outlined
+from cachelab.lab.plots.style import COLOURS, INK, Picture, axes, contrast, darkened, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def _draw(ax: Axes, counts: Sequence[Counter[str]]) -> None:
         for outcome, (colour, hatch) in OUTCOMES.items():
             width = trials[outcome]
             if width:
-                ax.barh(row, width, left=left, height=0.7, hatch=hatch, **outlined(colour, 1))
+                ax.barh(row, width, left=left, height=0.7, hatch=hatch, facecolor=colour, edgecolor=darkened(colour, 6))
             if width >= ROOM_FOR_A_NUMBER * longest:
                 ink = max(INK, "white", key=lambda text, behind=colour: contrast(text, behind))
                 box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
@@ -66,7 +66,7 @@ def _draw(ax: Axes, counts: Sequence[Counter[str]]) -> None:
 
 def _looks(outcome: str) -> Patch:
     colour, hatch = OUTCOMES[outcome]
-    return Patch(hatch=hatch, label=outcome, **outlined(colour, 1))
+    return Patch(hatch=hatch, label=outcome, facecolor=colour, edgecolor=darkened(colour, 6))
 
 
 def _in_words(kind: str, trials: Counter[str]) -> str:
