@@ -1,4 +1,4 @@
-"""The outcomes of many trials of several kinds: a bar for each kind, divided by outcome, and a panel for each variant."""
+"""The outcomes of many trials of several kinds: a bar for each kind, a part of it for each outcome."""
 
 from __future__ import annotations
 
@@ -36,16 +36,18 @@ def plot_trials(trials: Mapping[str, Mapping[str, Sequence[str]]], title: str) -
     words = []
     for ax, (label, outcomes) in zip(panels, trials.items(), strict=True):
         counts = [Counter(outcomes[kind]) for kind in kinds]
+        in_all = f"{label}: {_in_words(sum(counts, Counter()))}"
         _draw(ax, counts)
-        ax.set_title(label, loc="left", fontsize=9.5)
+        ax.set_title(in_all, loc="left", fontsize=9.5)
         ax.set_yticks(range(len(kinds)), kinds)
         ax.set_xlabel("trials")
-        words.append(f"{label}: " + ", ".join(map(_in_words, kinds, counts)))
+        each = ", ".join(f"{kind} {_in_words(trials)}" for kind, trials in zip(kinds, counts, strict=True))
+        words.append(f"{in_all}; of these {each}")
     panels[0].set_ylim(len(kinds) - 0.5, -0.5)  # the first kind is at the top
     found = {outcome for outcomes in trials.values() for trial in outcomes.values() for outcome in trial}
     handles = [_looks(outcome) for outcome in OUTCOMES if outcome in found]
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
-    return finish(figure, title, "; ".join(words) + ".")
+    return finish(figure, title, ". ".join(words) + ".")
 
 
 def _draw(ax: Axes, counts: Sequence[Counter[str]]) -> None:
@@ -69,5 +71,5 @@ def _looks(outcome: str) -> Patch:
     return Patch(hatch=hatch, label=outcome, facecolor=colour, edgecolor=darkened(colour, 6))
 
 
-def _in_words(kind: str, trials: Counter[str]) -> str:
-    return f"{kind} " + " and ".join(f"{trials[outcome]:,} {outcome}" for outcome in OUTCOMES if trials[outcome])
+def _in_words(trials: Counter[str]) -> str:
+    return " and ".join(f"{trials[outcome]:,} {outcome}" for outcome in OUTCOMES if trials[outcome])

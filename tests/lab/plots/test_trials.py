@@ -11,6 +11,6 @@ def test_the_outcomes_of_each_kind_are_counted_for_each_variant() -> None:
     }
     words = lab.plot_trials(trials, "title").words
     assert words == (
-        "naive: cut off 1 error and 2 wrong value, old 1 right value; "
-        "mended: cut off 3 counted miss, old 1 counted miss."
+        "naive: 1 right value and 1 error and 2 wrong value; of these cut off 1 error and 2 wrong value, "
+        "old 1 right value. mended: 4 counted miss; of these cut off 3 counted miss, old 1 counted miss."
     )
