@@ -38,7 +38,7 @@ def plot_trials(trials: Mapping[str, Mapping[str, Sequence[str]]], title: str) -
         counts = [Counter(outcomes[kind]) for kind in kinds]
         in_all = f"{label}: {_in_words(sum(counts, Counter()))}"
         _draw(ax, counts)
-        ax.set_title(in_all, loc="left", fontsize=9.5)
+        ax.set_title(label, loc="left", fontsize=9.5)
         ax.set_yticks(range(len(kinds)), kinds)
         ax.set_xlabel("trials")
         each = ", ".join(f"{kind} {_in_words(trials)}" for kind, trials in zip(kinds, counts, strict=True))
@@ -59,7 +59,7 @@ def _draw(ax: Axes, counts: Sequence[Counter[str]]) -> None:
             if width:
                 ax.barh(row, width, left=left, height=0.7, hatch=hatch, facecolor=colour, edgecolor=darkened(colour, 6))
             if width >= ROOM_FOR_A_NUMBER * longest:
-                ink = max(INK, "white", key=lambda text, behind=colour: contrast(text, behind))
+                ink = "white" if contrast("white", colour) > contrast(INK, colour) else INK
                 box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
                 ax.text(left + width / 2, row, f"{width:,}", ha="center", va="center", color=ink, fontsize=9, bbox=box)
             left += width
