@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable
 from contextlib import aclosing
 from hashlib import blake2b
 
@@ -127,6 +127,8 @@ class Bloom:
 
 async def _fill(new: Bloom, keys: AsyncGenerator[Hashable, None]) -> None:
     if not isinstance(keys, AsyncGenerator):
+        if isinstance(keys, Coroutine):  # of an async function without `yield`
+            keys.close()
         raise TypeError(f"snapshot must be an async generator function, but it returned {type(keys).__name__}.")
     count = 0
     async with aclosing(keys):
