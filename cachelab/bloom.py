@@ -73,19 +73,19 @@ class Bloom:
 
     def add(self, key: Hashable) -> None:
         """From now on the key is in the filter. Raises TypeError for what is no key."""
-        array, (place, step) = self._array, self._places(key)
+        array, bits, (place, step) = self._array, self.bits, self._places(key)
         for _ in range(self.hashes):
             array[place >> 3] |= 1 << (place & 7)
-            place = (place + step) % self.bits
+            place = (place + step) % bits
         if self._next is not None:
             self._next.add(key)
 
     def __contains__(self, key: Hashable) -> bool:
-        array, (place, step) = self._array, self._places(key)
+        array, bits, (place, step) = self._array, self.bits, self._places(key)
         for _ in range(self.hashes):
             if not array[place >> 3] >> (place & 7) & 1:
                 return False
-            place = (place + step) % self.bits
+            place = (place + step) % bits
         return True
 
     def _places(self, key: Hashable) -> tuple[int, int]:

@@ -33,7 +33,8 @@ async def test_a_key_that_is_not_known_is_absent_and_nothing_remembers_it(
     guard = Guarded(origin, {1})
     cache = make_cache(guard, store, shared=shared, negative_ttl=negative_ttl)
     await cache.get(1)
-    assert await asyncio.gather(*(cache.get(key) for key in [2, 2, 3, "1"])) == [ABSENT] * 4
+    unknown: list[Any] = [2, 2, 3, "1"]
+    assert await asyncio.gather(*(cache.get(key) for key in unknown)) == [ABSENT] * 4
     assert (origin.calls, size(store), left_behind(cache)) == (1, 1, 0)
     assert guard.spared == (3 if shared else 4)
 

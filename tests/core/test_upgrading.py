@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -306,8 +306,8 @@ class _Old(GatedStore):
 async def test_a_read_may_be_cancelled_at_each_await(gate: str, shared: bool) -> None:
     """Nothing is left, no failure is counted, and the next caller gets its value."""
     gates = Gate(gate)
-    origin, old = GatedOrigin(gates), _Old(gates)
-    upgrading = Upgrading(old, upgrade, origin)
+    origin: Any = GatedOrigin(gates)
+    upgrading = Upgrading(_Old(gates), upgrade, origin)
     async with make_cache(upgrading, shared=shared) as cache:
         task = asyncio.create_task(cache.get(1))
         await gates.reached.wait()
@@ -327,8 +327,8 @@ async def test_a_read_may_be_cancelled_at_each_await(gate: str, shared: bool) ->
 async def test_a_delete_may_be_cancelled_at_each_await(gate: str, forgotten: bool) -> None:
     """It ends at once, tries nothing more below, and the next one reaches all."""
     gates = Gate(gate)
-    old = _Old(gates)
-    upgrading = Upgrading(old, upgrade, GatedOrigin(gates))
+    old, origin = _Old(gates), cast(Any, GatedOrigin(gates))
+    upgrading = Upgrading(old, upgrade, origin)
     task = asyncio.create_task(upgrading.delete(1))
     await gates.reached.wait()
     task.cancel()

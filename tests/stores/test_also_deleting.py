@@ -40,9 +40,9 @@ async def test_a_delete_reaches_both_stores_and_nothing_else_does(shared: bool) 
     store, next_store = await both()
     cache = make_cache(Origin(), AlsoDeleting(store, next_store), shared=shared)
     await cache.get(2)
-    assert (sorted(store.entries), sorted(next_store.entries)) == ([1, 2], [1])
+    assert (set(store.entries), set(next_store.entries)) == ({1, 2}, {1})
     await cache.delete(1)
-    assert (sorted(store.entries), sorted(next_store.entries)) == ([2], [])
+    assert (set(store.entries), set(next_store.entries)) == ({2}, set())
 
 
 @pytest.mark.parametrize("broken", [("store",), ("next",), ("store", "next")], ids="+".join)
