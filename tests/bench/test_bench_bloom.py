@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from tests.bench import bench_bloom
+from tests.bench.bench_bloom import ADD, HASH, OURS, PEER, PEER_BLAKE2B
+from tests.bench.tiers import bound_in_tiers
 from tests.bench.timing import missing
 
 pytestmark = pytest.mark.xdist_group("bench")
