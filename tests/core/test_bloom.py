@@ -348,6 +348,22 @@ async def test_a_rebuild_that_fails_leaves_the_old_filter_complete(snapshot: Any
 
 
 @in_virtual_time
+async def test_the_snapshot_is_closed_before_the_rebuild_raises() -> None:
+    """Where it is not the snapshot that fails, too: its connection to the database is given back."""
+    closed: list[bool] = []
+
+    async def snapshot() -> AsyncGenerator[Any, None]:
+        try:
+            yield [7]
+        finally:
+            closed.append(True)
+
+    with pytest.raises(TypeError, match="A key is an int"):
+        await filled().rebuild(snapshot, settle_s=0.0)
+    assert closed == [True]
+
+
+@in_virtual_time
 async def test_an_async_function_in_place_of_a_generator_is_closed() -> None:
     """It gets its sentence, and no warning that it was never awaited."""
     wrong: Any = no_generator
