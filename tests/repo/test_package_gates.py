@@ -22,7 +22,8 @@ events
 eviction.che eviction.policy eviction.sketch
 eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
 eviction
-flight freshness guarded level thread_flight upgrading
+flight freshness guarded guards.guard level thread_flight upgrading
+guards.breaker guards.bulkhead guards.time_limit
 invalidation
 stores.also_deleting stores.cachetools_store stores.codec stores.expiry_heap stores.fingerprint stores.in_process
 stores.redis_key stores.redis_requests
