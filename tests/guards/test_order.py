@@ -61,7 +61,7 @@ async def stops_asking_a_hanging_origin(order: Order) -> bool:
 EXAMS = [answers_unknown_keys_while_the_line_is_full, spares_a_dead_origin_the_line, stops_asking_a_hanging_origin]
 
 
-@pytest.mark.parametrize("order", itertools.permutations(GUARDS), ids="-".join)
+@pytest.mark.parametrize("order", [*itertools.permutations(GUARDS)], ids="-".join)
 def test_only_one_order_passes_all_exams(order: Order) -> None:
     """And if two neighbours are swapped in it, exactly one exam finds that."""
     failed = [number for number, exam in enumerate(EXAMS) if not run(exam, order)]
