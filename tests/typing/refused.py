@@ -1,6 +1,8 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=error
 """Programs that both type checkers must refuse. Each error is ignored here, and an ignore without an error is one."""
 
+from typing import Any
+
 from redis.asyncio import Redis
 
 from cachelab import (
@@ -16,7 +18,6 @@ from cachelab import (
     Locked,
     MemoryStore,
     RedisStore,
-    TimeLimit,
     Upgrading,
 )
 from tests.typing.accepted import OldUser, User, fetch, fetch_or_absent, fetch_or_none, upgrade
@@ -37,11 +38,9 @@ async def a_store_of_another_type(redis: Redis) -> None:
     Cache(of_strings, fetch, ttl=60)  # type: ignore[call-overload]
 
 
-async def a_guard_of_another_type() -> None:
+async def a_guard_of_another_type(load: Bulkhead[int, User], store: Breaker[Any, str]) -> None:
     """A guard hides no type, neither the loader's nor the store's."""
-    load = Bulkhead(Breaker(fetch), running=4)
     Cache(MemoryStore[str](1_000), load, ttl=60)  # type: ignore[arg-type]
-    store = Breaker(TimeLimit(MemoryStore[str](1_000), 0.1))
     Cache(store, fetch, ttl=60)  # type: ignore[call-overload]
     await load("42")  # type: ignore[arg-type]
 
