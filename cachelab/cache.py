@@ -219,6 +219,8 @@ def _check_parts(store: object, load: object, flight: object, freshness: object)
     """Raises TypeError for a part that is no such thing."""
     checked_store(store)
     checked_function("load", load, "an async function of the key, or a Cache")
+    if hasattr(load, "set"):  # a guard around a store can be called, as one around a loader can
+        raise TypeError(f"load must be an async function of the key, or a Cache, not a store: {load!r}.")
     if flight is not None:
         checked_instance("flight", flight, Flight)
     if freshness is not None:

@@ -12,8 +12,8 @@ Guarantee: no call while it is open, and one at a time while it is half open. A 
     another process, but an error that it raises is a failure.
 Not guaranteed: that a call which hangs is noticed, or a trial: put a `TimeLimit` inside. That a cancelled call is
     counted: the caller may have left for a reason of its own. That the origin gets fewer queries: a breaker around a
-    store that has failed turns a slow miss into a fast one. A loader that raises for an unknown key opens the breaker
-    for all keys: return `ABSENT` instead.
+    store that has failed turns a slow miss into a fast one. A loader that raises an error of its own for an unknown key
+    opens the breaker for all keys: return `ABSENT` instead.
 Cost: a comparison for each call, and a look at the clock while it is not closed.
 Source: Nygard, "Release It!"; Fowler, "CircuitBreaker", https://martinfowler.com/bliki/CircuitBreaker.html.
 """

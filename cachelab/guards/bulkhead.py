@@ -53,7 +53,7 @@ class Bulkhead(Guard[K, V]):
         self._waiting = checked_count("waiting", waiting, least=0)
         checked_instance("last_first", last_first, bool)
         self._last_first = last_first
-        self._line: list[asyncio.Future[None]] = []  # also of callers that have been cancelled in this moment
+        self._line: list[asyncio.Future[bool]] = []  # also of callers that have been cancelled in this moment
         self._loop = LoopClock("This bulkhead", None)
         self.refused = 0
 
@@ -69,24 +69,26 @@ class Bulkhead(Guard[K, V]):
             self._pass_place_on()
 
     async def _wait_in_line(self) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # whether the caller gets a place
         self._line = [other for other in self._line if not other.done()]
         self._line.append(turn)
         if len(self._line) > self._waiting:
-            refused = self._line.pop(0 if self._last_first else -1)  # it may be this caller's own
-            refused.set_exception(Refused("Too many callers wait in line."))
-            self.refused += 1
+            self._line.pop(0 if self._last_first else -1).set_result(False)  # it may be this caller's own turn
         try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled() and turn.exception() is None:  # it got its place in the same moment
+            has_place = await turn
+        except BaseException:
+            turn.cancel()
+            if not turn.cancelled() and turn.result():  # it was given a place in the moment of its cancellation
                 self._pass_place_on()
             raise
+        if not has_place:
+            self.refused += 1
+            raise Refused("Too many callers wait in line.")
 
     def _pass_place_on(self) -> None:
         while self._line:
             turn = self._line.pop(-1 if self._last_first else 0)
             if not turn.done():
-                turn.set_result(None)
+                turn.set_result(True)
                 return
         self._free += 1

@@ -8,18 +8,21 @@ Guarantee: a guard has the verb `delete`, `peek`, `clear` or `claim` exactly if 
     is guarded. A delete that is not tried would leave a stale value. A `peek` never waits. A `claim` may rightly wait
     for seconds, for the load of another process (only a `Breaker` may refuse it).
 Not guaranteed: anything about calls that do not pass through the guard, such as what a lease sends to its store. That
-    other processes notice: each has guards of its own. That guards in another order protect as well (see below).
+    other processes notice: each has guards of its own. That guards in another order protect as well (see below). The
+    counters and the other methods of a store are not passed on: call them on the store itself.
 Cost: a coroutine for each guarded call. A hit in this process meets no guard.
 Source: the pattern is the decorator; Nygard, "Release It!", has the three guards.
 
-The order of guards around a loader is
+The order of guards around a loader, with `Guarded` from `cachelab.guarded`, is
 
-    Bulkhead(Breaker(TimeLimit(load, 0.5)), running=4, waiting=16)
+    Guarded(Bulkhead(Breaker(TimeLimit(load, 0.5)), running=4, waiting=16), known)
 
-A breaker outside the bulkhead would not stop the callers that wait in line: each goes on to an origin that is known to
-be down. A time limit outside the breaker would cancel the load, and a cancelled load is no failure: the breaker would
-never open. A time limit outside the bulkhead would also count the time in line, so under load it would end loads that
-are fast; and a load that has waited until then would be thrown away.
+Each other order of two neighbours fails in its own way. A bulkhead outside `Guarded` refuses unknown keys while its
+line is full, although their answer costs nothing. A breaker outside the bulkhead does not stop the callers that wait in
+line: each of them goes on to an origin that is known to be down. A time limit outside the breaker cancels the load, and
+a cancelled load is no failure: the breaker never opens. So `Breaker(Guarded(...))` is wrong, too: while the origin is
+down, the answer for an unknown key would close the breaker. And a time limit outside the bulkhead counts the time in
+line: under load it ends calls that would have been fast.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cachelab.entry import Entry, Miss, checked_function, checked_store
+from cachelab.entry import Entry, Miss, checked_function, checked_store, loading
 
 __all__ = ["Guard"]
 
@@ -64,8 +67,11 @@ class Guard(ABC, Generic[K, V]):
 
     async def __call__(self, key: K, /) -> V:
         """What the loader returns for the key."""
-        answer: V = await self._call(self._inside, key)
+        answer: V = await self._call(self._load, key)
         return answer
+
+    def _load(self, key: K) -> Awaitable[V]:
+        return loading(self._inside(key))
 
     if TYPE_CHECKING:  # what `__init__` passes on
 
