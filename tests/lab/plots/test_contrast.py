@@ -99,12 +99,8 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
     "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
-<<<<<<< HEAD
-    "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
-    "users": lambda: lab.plot_users({"a": replayed()}, "title", moments={"flush": 1.0}),
-=======
     "trials": lambda: lab.plot_trials({"a": {"b": ["right value", "wrong value", "error", "counted miss"]}}, "title"),
->>>>>>> 11f5edb0c35ee3debe97d68765788d13f9ed0754
+    "users": lambda: lab.plot_users({"a": replayed()}, "title", moments={"flush": 1.0}),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }
