@@ -85,13 +85,13 @@ def does_not_come_back(plain: Any) -> None:
 
 
 @claim("When these expire, after a minute, nobody gets an answer any more.")
-def nobody_in_the_end(site: Any, USERS: Any, lab: Any) -> None:  # noqa: N803 (a name of the notebook)
+def nobody_in_the_end(site: Any, PROFILES: Any, lab: Any) -> None:  # noqa: N803 (a name of the notebook)
     """From a minute after the flush on one in fifty at most, with the same traffic for longer."""
-    longer = lab.Workload(rate=200, seconds=80, keys=USERS, seed=3)
+    longer = lab.Workload(rate=200, seconds=80, keys=PROFILES, seed=3)
     assert simulated(lambda: site(requests=longer)).answered_share(70, 80) < 0.02
 
 
-@claim("with 1,260 queries after the first 5 s, and 0 of them answer a user.")
+@claim("It does 1,260 queries from 10 s on, and 0 of them answer a user.")
 def all_work_is_thrown_away(queries: Any, served: Any) -> None:
     """The database is never idle, and one query in fifty at most is good for a user."""
     assert queries > 0.97 * 40 * 30
