@@ -124,5 +124,5 @@ class Breaker(Guard[K, V]):
         if opened == self.opened and not isinstance(error, NO_FAILURE):
             self._failed += 1
             if self._opens_until is not None or self._failed == self._failures:
-                self._failed, self._opens_until = 0, self._clock() + self._open_s
+                self._opens_until = self._clock() + self._open_s
                 self.opened += 1
