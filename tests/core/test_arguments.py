@@ -104,8 +104,9 @@ def test_a_cache_that_is_refused_leaves_its_flight_to_another() -> None:
 @pytest.mark.parametrize("wrong", [MemoryStore, LeasedStore], ids=lambda kind: kind.__name__)
 def test_a_guard_around_a_class_is_refused(wrong: type[Any]) -> None:
     """The likely mistake: the parentheses are missing."""
+    guard: Any = TimeLimit
     with pytest.raises(TypeError, match=f"^store must be an instance, not the class {wrong.__name__}"):
-        TimeLimit(wrong, 1.0)
+        guard(wrong, 1.0)
 
 
 def test_a_guard_is_what_it_guards() -> None:

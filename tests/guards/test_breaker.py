@@ -243,28 +243,28 @@ class Granting(BrokenStore):
 async def test_a_claim_may_wait_and_is_no_trial() -> None:
     """The limit does not end it. While the breaker is not closed it is refused, also when a trial is allowed."""
     store = Granting()
-    breaker = Breaker(TimeLimit(store, 1.0), failures=1, open_s=1.0)
-    assert (await ask(breaker._claim, 1, "seen"), now()) == ("seen", 10.0)
+    breaker: Any = Breaker(TimeLimit(store, 1.0), failures=1, open_s=1.0)
+    assert (await ask(breaker.claim, 1, "seen"), now()) == ("seen", 10.0)
     store.broken = {"get"}
     await ask(breaker.get, 1)
-    assert await ask(breaker._claim, 1) is Refused
+    assert await ask(breaker.claim, 1) is Refused
     await asyncio.sleep(1.0)
-    assert (await ask(breaker._claim, 1), breaker.state) == (Refused, "half open")
+    assert (await ask(breaker.claim, 1), breaker.state) == (Refused, "half open")
     store.broken = set()
     await breaker.get(1)
-    assert await ask(breaker._claim, 1, "seen") == "seen"
+    assert await ask(breaker.claim, 1, "seen") == "seen"
 
 
 @in_virtual_time
 async def test_a_claim_that_fails_is_a_failure() -> None:
     """Unless the breaker has opened since the claim began."""
     store = Granting("claim")
-    breaker = Breaker(store, failures=2, open_s=5.0)
-    assert [await ask(breaker._claim, key) for key in range(3)] == [ConnectionError] * 2 + [Refused]
+    breaker: Any = Breaker(store, failures=2, open_s=5.0)
+    assert [await ask(breaker.claim, key) for key in range(3)] == [ConnectionError] * 2 + [Refused]
     await asyncio.sleep(5.0)
     await breaker.get(1)
     store.broken = set()
-    straggler = start(breaker._claim, 1)
+    straggler = start(breaker.claim, 1)
     await asyncio.sleep(0)
     store.broken = {"get", "claim"}
     await ask(breaker.get, 1)

@@ -93,7 +93,7 @@ class GuardsDeletes(TimeLimit[Any, Any]):
     def __init__(self, inside: Any, seconds: float) -> None:
         super().__init__(inside, seconds)
         if hasattr(inside, "claim"):
-            self.delete = self._drop_it
+            vars(self)["delete"] = self._drop_it
 
     async def _drop_it(self, key: Any, /) -> None:
         pass

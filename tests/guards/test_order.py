@@ -66,7 +66,7 @@ def test_only_one_order_passes_all_exams(order: Order) -> None:
     """And if two neighbours are swapped in it, exactly one exam finds that."""
     failed = [number for number, exam in enumerate(EXAMS) if not run(exam, order)]
     right = tuple(GUARDS)
-    swaps = {right: []} | {
+    swaps: dict[Order, list[int]] = {right: []} | {
         (*right[:place], right[place + 1], right[place], *right[place + 2 :]): [place] for place in range(3)
     }
     assert failed == swaps[order] if order in swaps else failed != []

@@ -56,7 +56,7 @@ class Schedule:
     `keys`  from which a reader chooses; a key that is not in `KEYS` does not exist
     """
 
-    keys = (0, 0, 0, 1, 2, 3)
+    keys: tuple[int, ...] = (0, 0, 0, 1, 2, 3)
 
     def __init__(self, seed: int, *, faulty: bool) -> None:
         self.chance = Random(f"{seed}/fleet")
