@@ -1,6 +1,10 @@
 """What the picture of timelines says in words."""
 
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
 from cachelab import Cache, MemoryStore, RedisStore, lab
+from cachelab.lab.plots.timelines import REFUSED
 from tests.support.fakes import in_virtual_time
 
 
@@ -14,6 +18,40 @@ async def test_the_round_trip_of_a_hit_is_no_wait() -> None:
     words = lab.plot_timelines({"over Redis": result}, "title").words
     assert min(row.latency_s for row in result.reads) > 0
     assert words.endswith("of 4 reads 1 waits.")
+
+
+@in_virtual_time
+async def test_refused_calls_are_drawn_and_counted(drawn: list[Figure]) -> None:
+    """Two calls in the third second are refused: a bar of two stands there, and its colour is in the legend."""
+    db = lab.SlowDatabase(users=5, service_s=0.05)
+    load = lab.Faulty(db.fetch_user, lab.Down(1.0, 3.0))
+    result = await lab.replay([lab.Request(when, 0, 1) for when in (0.0, 2.2, 2.7, 3.5)], load, db=db)
+    words = lab.plot_timelines({"one": result}, "title").words
+    assert (
+        words
+        == "one: 2 queries, at most 1/s, 2 more refused, the longest wait 50 ms; of 4 reads 2 waits, 2 gets an error."
+    )
+    (figure,) = drawn
+    pale = to_rgba(REFUSED["facecolor"])
+    bars = [bar for bar in figure.axes[0].patches if to_rgba(bar.get_facecolor()) == pale]
+    assert [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in bars] == [(2.0, 0.0, 2.0)]
+    assert "refused" in labels(figure)
+
+
+@in_virtual_time
+async def test_a_low_bar_has_a_dot_that_the_legend_names(drawn: list[Figure]) -> None:
+    """One query a second beside a hundred would be a hairline. Where all bars can be seen, there are no dots."""
+    db = lab.SlowDatabase(users=5, connections=100, service_s=0.05)
+    requests = [lab.Request(0.0, 0, 1)] * 100 + [lab.Request(2.0, 0, 1)]
+    lab.plot_timelines({"one": await lab.replay(requests, db.fetch_user, db=db)}, "title")
+    lab.plot_timelines({"one": await lab.replay(requests[-1:], db.fetch_user, db=db)}, "title")
+    assert [[label for label in labels(figure) if "or less" in label] for figure in drawn] == [["1/s or less"], []]
+
+
+def labels(figure: Figure) -> list[str]:
+    """What the legend of a figure says."""
+    (legend,) = figure.legends
+    return [text.get_text() for text in legend.get_texts()]
 
 
 @in_virtual_time
