@@ -99,8 +99,8 @@ TERMS = [
     _term(
         "early recomputation, XFetch, probabilistic early expiration",
         6,
-        "A reader loads an entry again shortly before it expires. The parameter β says how early, and δ is how long a "
-        "load takes.",
+        "A reader has an entry loaded again shortly before it expires, at a random moment. The parameter β says how "
+        "early, and δ is how long a load takes.",
     ),
     _term(
         "envelope",
@@ -213,7 +213,8 @@ TERMS = [
     _term(
         "stale-if-error",
         6,
-        "To serve an entry for some time after its TTL if the origin fails.",
+        "To serve an entry for some time after its TTL if the origin fails. Counted from the end of the TTL, not from the "
+        "failure.",
     ),
     _term(
         "stale-while-revalidate",
