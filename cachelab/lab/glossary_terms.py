@@ -213,8 +213,8 @@ TERMS = [
     _term(
         "stale-if-error",
         6,
-        "To serve an entry for some time after its TTL if the origin fails. Counted from the end of the TTL, not from the "
-        "failure.",
+        "To serve an entry for some time after its TTL if the origin fails. That time begins with the end of the TTL, "
+        "not with the failure.",
     ),
     _term(
         "stale-while-revalidate",

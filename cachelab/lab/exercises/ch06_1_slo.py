@@ -75,9 +75,7 @@ def _examine(plan: Any) -> str:
     ]
     evidence = evidence_table([f"ttl {ttl:g} s, β {beta:g}, jitter {jitter:g}", "measured", "target"], rows)
     if ttl * (1 + jitter) > MAX_AGE_S:
-        raise Wrong(
-            "Some answers are too old: jitter makes a life longer than the TTL, by a factor of up to 1 + j.", evidence
-        )
+        raise Wrong("Some answers are too old: the longest life of an entry is ttl·(1 + j).", evidence)
     if result.origin_load > MAX_LOAD and beta > 4:
         raise Wrong("With so large a β, entries are loaded again long before they expire.", evidence)
     if result.origin_load > MAX_LOAD:

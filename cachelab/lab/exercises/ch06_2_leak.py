@@ -206,6 +206,6 @@ EXERCISE = Exercise(
     [
         "What removes a task from self.tasks? What does a second touch of the same key do? What if a load fails?",
         "Keep the tasks in a dict by key. `touch` looks there first, and task.add_done_callback removes the key.",
-        "refresh: `except Exception: pass` keeps the old value. close: cancel all tasks, then await asyncio.gather(...).",
+        "refresh: `except Exception: pass` keeps the old value. close: cancel all tasks, then gather them.",
     ],
 )
