@@ -2,6 +2,7 @@
 
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cachelab import Cache, MemoryStore, RedisStore, lab
 from cachelab.lab.plots.timelines import REFUSED
@@ -33,7 +34,8 @@ async def test_refused_calls_are_drawn_and_counted(drawn: list[Figure]) -> None:
     )
     (figure,) = drawn
     pale = to_rgba(REFUSED["facecolor"])
-    bars = [bar for bar in figure.axes[0].patches if to_rgba(bar.get_facecolor()) == pale]
+    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    bars = [bar for bar in boxes if to_rgba(bar.get_facecolor()) == pale]
     assert [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in bars] == [(2.0, 0.0, 2.0)]
     assert "refused" in labels(figure)
 
