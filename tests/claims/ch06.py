@@ -176,15 +176,15 @@ def the_law(dots: Any) -> None:
     for name, (rates, found) in dots.items():
         load_time_s = float(name.split()[2])
         for rate, loads in zip(rates, found, strict=True):
-            expiries = 6_000 / rate / (2 + load_time_s)
+            expiries = 4_000 / rate / (2 + load_time_s)
             deviation = (rate * load_time_s / expiries) ** 0.5
             assert loads == pytest.approx(1 + rate * load_time_s, abs=3 * deviation)
 
 
 @claim("In this sample no dot is further than 6% from its line.")
 def the_dots(gaps: Any) -> None:
-    """In every sample within 20 %: with 80 requests a second there are 30 expiries for a dot."""
-    assert max(gaps) < 0.2
+    """In every sample within 25 %: with 80 requests a second there are 20 expiries for a dot."""
+    assert max(gaps) < 0.25
 
 
 @claim("An outage of 15 s: stale for 15 s leaves some errors, and stale for 30 s none")
