@@ -1,4 +1,4 @@
-"""Timelines: what the origin had to do, and which users waited, got stale answers or got errors."""
+"""Timelines: what the origin had to do, and which readers waited, got stale answers or got errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["plot_failures", "plot_timelines"]
 
 @dataclass(frozen=True)
 class _Harm:
-    """What a user may suffer: its name, its colour, its marker, and which reads it happens to."""
+    """What a reader may suffer: its name, its colour, its marker, and which reads it happens to."""
 
     name: str
     colour: str
@@ -78,7 +78,7 @@ def plot_timelines(
         handles.append(Patch(**REFUSED, label="refused"))
     for harm in HARMS:
         if harm.name in harms:
-            label = f"a user {harm.name}"
+            label = f"a reader {harm.name}"
             handles.append(Line2D([], [], marker=harm.marker, color=harm.colour, linestyle="", label=label))
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
     return finish(figure, title, ". ".join(words) + ".")
