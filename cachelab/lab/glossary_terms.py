@@ -93,8 +93,7 @@ TERMS = [
     _term(
         "connection pool",
         7,
-        "Open connections to a server. A command borrows one and gives it back with the answer, so that it need not open "
-        "one.",
+        "Open connections to a server. A command borrows one, instead of opening its own, and then gives it back.",
     ),
     _term(
         "coordinated omission",

@@ -49,7 +49,7 @@ async def _check_limit(allow: Any) -> float:
         raise Wrong(words, "10 calls at once, and none for a minute; the call after 60.5 s: no")
     steady = await _answers(allow, client, "eva", [8.0 * n for n in range(30)])
     if not all(steady):
-        words = "Seven or eight calls a minute are never too many. If each call makes the 60 s longer, they never end."
+        words = "Eight calls a minute are never too many. If each call makes the 60 s longer, they never end."
         raise Wrong(words, f"a call every 8 s for 4 minutes: call {steady.index(False) + 1} is refused")
     await asyncio.sleep(60 - loop.time() % 60 + 30)  # half past a minute
     early = (await _answers(allow, client, "zoe", [*TEN_CALLS, 31.0, 59.5]))[-2:]
@@ -111,8 +111,8 @@ def _examine(allow: Any) -> str:
         rows.append([f"{after_ms:.1f} ms", outcome])
         if refused:
             words = (
-                "A pod that is killed between your two commands leaves a counter without a TTL. It counts for ever, and "
-                "ana is locked out. The counter must never be there without its TTL."
+                "A pod that is killed between your two commands leaves a counter without a TTL. It counts for ever, "
+                "and ana is locked out. The counter must never be there without its TTL."
             )
             raise Wrong(words, evidence_table(["killed after", "then"], rows, wrong_row=len(rows) - 1))
     for before_ms in BEFORE_THE_END_MS:
