@@ -73,7 +73,7 @@ def redis_keeps_the_entries(shared: Any) -> None:
     assert longest_wait(shared, 15, 20) == pytest.approx(0.052, abs=0.002)
 
 
-@claim("476 stale answers in this sample. In Redis a delete counts for all pods: 0 here. (Other samples have some")
+@claim("476 stale answers in this sample. In Redis a delete counts for all pods: 0 here. (In others there can be some")
 def stale_answers(each: Any, shared: Any) -> None:
     """In every sample there are hundreds with memories, and a third as many at most with Redis."""
     assert stale(each) > 300
@@ -87,7 +87,7 @@ def a_round_trip(each: Any, shared: Any) -> None:
     assert min(row.latency_s for row in shared.reads) == pytest.approx(0.001, abs=0.0001)
 
 
-@claim("With five, which is Redis's default, most of the way from there to LRU is made.")
+@claim("With five, Redis's default, the hit ratio is most of the way from there to that of LRU.")
 def most_of_the_way(SampledLRU: Any, LRU: Any, Random: Any, count_hits: Any, trace: Any) -> None:  # noqa: N803 - the notebook's names
     """Four fifths of it."""
     one, five = (count_hits(SampledLRU(1_000, sample, Random(1)), trace).hit_ratio for sample in (1, 5))

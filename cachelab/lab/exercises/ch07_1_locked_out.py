@@ -8,14 +8,13 @@ from typing import Any
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, awaited
 from cachelab.lab.exercises.experiment import run_experiment
 from cachelab.lab.sim.fake_redis import FakeRedis
-from cachelab.lab.sim.faults import Down
 from cachelab.lab.text import evidence_table
 
 __all__ = ["EXERCISE"]
 
 TEN_CALLS = [0.01 * n for n in range(10)]
 STEP_MS = 0.5
-"""A pod is let die at moments that are so far apart. A packet takes as long to arrive, and so does its reply."""
+"""A pod is killed at moments that are so far apart. A packet takes as long to arrive, and so does its reply."""
 BEFORE_THE_END_MS = [-1.2, -0.8, -0.4, 0.0, 0.4, 0.8]
 """How long before the end of a window a second call begins, in milliseconds; below 0 it begins after the end."""
 
@@ -74,18 +73,15 @@ async def _check_that_all_ends(client: Any) -> None:
             raise Wrong(words, f"calls of ana and ben have ended; the key {name.decode()!r} has no TTL")
 
 
-async def _answers_after_a_death(allow: Any, after_ms: float) -> list[bool]:
-    """The answers to 19 calls in the hours after a pod has died during its first call."""
-    # While the pod dies the server is down, so that nothing more of what it sends arrives.
-    loop = asyncio.get_running_loop()
-    start = loop.time() + 1
-    redis = FakeRedis(Down(start + after_ms / 1_000, start + 1))
-    client = redis.client()
+async def _answers_after_a_kill(allow: Any, after_ms: float) -> list[bool]:
+    """The answers to 19 calls in the hours after a pod was killed during its first call."""
+    redis = FakeRedis()
+    client = redis.client("pod")
     await client.ping()
-    await asyncio.sleep(start - loop.time())
     pod = asyncio.create_task(allow(client, "ana"))
     await asyncio.sleep(after_ms / 1_000)
-    pod.cancel()
+    redis.kill("pod")
+    pod.cancel()  # it may try again for ever
     await asyncio.gather(pod, return_exceptions=True)
     await asyncio.sleep(3_600)
     return await _answers(allow, redis.client(), "ana", [0.0] * 9 + [3_600.0] * 9 + [7_200.0])
@@ -99,14 +95,14 @@ async def _answers_across_the_end(allow: Any, second_s: float) -> list[bool]:
 
 
 def _examine(allow: Any) -> str:
-    """Try the limit, then let a pod die at several moments of a call, then let a window end during a call."""
+    """Try the limit, then kill a pod at several moments of a call, then let a window end during a call."""
     if allow is ...:
         raise NotYet("write the name of your function in place of the ...")
     call_s = run_experiment(_check_limit, allow)
-    deaths = [0.2 + STEP_MS * n for n in range(min(int(call_s * 1_000 / STEP_MS) + 2, 40))]
+    kills_ms = [0.2 + STEP_MS * n for n in range(min(int(call_s * 1_000 / STEP_MS) + 2, 40))]
     rows: list[list[object]] = []
-    for after_ms in deaths:
-        refused = run_experiment(_answers_after_a_death, allow, after_ms).count(False)
+    for after_ms in kills_ms:
+        refused = run_experiment(_answers_after_a_kill, allow, after_ms).count(False)
         outcome = "-" if not refused else f"{refused} of 19 calls in the next hours refused"
         rows.append([f"{after_ms:.1f} ms", outcome])
         if refused:
@@ -126,7 +122,7 @@ def _examine(allow: Any) -> str:
             raise Wrong(
                 words, f"a second call {second_s:.4f} s after the first; then {refused} of 19 calls are refused"
             )
-    return f"It counts, it forgets, and a pod may be killed at any of {len(deaths)} moments."
+    return f"It counts, it forgets, and a pod may be killed at any of {len(kills_ms)} moments."
 
 
 EXERCISE = Exercise(
