@@ -81,7 +81,7 @@ STEPS = [Step(1, "caller 1", "calls"), Step(1, "load 1", "begins"), Step(2, "cal
 STEPS += [Step(3, "hold the key", "waits for ever")]
 CURVES = {"a": ([1.0, 2.0], [3.0, 4.0]), "b": ([1.0, 2.0], [3.0, 4.1])}
 PICTURES: Mapping[str, Callable[[], Any]] = {
-    "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title"),
+    "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title", moments={"deploy": 0.1}),
     "latency": lambda: lab.plot_latency({"a": replayed()}, "title"),
     "requests": lambda: lab.plot_requests(replayed(), "title", top_s=7),
     "curve": lambda: lab.plot_curve(CURVES, "title", x="x", y="y", lines=CURVES, limits={"limit": 3.5}, notes=["n"]),
