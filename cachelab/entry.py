@@ -180,10 +180,10 @@ def loaded_entry(loaded: Any) -> Entry[Any]:
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
 
-def checked_count(name: str, count: int) -> int:
-    """`count`, if it is a whole number of at least 1; else ValueError."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {count!r}.")
+def checked_count(name: str, count: int, least: int = 1) -> int:
+    """`count`, if it is a whole number of at least `least`; else ValueError."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {count!r}.")
     return count
 
 
@@ -230,13 +230,13 @@ def checked_instance(name: str, part: object, kind: type) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}, not an object of type {type(part).__name__}.")
 
 
-def checked_store(store: Any) -> None:
+def checked_store(store: Any, name: str = "store") -> None:
     """Raises TypeError if `store` is a class, or lacks one of the methods of a `Store`."""
-    _refuse_class("store", store)
+    _refuse_class(name, store)
     verbs = ("get", "set", "delete")
     if missing := [verb for verb in verbs if not callable(getattr(store, verb, None))]:
         lacks = " and ".join(missing)
-        raise TypeError(f"store must have async {', '.join(verbs)}; a {type(store).__name__} has no {lacks}.")
+        raise TypeError(f"{name} must have async {', '.join(verbs)}; a {type(store).__name__} has no {lacks}.")
 
 
 def _refuse_class(name: str, part: object) -> None:

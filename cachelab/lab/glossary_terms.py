@@ -119,6 +119,7 @@ TERMS = [
         "loaded value is not kept. Between processes a lease does this.",
     ),
     _term("FIFO", 4, "An eviction policy: first in, first out. The entry that was stored first is removed first."),
+    _term("follower", 5, "A caller that waits for a load which another caller has started."),
     _term("generation", 11, "One of the versions of a service that run at the same time during a deploy."),
     _term("hit", 1, "The key was found in the cache and could be served."),
     _term("hit ratio, hit rate", 1, "Hits divided by all reads, in short h."),
@@ -197,7 +198,7 @@ TERMS = [
     _term(
         "single flight, request coalescing",
         5,
-        "At most one load per key at a time in a process. Callers that miss meanwhile wait for that load.",
+        "At most one load per key at a time in a process. Callers that miss the key meanwhile wait for that load.",
     ),
     _term(
         "stale",

@@ -101,7 +101,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
     "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
     "timelines": lambda: lab.plot_timelines({"a": replayed(lab.Down(1.0, 2.0))}, "title"),
-    "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
+    "trials": lambda: lab.plot_trials({"a": {"b": ["right value", "wrong value", "error", "counted miss"]}}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }
