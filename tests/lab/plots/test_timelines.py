@@ -30,7 +30,7 @@ async def test_refused_calls_are_drawn_and_counted(drawn: list[Figure]) -> None:
     words = lab.plot_timelines({"one": result}, "title").words
     assert (
         words
-        == "one: 2 queries, at most 1/s, 2 more refused, the longest wait 50 ms; of 4 reads 2 waits, 2 gets an error."
+        == "one: 2 queries, at most 1 in a second, 2 more refused, the longest wait 50 ms; of 4 reads 2 waits, 2 gets an error."
     )
     (figure,) = drawn
     pale = to_rgba(REFUSED["facecolor"])
