@@ -129,9 +129,9 @@ class ReplayResult:
         """
         return _rates([(query.asked if asked else query.began) - self.start for query in self.queries], bin_s)
 
-    def refused_per_second(self, bin_s: float = 1.0) -> list[float]:
-        """The rate of refused calls in each `bin_s` seconds from the start."""
-        return _rates(self.refused, bin_s)
+    def refused_per_second(self) -> list[float]:
+        """How many calls were refused in each second from the start."""
+        return _rates(self.refused, 1.0)
 
     def digest(self) -> str:
         """A fingerprint of every row and query, to the nanosecond. The same seed gives the same digest everywhere."""

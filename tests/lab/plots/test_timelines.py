@@ -18,7 +18,7 @@ async def test_the_round_trip_of_a_hit_is_no_wait() -> None:
     result = await lab.replay([lab.Request(float(n), 0, 1) for n in range(4)], cache, db=db)
     words = lab.plot_timelines({"over Redis": result}, "title").words
     assert min(row.latency_s for row in result.reads) > 0
-    assert words.endswith("of 4 reads 1 waits.")
+    assert words.endswith("; 4 reads, waits: 1.")
 
 
 @in_virtual_time
@@ -30,7 +30,7 @@ async def test_refused_calls_are_drawn_and_counted(drawn: list[Figure]) -> None:
     words = lab.plot_timelines({"one": result}, "title").words
     assert (
         words
-        == "one: 2 queries, at most 1/s, 2 more refused, the longest wait 50 ms; of 4 reads 2 waits, 2 gets an error."
+        == "one: 2 queries, at most 1 in a second, 2 more refused, the longest wait 50 ms; of 4 reads 2 waits, 2 gets an error."
     )
     (figure,) = drawn
     pale = to_rgba(REFUSED["facecolor"])
@@ -47,7 +47,7 @@ async def test_a_low_bar_has_a_dot_that_the_legend_names(drawn: list[Figure]) ->
     requests = [lab.Request(0.0, 0, 1)] * 100 + [lab.Request(2.0, 0, 1)]
     lab.plot_timelines({"one": await lab.replay(requests, db.fetch_user, db=db)}, "title")
     lab.plot_timelines({"one": await lab.replay(requests[-1:], db.fetch_user, db=db)}, "title")
-    assert [[label for label in labels(figure) if "or less" in label] for figure in drawn] == [["1/s or less"], []]
+    assert [[label for label in labels(figure) if "or fewer" in label] for figure in drawn] == [["1 or fewer"], []]
 
 
 def labels(figure: Figure) -> list[str]:
