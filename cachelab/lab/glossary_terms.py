@@ -87,9 +87,14 @@ TERMS = [
         "cluster, slot",
         7,
         "Several Redis nodes that divide the keys among them. A checksum of a key's name gives its slot, and each slot "
-        "lives on one node.",
+        "is on one node.",
     ),
     _term("collapsed", 5, "The caller did not load. It waited for a load that another caller had already started."),
+    _term(
+        "connection pool",
+        7,
+        "Open connections to a server. A command borrows one, instead of opening its own, and then gives it back.",
+    ),
     _term(
         "coordinated omission",
         0,
@@ -99,8 +104,8 @@ TERMS = [
     _term(
         "early recomputation, XFetch, probabilistic early expiration",
         6,
-        "A reader loads an entry again shortly before it expires. The parameter β says how early, and δ is how long a "
-        "load takes.",
+        "A reader has an entry loaded again shortly before it expires, at a random moment. The parameter β says how "
+        "early, and δ is how long a load takes.",
     ),
     _term(
         "envelope",
@@ -173,7 +178,9 @@ TERMS = [
         0,
         "The p99 is the latency that 99 of 100 requests do not exceed; the p50 is that of half of them.",
     ),
-    _term("pipeline", 7, "Several commands that are sent to a server together and answered together."),
+    _term(
+        "pipeline", 7, "Several commands that are sent to a server together and answered together, in one round trip."
+    ),
     _term("pod, node", 7, "One of several processes that run the same service."),
     _term(
         "poison pill", 8, "Stored bytes that no reader can use. If they are not treated as a miss, every read fails."
@@ -214,7 +221,8 @@ TERMS = [
     _term(
         "stale-if-error",
         6,
-        "To serve an entry for some time after its TTL if the origin fails.",
+        "To serve an entry for some time after its TTL if the origin fails. That time begins with the end of the TTL, "
+        "not with the failure.",
     ),
     _term(
         "stale-while-revalidate",

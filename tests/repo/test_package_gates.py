@@ -37,9 +37,9 @@ book.outputs
 book.chapters
 book.site
 book.__main__
-lab.memory lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.timing
+lab.memory lab.output lab.progress_bar lab.sim.listeners lab.sim.virtual_loop lab.timing
 lab.working_copy
-lab.prediction lab.text
+lab.prediction lab.sim.faults lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races lab.sim.stampede
 lab.sim.redis_races

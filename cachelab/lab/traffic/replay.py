@@ -56,13 +56,14 @@ async def replay(
     queries_before = len(db.queries) if db else 0
     rows: list[Row | None] = [None] * len(requests)
     attempts: list[float] = []
+    refused: list[float] = []
 
     def ask(get: Get, key: int) -> Awaitable[Any]:
         return _ask(get, key, patience_s, tries, lambda: attempts.append(loop.time() - start))
 
     async def serve(number: int, done: Callable[[int], None]) -> None:
         request = requests[number]
-        events = RequestEvents(number)
+        events = RequestEvents(number, refused=refused)
         current_request.set(events)
         began = loop.time()
         value, error = None, ""
@@ -81,6 +82,7 @@ async def replay(
         start=start,
         capacity=db.capacity if db else None,
         attempts=attempts,
+        refused=[when - start for when in refused],
     )
 
 
