@@ -68,8 +68,8 @@ lab.flight_exam.judging
 lab.breakers.stage lab.flight_exam.exam
 lab.breakers.items lab.breakers.subjects
 lab.breakers.exam
-lab.exercises.exam_evidence lab.exercises.exercise lab.exercises.solved
-lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
+lab.exercises.exercise lab.exercises.solved
+lab.exercises.exam_evidence lab.exercises.experiment lab.exercises.plan lab.exercises.race_evidence
 lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01_2_target lab.exercises.ch02_1_order
 lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from cachelab.lab.breakers.exam import breaker_exam
-from cachelab.lab.exercises.exam_evidence import item_steps
-from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, refuse_an_object
+from cachelab.lab.exercises.exam_evidence import Misconceptions, behind_the_first_failure
+from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, awaited, refuse_an_object
 from cachelab.lab.exercises.experiment import run_experiment
-from cachelab.lab.flight_exam.report import Report
 
 __all__ = ["EXERCISE"]
 
@@ -17,7 +15,7 @@ NOT_ASKED = {7, 10}
 """Items of the exam that the breaker of the exercise fails before and after it is mended."""
 
 NOBODY = "When its time is over, one call has to reach the origin. Otherwise it never learns that the origin is back."
-MISCONCEPTIONS = [
+MISCONCEPTIONS: Misconceptions = [
     (1, "still reached", "It no longer opens: after so many failures in a row, calls have to be refused."),
     (1, "was refused", "It refuses calls before it has seen so many failures in a row."),
     (1, "waits for ever", "A refused caller waits: it has to be told at once, by an error."),
@@ -41,7 +39,6 @@ MISCONCEPTIONS = [
     (9, "", "It does not count a TimeoutError any more."),
     (11, "", "Answers and errors of load have to reach the caller as they are."),
 ]
-"""The number of a failed item of the exam, a part of what the exam says of it, and the words for it."""
 
 
 async def _call_once(make: Any) -> None:
@@ -54,39 +51,9 @@ async def _call_once(make: Any) -> None:
     if not callable(breaker):
         words = "The breaker has to be called with a key, as before: keep __call__(self, key)."
         raise Wrong(words, f"a {type(breaker).__name__} cannot be called")
-    answer = breaker("a")
-    if not inspect.isawaitable(answer):
-        raise Wrong("__call__ has to be async: a caller awaits it.", f"breaker('a') → {answer!r:.60}")
-    value = await answer
-    if inspect.isawaitable(value):
-        kind = type(value).__name__
-        if inspect.iscoroutine(value):
-            value.close()  # or Python would warn that it was never awaited
-        raise Wrong(
-            f"The caller gets a {kind} in place of the answer: an await is missing.", f"await breaker('a') → a {kind}"
-        )
-    if value is None:
-        raise Wrong("The caller gets None: is a return missing?", "await breaker('a') → None")
+    value = await awaited("__call__", breaker("a"))
     if value != "the value of a":
         raise Wrong("The caller has to get what load has returned.", f"await breaker('a') → {value!r:.60}")
-
-
-def _misconception(report: Report) -> Wrong | None:
-    """What is behind the first item that fails: an error of the code, a call that blocks, or a misconception."""
-    results = {result.item.number: result for result in report.results}
-    failed = sorted(report.failed - NOT_ASKED)
-    for number in failed:
-        if results[number].blocked:
-            words = results[number].why.replace("It did", "Your code did", 1)
-            return Wrong(words, f"in item {number} of the exam: {results[number].item.title}")
-        if results[number].error and number != 11:
-            return Wrong(f"Your code raised {results[number].error}.", item_steps(report, number))
-    for number in failed:
-        for item, part, words in MISCONCEPTIONS:
-            if item == number and part in results[number].why:
-                return Wrong(words, item_steps(report, number))
-        return Wrong(f"Item {number} of the exam fails: {results[number].why}", item_steps(report, number))
-    return None
 
 
 def _examine(make: Any) -> str:
@@ -95,7 +62,7 @@ def _examine(make: Any) -> str:
         raise NotYet("write the name of your class in place of the ...")
     refuse_an_object(make)
     run_experiment(_call_once, make)
-    wrong = _misconception(breaker_exam(make))
+    wrong = behind_the_first_failure(breaker_exam(make), MISCONCEPTIONS, NOT_ASKED)
     if wrong is not None:
         raise wrong
     return "Of 20 callers at once 1 reaches the origin, and if it is cancelled, the next one may try."
