@@ -49,6 +49,9 @@ def plot_users(
         told = _describe_return(result, moments)
         ax.set_title(f"{label}{told and f': {told}'}", loc="left", fontsize=9.5, pad=3, color=INK)
         words.append(f"{label}: {'; '.join(filter(None, [told, _describe_shares(result, moments), _most(result)]))}")
+    strips[0].set_ylim(
+        0, 1.08 * max(max(_attempts(result)) for result in results.values())
+    )  # all strips have this axis
     for name, moment in moments.items():
         place: dict[str, Any] = {"xytext": (-4, -2), "textcoords": "offset points", "ha": "right", "va": "top"}
         strips[0].annotate(name, (moment, strips[0].get_ylim()[1]), fontsize=9, color=INK, **place)
@@ -84,7 +87,6 @@ def _draw(ax: Axes, result: ReplayResult) -> None:
     attempts = _attempts(result)
     ax.plot([second + 0.5 for second in range(seconds)], attempts, color=INK, linewidth=1.4, zorder=2)
     ax.set_xlim(0, seconds)
-    ax.set_ylim(bottom=0)
 
 
 def _attempts(result: ReplayResult) -> list[int]:

@@ -60,3 +60,10 @@ async def test_the_bars_are_the_users_of_each_second(drawn: list[Figure]) -> Non
     attempts = np.asarray(ax.lines[0].get_ydata())
     assert [list(tops[4:7]) for tops in (at_once, waited, gave_up)] == [[3, 0, 0], [4, 0, 0], [4, 4, 4]]
     assert list(attempts[4:7]) == [4, 7, 8]
+
+
+@in_virtual_time
+async def test_every_strip_shows_all_attempts(drawn: list[Figure]) -> None:
+    """Also if those of a later strip are more than those of the first."""
+    lab.plot_users({"a": await replayed(99.0, 99.0), "b": await replayed(5.0, 8.0)}, "title")
+    assert [ax.get_ylim()[1] > 8 for ax in drawn[0].axes] == [True, True]
