@@ -49,9 +49,7 @@ def plot_users(
         told = _describe_return(result, moments)
         ax.set_title(f"{label}{told and f': {told}'}", loc="left", fontsize=9.5, pad=3, color=INK)
         words.append(f"{label}: {'; '.join(filter(None, [told, _describe_shares(result, moments), _most(result)]))}")
-    strips[0].set_ylim(
-        0, 1.08 * max(max(_attempts(result)) for result in results.values())
-    )  # all strips have this axis
+    strips[0].set_ylim(0, 1.08 * max(max(_attempts(result)) for result in results.values()))  # of all strips
     for name, moment in moments.items():
         place: dict[str, Any] = {"xytext": (-4, -2), "textcoords": "offset points", "ha": "right", "va": "top"}
         strips[0].annotate(name, (moment, strips[0].get_ylim()[1]), fontsize=9, color=INK, **place)
