@@ -277,7 +277,5 @@ async def test_with_memory_and_stale_answers_everything_is_answered_at_once(faul
     warm = await replay(l1, BEGIN)
     origin.answer = ConnectionError("the origin is down")
     took = await replay(l1, END)
-    await l1.aclose()
-    await l2.aclose()
     assert {(seconds, answer) for _, seconds, answer in took} == {(0.0, "value")}
     assert len(warm) > 100
