@@ -118,6 +118,11 @@ TERMS = [
         "A mark that a load gets when it begins. A delete of the key in the same process breaks it, and then the "
         "loaded value is not kept. Between processes a lease does this.",
     ),
+    _term(
+        "false positive",
+        10,
+        "A Bloom filter says that a key may exist, and the key does not. The other mistake, a false no, it never makes.",
+    ),
     _term("FIFO", 4, "An eviction policy: first in, first out. The entry that was stored first is removed first."),
     _term("generation", 11, "One of the versions of a service that run at the same time during a deploy."),
     _term("hit", 1, "The key was found in the cache and could be served."),
