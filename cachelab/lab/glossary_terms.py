@@ -121,7 +121,7 @@ TERMS = [
     _term(
         "false positive",
         10,
-        "A Bloom filter says that a key may exist, and the key does not. The other mistake, a false no, it never makes.",
+        "A Bloom filter says that a key may exist, and the key does not. It never makes the other mistake, a false no.",
     ),
     _term("FIFO", 4, "An eviction policy: first in, first out. The entry that was stored first is removed first."),
     _term("generation", 11, "One of the versions of a service that run at the same time during a deploy."),

@@ -30,17 +30,21 @@ def plot_attack(runs: Mapping[str, ReplayResult], title: str, *, users: int) -> 
     words = []
     for strip, (label, run) in zip(panels, runs.items(), strict=True):
         reads = [row for row in run.reads if 1 <= row.key <= users]
-        begin = min((row.when for row in run.reads if not 1 <= row.key <= users), default=run.seconds)
+        begin = min((row.when for row in run.reads if not 1 <= row.key <= users), default=0.0)
         unknown = sum(not 1 <= query.key <= users for query in run.queries)
         missed = [row for row in reads if row.outcome not in ("hit", "stale")]
         longest = ms(max(row.latency_s for row in reads))
         _draw_strip(strip, run, missed, users)
-        before, during = _hit_ratio(reads, 0, begin), _hit_ratio(reads, begin, run.seconds)
+        during = _hit_ratio(reads, begin, run.seconds)
         titles = (f"{label}: hit ratio {during:.2f}", f"{unknown:,} for unknown ids", f"{longest} at most")
         for ax, text in zip(strip, titles, strict=True):
-            ax.axvline(begin, color=COLOURS["limit"], linewidth=1.2, linestyle=":")
+            if begin:
+                ax.axvline(begin, color=COLOURS["limit"], linewidth=1.2, linestyle=":")
             ax.set_title(text, loc="left", fontsize=9.5, color=INK)
-        hits = f"the users' hit ratio is {before:.3f} before the unknown ids come, and {during:.3f} from then on"
+        hits = f"the users' hit ratio is {during:.3f}"
+        if begin:
+            before = _hit_ratio(reads, 0, begin)
+            hits = f"the users' hit ratio is {before:.3f} before the unknown ids come, and {during:.3f} from then on"
         words.append(f"{label}: {hits}; {unknown:,} queries for unknown ids; a user waits {longest} at most")
     _finish_axes(panels.tolist())
     handles = [

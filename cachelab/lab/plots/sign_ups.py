@@ -50,8 +50,8 @@ def plot_sign_up(runs: Mapping[str, ReplayResult], title: str) -> Picture:
         after = sum(row.when >= commit for row in run.reads)
         told = f"{len(wrong)} of {after} reads after the commit are told “not found”"
         ax.set_title(f"{label}: {told}", loc="left", fontsize=9.5, pad=3, color=INK)
-        where = ", ".join(f"{pod + 1}" for pod in sorted({row.node for row in wrong}))
-        words.append(f"{label}: the commit is at {commit:.2f} s; {told}" + (f", at pods {where}" if where else ""))
+        where = ", ".join(f"pod {pod + 1}" for pod in sorted({row.node for row in wrong}))
+        words.append(f"{label}: the commit is at {commit:.2f} s; {told}" + (f", at {where}" if where else ""))
     strips[-1].set_xlabel("time (s)")
     handles: list[Line2D | Patch] = [Line2D([], [], linestyle="", label=k, **LOOKS[k]) for k in LOOKS if k in found]
     handles += [Patch(**SIGNS_UP, label="signs up"), Line2D([], [], color=INK, linestyle="--", label="commit")]
