@@ -25,7 +25,8 @@ def test_the_words_tell_hits_queries_and_waits() -> None:
     words = lab.plot_attack({"a": attacked(), "b": attacked(unknown=False)}, "title", users=5).words
     assert words == (
         "a: the users' hit ratio is 0.857 before the unknown ids come, and 0.857 from then on; 16 queries for unknown "
-        "ids; a user waits 2.5 s at most. b: the users' hit ratio is 0.857; 0 queries for unknown ids; a user waits 500 ms at most."
+        "ids; a user waits 2.5 s at most. b: the users' hit ratio is 0.857; 0 queries for unknown ids; a "
+        "user waits 500 ms at most."
     )
 
 
