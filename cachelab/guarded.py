@@ -40,6 +40,10 @@ class Guarded(Generic[K, V]):
               row is committed, and rows are not committed in the order of their ids.
     `spared`  counts the loads that were not needed
 
+        newest = await db.newest_id()                     # read first: an id up to it has been taken already
+        await known.rebuild(db.all_ids, settle_s=5.0)     # so it is in the snapshot, or its commit has failed
+        guard_upto = newest                               # and not before the rebuild has ended
+
     Each answer is an `Entry`. With a shared level stand the guard above it: there an unknown key costs no round trip.
     It has `delete` if `load` has.
 
