@@ -44,11 +44,11 @@ def one_at_a_time(one: Any, USERS: int) -> None:  # noqa: N803
     assert 2 <= unknown(one["negative TTL 10 s"], USERS) <= 3
 
 
-@claim("It saves none, and costs some.")
+@claim("So negative caching even costs queries: 1214 for users, up from 995.")
 def costs_some(runs: Any, USERS: int, saved: int) -> None:  # noqa: N803
     """Each unknown id is a query, with and without; there are at least a hundred queries more for users."""
-    assert unknown(runs["nothing"], USERS) == unknown(runs["negative TTL"], USERS)
-    assert saved < -100
+    assert saved == 0
+    assert len(runs["negative TTL"].queries) > len(runs["nothing"].queries) + 100
 
 
 @claim("The users' hit ratio (from 10 s on) falls from 0.669 to 0.556")
@@ -57,10 +57,16 @@ def the_hit_ratio_falls(runs: Any, USERS: int) -> None:  # noqa: N803
     assert 0.08 < hit_ratio(runs["nothing"], USERS) - hit_ratio(runs["negative TTL"], USERS) < 0.15
 
 
+@claim("No id comes twice, so nobody asks again for an absence that is in the cache.")
+def no_id_comes_twice(random_ids: Any) -> None:
+    """They are drawn from so many."""
+    assert len({request.key for request in random_ids}) == len(random_ids)
+
+
 @claim("They are the false positives, about one in a hundred.")
 def one_in_a_hundred(runs: Any, random_ids: Any, USERS: int) -> None:  # noqa: N803
     """Within five standard errors."""
-    for name in ("filter, ABSENT", "filter, NOT_KEPT"):
+    for name in ("filter, ABSENT", "filter"):
         assert unknown(runs[name], USERS) == pytest.approx(
             len(random_ids) / 100, abs=5 * (len(random_ids) / 100) ** 0.5
         )
@@ -71,7 +77,7 @@ def its_no_is_kept(runs: Any, USERS: int) -> None:  # noqa: N803
     """As with the negative TTL alone; with `NOT_KEPT` as without protection."""
     ratios = {name: hit_ratio(run, USERS) for name, run in runs.items()}
     assert ratios["filter, ABSENT"] == pytest.approx(ratios["negative TTL"], abs=HARDLY)
-    assert ratios["filter, NOT_KEPT"] == pytest.approx(ratios["nothing"], abs=HARDLY)
+    assert ratios["filter"] == pytest.approx(ratios["nothing"], abs=HARDLY)
 
 
 @claim("Negative caching makes the line longer, since the users miss more often. With the filter there is no line.")
