@@ -113,9 +113,9 @@ def plot_curve(
 ) -> Picture:
     """Measurements as dots, formulas as `lines`, horizontal `limits`; axis labels `x` and `y` with their units.
 
-    A label that is blank is not written. `notes` are written beside the dots of the first series. `joined` connects the dots of a series. `log` names the
+    `notes` are written beside the dots of the first series. `joined` connects the dots of a series. `log` names the
     logarithmic axes: "x", "y" or "xy". `brief` is for clouds of dots: the words then give the range of the values only.
-    `y_range` fixes the y axis, so that several pictures can be compared.
+    `y_range` fixes the y axis, so that several pictures can be compared. A label that is blank is left out.
     """
     figure, (ax,) = axes()
     ends = _draw_lines(ax, lines or {})

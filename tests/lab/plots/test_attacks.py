@@ -1,5 +1,7 @@
 """The picture of an attack with unknown ids: what it says in words, and what it draws."""
 
+from typing import Any
+
 import pytest
 from matplotlib.figure import Figure
 
@@ -33,12 +35,13 @@ def test_the_words_tell_hits_queries_and_waits() -> None:
 def test_the_bars_are_misses_and_queries_by_when_they_were_asked(drawn: list[Figure]) -> None:
     """A user's miss in its second, its queries below, and those for unknown ids on top of them."""
     lab.plot_attack({"a": attacked()}, "title", users=5)
-    misses, queries, waits = drawn[0].axes
+    panels: list[Any] = drawn[0].axes
+    misses, queries, waits = panels
     (missed,) = misses.patches
     everything, of_users = queries.patches
-    assert list(missed.get_data().values) == [1, 0, 0, 0, 0, 0, 1]  # type: ignore[attr-defined]
-    assert list(of_users.get_data().values) == [1, 0, 0, 0, 0, 0, 1]  # type: ignore[attr-defined]
-    assert list(everything.get_data().values) == [1, 0, 0, 0, 4, 4, 5, 4]  # type: ignore[attr-defined]
+    assert list(missed.get_data().values) == [1, 0, 0, 0, 0, 0, 1]
+    assert list(of_users.get_data().values) == [1, 0, 0, 0, 0, 0, 1]
+    assert list(everything.get_data().values) == [1, 0, 0, 0, 4, 4, 5, 4]
     dots = next(line for line in waits.lines if line.get_marker() == ".")
     assert list(dots.get_xdata()) == [0.0, 6.0]
     assert list(dots.get_ydata()) == pytest.approx([0.5, 2.5])
@@ -47,7 +50,7 @@ def test_the_bars_are_misses_and_queries_by_when_they_were_asked(drawn: list[Fig
 def test_a_line_stands_where_the_unknown_ids_begin(drawn: list[Figure]) -> None:
     """In each panel, at 4 s; the capacity of 2 queries a second is a line in the middle panel."""
     lab.plot_attack({"a": attacked(), "b": attacked()}, "title", users=5)
-    for ax in drawn[0].axes:
-        assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"] == [4.0]  # type: ignore[index]
-    middle = drawn[0].axes[1]
-    assert [line.get_ydata()[0] for line in middle.lines if line.get_linestyle() == "--"] == [2.0]  # type: ignore[index]
+    panels: list[Any] = drawn[0].axes
+    for ax in panels:
+        assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"] == [4.0]
+    assert [line.get_ydata()[0] for line in panels[1].lines if line.get_linestyle() == "--"] == [2.0]

@@ -1,5 +1,7 @@
 """The picture of a sign-up: what it says in words, and which mark an answer gets."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from cachelab import ABSENT, lab
@@ -33,7 +35,8 @@ def test_the_words_tell_who_is_told_not_found() -> None:
 def test_each_answer_has_its_mark(drawn: list[Figure]) -> None:
     """A read that asked before the commit is no false answer, although it was answered after it."""
     lab.plot_sign_up({"a": signed_up(denies=True)}, "title")
-    (ax,) = drawn[0].axes
+    axes: list[Any] = drawn[0].axes
+    (ax,) = axes
     marks = {line.get_marker() + str(line.get_markerfacecolor()): list(line.get_xdata()) for line in ax.lines}
     early, found, wrong = (marks[name] for name in ("owhite", "o#009E73", "X#D55E00"))
     assert [round(when, 1) for when in early] == [0.0, 0.4, 0.8, 1.2]
@@ -44,7 +47,8 @@ def test_each_answer_has_its_mark(drawn: list[Figure]) -> None:
 def test_the_bar_is_as_long_as_the_sign_up(drawn: list[Figure]) -> None:
     """In the lane of its pod, with a dashed line at the commit."""
     lab.plot_sign_up({"a": signed_up(denies=False)}, "title")
-    (ax,) = drawn[0].axes
+    axes: list[Any] = drawn[0].axes
+    (ax,) = axes
     (bar,) = ax.patches
-    assert (bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2, 6)) == (1.0, 0.5, 0.0)  # type: ignore[attr-defined]
-    assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"] == [1.5]  # type: ignore[index]
+    assert (bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2, 6)) == (1.0, 0.5, 0.0)
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"] == [1.5]
