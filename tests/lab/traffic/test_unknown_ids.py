@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cachelab import ABSENT, lab
+from cachelab.lab.traffic.unknown_ids import HIGHEST, LOWEST
 
 REQUESTS = lab.unknown_ids(100, 10, 40, nodes=4, seed=3)
 
@@ -45,7 +46,12 @@ def test_the_database_has_no_such_user() -> None:
 
 def test_the_ids_fit_into_64_bits() -> None:
     """Another database would refuse a larger one with an error of its own."""
-    assert all(2**40 <= request.key < 2**63 for request in REQUESTS)
+    assert all(LOWEST <= request.key < HIGHEST < 2**63 for request in REQUESTS)
+
+
+def test_the_ids_begin_far_above_the_users() -> None:
+    """No database of the lab has a thousand million users."""
+    assert LOWEST > 10**9
 
 
 def test_the_same_seed_gives_the_same_requests_and_another_seed_others() -> None:
