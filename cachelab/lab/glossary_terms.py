@@ -118,6 +118,11 @@ TERMS = [
     _term("expire", 1, "An entry expires when it is older than its TTL. Compare evict and invalidate."),
     _term("failover", 9, "Another server takes the place of one that has failed. It may lack the last writes."),
     _term(
+        "false positive",
+        10,
+        "A Bloom filter says that a key may exist, and the key does not. It never makes the other mistake, a false no.",
+    ),
+    _term(
         "fence",
         2,
         "A mark that a load gets when it begins. A delete of the key in the same process breaks it, and then the "
