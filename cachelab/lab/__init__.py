@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
+    from cachelab.lab.plots.matrix import plot_matrix as plot_matrix
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
     from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.stale_answers import plot_answers as plot_answers, plot_stale_answers as plot_stale_answers
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
+    from cachelab.lab.traffic.rollout import Rollout as Rollout, warm_store as warm_store
     from cachelab.lab.traffic.workload import (
         Request as Request,
         Workload as Workload,
