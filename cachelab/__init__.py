@@ -17,6 +17,7 @@ if sys.version_info < (3, 11):  # before any import below, so that an old Python
 from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
+    from cachelab.bloom import Bloom as Bloom
     from cachelab.bus import Bus as Bus
     from cachelab.cache import Cache as Cache
     from cachelab.entry import (
@@ -38,13 +39,17 @@ if TYPE_CHECKING:
     )
     from cachelab.flight import Flight as Flight
     from cachelab.freshness import Freshness as Freshness
+    from cachelab.guarded import Guarded as Guarded
     from cachelab.lease import LeasedStore as LeasedStore
+    from cachelab.stores.also_deleting import AlsoDeleting as AlsoDeleting
     from cachelab.stores.cachetools_store import CachetoolsStore as CachetoolsStore
     from cachelab.stores.codec import Codec as Codec, Undecodable as Undecodable
+    from cachelab.stores.fingerprint import schema_fingerprint as schema_fingerprint
     from cachelab.stores.locked import Locked as Locked
     from cachelab.stores.memory import MemoryStore as MemoryStore
     from cachelab.stores.redis_store import RedisStore as RedisStore, redis_client as redis_client
     from cachelab.thread_flight import ThreadFlight as ThreadFlight
+    from cachelab.upgrading import Upgrading as Upgrading
 
 else:
     __all__, __getattr__, __dir__ = lazy_names(__name__, extra="redis")

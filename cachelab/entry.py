@@ -230,13 +230,13 @@ def checked_instance(name: str, part: object, kind: type) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}, not an object of type {type(part).__name__}.")
 
 
-def checked_store(store: Any) -> None:
+def checked_store(store: Any, name: str = "store") -> None:
     """Raises TypeError if `store` is a class, or lacks one of the methods of a `Store`."""
-    _refuse_class("store", store)
+    _refuse_class(name, store)
     verbs = ("get", "set", "delete")
     if missing := [verb for verb in verbs if not callable(getattr(store, verb, None))]:
         lacks = " and ".join(missing)
-        raise TypeError(f"store must have async {', '.join(verbs)}; a {type(store).__name__} has no {lacks}.")
+        raise TypeError(f"{name} must have async {', '.join(verbs)}; a {type(store).__name__} has no {lacks}.")
 
 
 def _refuse_class(name: str, part: object) -> None:

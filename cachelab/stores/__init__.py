@@ -4,6 +4,8 @@
     locked              a lock around it, for threads
     cachetools_store    the same promises, kept by the library cachetools
     redis_store         the store in Redis, and a client for it
+    also_deleting       around a store: a delete also reaches the store of the next release
+    fingerprint         for the key of a store: another type has another one
 
 The rest are parts of these:
 

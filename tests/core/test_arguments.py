@@ -8,33 +8,41 @@ from redis.asyncio import Redis
 
 import cachelab
 from cachelab import (
+    AlsoDeleting,
+    Bloom,
     Bus,
     Cache,
     CachetoolsStore,
     Codec,
     Flight,
     Freshness,
+    Guarded,
     LeasedStore,
     Locked,
     MemoryStore,
     RedisStore,
     ThreadFlight,
+    Upgrading,
 )
 from tests.support.fakes import Origin
 
 IN_REDIS = {"redis": Redis(), "value_type": int, "namespace": "users", "version": 1}
 ARGUMENTS: dict[type[Any], dict[str, Any]] = {
+    AlsoDeleting: {"store": MemoryStore(1), "next_store": MemoryStore(1)},
+    Bloom: {"expected": 1, "false_positives": 0.1},
     Bus: {"redis": Redis(), "channel": "users", "caches": (Cache(MemoryStore(1), Origin(), ttl=1.0),)},
     Cache: {"store": MemoryStore(1), "load": Origin(), "ttl": 1.0},
     CachetoolsStore: {"max_entries": 1},
     Codec: {"value_type": int, "version": 1},
     Flight: {},
     Freshness: {},
+    Guarded: {"load": Origin(), "known": {1}},
     LeasedStore: IN_REDIS,
     Locked: {"store": MemoryStore(1)},
     MemoryStore: {"max_entries": 1, "max_bytes": 1, "size_of": len},
     RedisStore: IN_REDIS,
     ThreadFlight: {},
+    Upgrading: {"old_store": MemoryStore(1), "upgrade": str, "load": Origin()},
 }
 """What each class is built with; a test replaces one argument. Records, facts, entries and errors are not in it."""
 

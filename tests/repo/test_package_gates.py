@@ -22,10 +22,11 @@ events
 eviction.che eviction.policy eviction.sketch
 eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
 eviction
-flight freshness level thread_flight
+flight freshness guarded level thread_flight upgrading
 invalidation
-stores.cachetools_store stores.codec stores.expiry_heap stores.in_process stores.redis_key stores.redis_requests
-stores.memory stores.read_batcher
+stores.also_deleting stores.cachetools_store stores.codec stores.expiry_heap stores.fingerprint stores.in_process
+stores.redis_key stores.redis_requests
+bloom stores.memory stores.read_batcher
 stores.redis_store
 bus lease stores.locked
 cache
@@ -78,7 +79,7 @@ __main__
 """The modules of the package from the bottom up, a row on each line. A new module gets its place here."""
 NO_STRATEGY = {"__init__", "__main__", "_facade", "clock", "entry", "events"}
 LABELS = ["Problem", "Idea", "Guarantee", "Not guaranteed", "Cost", "Source"]
-NEED_AN_EXTRA = {"Bus", "Codec", "LeasedStore", "RedisStore", "Undecodable", "redis_client"}
+NEED_AN_EXTRA = {"Bus", "Codec", "LeasedStore", "RedisStore", "Undecodable", "redis_client", "schema_fingerprint"}
 """The names of `cachelab` whose modules import packages of the extra `redis`."""
 SLOW_TO_IMPORT = {
     "IPython",

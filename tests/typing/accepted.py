@@ -8,17 +8,23 @@ from redis.asyncio import Redis
 
 from cachelab import (
     Absent,
+    AlsoDeleting,
+    Bloom,
     Bus,
     Cache,
     CachetoolsStore,
     Entry,
     Flight,
     Freshness,
+    Guarded,
     LeasedStore,
     Locked,
     MemoryStore,
+    Miss,
     RedisStore,
     Store,
+    Upgrading,
+    schema_fingerprint,
 )
 from cachelab.entry import Loader
 
@@ -101,3 +107,38 @@ async def annotated_caches(load_anything: Loader[int, Any]) -> None:
     loaded: Cache[int, User] = Cache(MemoryStore(1_000), load_anything, ttl=60)
     assert_type(await above.get(42), User | Absent)
     assert_type(await loaded.get(42), User | Absent)
+
+
+async def guards() -> None:
+    """A guard has the type of the loader below it, and may stand between two caches."""
+    known = Bloom(1_000)
+    assert_type(Guarded(fetch, known), Guarded[int, User])
+    assert_type(Guarded(fetch_or_absent, known), Guarded[int, User])
+    assert_type(Cache(MemoryStore(1_000), Guarded(fetch, {1, 2}), ttl=60), Cache[int, User])
+    below = Cache(MemoryStore(1_000), fetch_or_none, ttl=60)
+    above = Cache(MemoryStore(1_000), Guarded(below, known, upto=1_000), ttl=5)
+    assert_type(above, Cache[int, User | None])
+
+
+@dataclass(frozen=True)
+class OldUser:
+    """The value of the release before."""
+
+    user_name: str
+
+
+def upgrade(old: OldUser) -> User | Miss:
+    """What the new release makes of it."""
+    return User(old.user_name)
+
+
+async def two_releases(redis: Redis) -> None:
+    """The old store has the old type, and the new store, the loader and what `upgrade` returns have the new one."""
+    old = RedisStore(redis, OldUser, namespace="user", version=1)
+    new = RedisStore(redis, User, namespace=f"user-{schema_fingerprint(User)}", version=2)
+    assert_type(AlsoDeleting(old, new), AlsoDeleting[OldUser])
+    assert_type(Upgrading(old, upgrade, fetch), Upgrading[int, User])
+    assert_type(Cache(new, Upgrading(old, upgrade, fetch_or_absent), ttl=60), Cache[int, User])
+    below = Cache(new, Upgrading(AlsoDeleting(old, new), upgrade, fetch), ttl=60)
+    assert_type(Cache(MemoryStore(1_000), below, ttl=5), Cache[int, User])
+    Cache(AlsoDeleting(MemoryStore[User](1_000), new), fetch, ttl=60)

@@ -3,8 +3,20 @@
 
 from redis.asyncio import Redis
 
-from cachelab import Cache, CachetoolsStore, Entry, LeasedStore, Locked, MemoryStore, RedisStore
-from tests.typing.accepted import User, fetch, fetch_or_absent, fetch_or_none
+from cachelab import (
+    AlsoDeleting,
+    Bloom,
+    Cache,
+    CachetoolsStore,
+    Entry,
+    Guarded,
+    LeasedStore,
+    Locked,
+    MemoryStore,
+    RedisStore,
+    Upgrading,
+)
+from tests.typing.accepted import OldUser, User, fetch, fetch_or_absent, fetch_or_none, upgrade
 
 
 async def a_store_of_another_type(redis: Redis) -> None:
@@ -16,6 +28,8 @@ async def a_store_of_another_type(redis: Redis) -> None:
     Cache(RedisStore(redis, str, namespace="user", version=1), fetch, ttl=60)  # type: ignore[call-overload]
     Cache(LeasedStore(redis, str, namespace="user", version=1), fetch, ttl=60)  # type: ignore[call-overload]
     LeasedStore(redis, User, namespace="user", version=1, lease=2.0)  # type: ignore[call-overload]
+    Cache(AlsoDeleting(MemoryStore[str](1_000), MemoryStore[User](1_000)), fetch, ttl=60)  # type: ignore[call-overload]
+    Cache(MemoryStore[str](1_000), Guarded(fetch, Bloom(1_000)), ttl=60)  # type: ignore[misc]
     of_strings: RedisStore[str] = RedisStore(redis, str, namespace="user", version=1)
     Cache(of_strings, fetch, ttl=60)  # type: ignore[call-overload]
 
@@ -57,3 +71,11 @@ async def an_annotation_of_another_type() -> None:
     """The cache is what its loader makes it."""
     cache: Cache[int, str] = Cache(MemoryStore(1_000), fetch, ttl=60)  # type: ignore[call-overload]
     print(cache)
+
+
+async def a_generation_of_another_type(redis: Redis) -> None:
+    """The old store holds what `upgrade` takes, and the new store what it returns."""
+    old = RedisStore(redis, OldUser, namespace="user", version=1)
+    new = RedisStore(redis, User, namespace="user", version=2)
+    Upgrading(new, upgrade, fetch)  # type: ignore[call-overload]
+    Cache(old, Upgrading(old, upgrade, fetch), ttl=60)  # type: ignore[misc]
