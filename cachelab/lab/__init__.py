@@ -84,7 +84,13 @@ if TYPE_CHECKING:
     from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
-    from cachelab.lab.traffic.rollout import Rollout as Rollout, warm_store as warm_store
+    from cachelab.lab.traffic.rollout import (
+        Deployed as Deployed,
+        Rollout as Rollout,
+        Site as Site,
+        roll_out as roll_out,
+        warm_up as warm_up,
+    )
     from cachelab.lab.traffic.workload import (
         Request as Request,
         Workload as Workload,

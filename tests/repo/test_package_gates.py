@@ -43,8 +43,8 @@ lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simul
 lab.sim.races lab.sim.stampede
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
-lab.traffic.replay lab.traffic.rollout
-lab.traffic.l1_site
+lab.traffic.replay
+lab.traffic.l1_site lab.traffic.rollout
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
 lab.keys.line_reader
 lab.keys.extended_log
