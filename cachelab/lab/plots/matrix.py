@@ -1,5 +1,4 @@
-"""A matrix: what became of each thing that was tried, in each of a few columns, as cells with a colour, mark and word.
-"""
+"""A matrix: what became of each thing that was tried, in each of a few columns, as cells with a colour, mark and word."""
 
 from __future__ import annotations
 
