@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable
 from contextlib import aclosing
 from hashlib import blake2b
 
@@ -73,19 +73,19 @@ class Bloom:
 
     def add(self, key: Hashable) -> None:
         """From now on the key is in the filter. Raises TypeError for what is no key."""
-        array, (place, step) = self._array, self._places(key)
+        array, bits, (place, step) = self._array, self.bits, self._places(key)
         for _ in range(self.hashes):
             array[place >> 3] |= 1 << (place & 7)
-            place = (place + step) % self.bits
+            place = (place + step) % bits
         if self._next is not None:
             self._next.add(key)
 
     def __contains__(self, key: Hashable) -> bool:
-        array, (place, step) = self._array, self._places(key)
+        array, bits, (place, step) = self._array, self.bits, self._places(key)
         for _ in range(self.hashes):
             if not array[place >> 3] >> (place & 7) & 1:
                 return False
-            place = (place + step) % self.bits
+            place = (place + step) % bits
         return True
 
     def _places(self, key: Hashable) -> tuple[int, int]:
@@ -127,6 +127,8 @@ class Bloom:
 
 async def _fill(new: Bloom, keys: AsyncGenerator[Hashable, None]) -> None:
     if not isinstance(keys, AsyncGenerator):
+        if isinstance(keys, Coroutine):  # of an async function without `yield`
+            keys.close()
         raise TypeError(f"snapshot must be an async generator function, but it returned {type(keys).__name__}.")
     count = 0
     async with aclosing(keys):

@@ -55,7 +55,8 @@ class Upgrading(Generic[K, V]):
 
     `old_store`  the store of the old generation: `RedisStore(redis, OldUser, namespace="user", version=1)`. If the old
                  code uses a `LeasedStore`, so must this: else a delete leaves its lease, and an old fill is accepted.
-    `upgrade`    a plain function from an old value to a new one. It returns `MISS` if it cannot know the new one.
+    `upgrade`    a plain function from an old value to a new one. It returns `MISS` if it cannot know the new one, and
+                 `ABSENT` if there is none.
     `load`       the loader of the new code
     `clock`      for tests, as in `Cache`
 
@@ -69,7 +70,7 @@ class Upgrading(Generic[K, V]):
     def __init__(
         self,
         old_store: Store[Old],
-        upgrade: Callable[[Old], V | Miss],
+        upgrade: Callable[[Old], V | Absent | Miss],
         load: Loader[K, Entry[V | Absent]],
         *,
         clock: Clock | None = None,
@@ -78,7 +79,7 @@ class Upgrading(Generic[K, V]):
     def __init__(
         self,
         old_store: Store[Old],
-        upgrade: Callable[[Old], V | Miss],
+        upgrade: Callable[[Old], V | Absent | Miss],
         load: Loader[K, V | Absent],
         *,
         clock: Clock | None = None,
@@ -86,7 +87,7 @@ class Upgrading(Generic[K, V]):
     def __init__(
         self,
         old_store: Store[Old],
-        upgrade: Callable[[Old], V | Miss],
+        upgrade: Callable[[Old], V | Absent | Miss],
         load: Loader[K, Any],
         *,
         clock: Clock | None = None,

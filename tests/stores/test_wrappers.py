@@ -14,18 +14,34 @@ from typing import Any
 import pytest
 
 import cachelab
-from cachelab import ABSENT, MISS, Cache, Entry, MemoryStore
+from cachelab import (
+    ABSENT,
+    MISS,
+    AlsoDeleting,
+    Cache,
+    Entry,
+    Guarded,
+    InvalidationFailed,
+    LeasedStore,
+    MemoryStore,
+    RedisStore,
+    Upgrading,
+)
+from cachelab.lab.sim.fake_redis import FakeRedis
 from cachelab.lab.sim.faults import Down, Failing, Faulty, OriginError, Slow
 from cachelab.stores.locked import Locked
-from tests.support.fakes import RemoteStore, in_virtual_time, now
+from tests.support.caches import make_cache
+from tests.support.fakes import BrokenStore, RemoteStore, in_virtual_time, now
+from tests.support.leasing import LeasingStore
 from tests.support.policy_contract import POLICIES, reproducible
 from tests.support.tiers import tiers
 
 PACKAGE = Path(cachelab.__file__).parent
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
-WRAPPERS = {"Locked", "Faulty"}
+WRAPPERS = {"AlsoDeleting", "Faulty", "Guarded", "Locked", "Upgrading"}
 USERS = {"Cache", "Invalidation", "Level", "_TokenLease"}
 """What is built on a store or a loader, and is neither: a `Cache` is a loader of its own, with its own `delete`."""
+WRAPPED = {"store", "old_store", "load", "loader"}
 VERBS = {"peek", "clear", "claim", "delete"}
 """What a store or a loader may have, beside what each of them has."""
 FOREVER = float("inf")
@@ -37,7 +53,7 @@ def test_every_wrapper_is_tested_here() -> None:
     for path, tree in TREES.items():
         if "exercises" not in path.parts:
             classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-            found |= {node.name for node in classes if _first_argument(node) in ("store", "load", "loader")}
+            found |= {node.name for node in classes if _first_argument(node) in WRAPPED}
     assert found == WRAPPERS | USERS
 
 
@@ -79,6 +95,27 @@ def test_a_locked_store_has_each_verb_of_its_store() -> None:
     assert {"peek", "clear", "delete"} <= set(verbs(MemoryStore(1)))
 
 
+STORES: list[Callable[[], Any]] = [
+    lambda: MemoryStore(1),
+    RemoteStore,
+    LeasingStore,
+    lambda: RedisStore(FakeRedis().client(), str, namespace="user", version=1),
+    lambda: LeasedStore(FakeRedis().client(), str, namespace="user", version=1),
+]
+
+
+@pytest.mark.parametrize("new_store", STORES)
+@in_virtual_time
+async def test_a_store_that_also_deletes_has_each_verb_of_its_store(new_store: Callable[[], Any]) -> None:
+    """Whichever that is. A cache and a lease find out by name which verbs there are, and find the same."""
+    store = new_store()
+    wrapper = AlsoDeleting(store, RemoteStore())
+    assert verbs(wrapper) == verbs(store)
+    assert {name for name in VERBS if hasattr(wrapper, name)} == {name for name in VERBS if hasattr(store, name)}
+    levels = [make_cache(slow("value"), each)._level for each in (store, wrapper)]
+    assert (levels[0].in_process, levels[0].grants) == (levels[1].in_process, levels[1].grants)
+
+
 async def outcome(verb: Callable[..., Any], *args: Any) -> Any:
     """What the verb answers, or the type and the text of its error."""
     try:
@@ -95,7 +132,7 @@ def measured(value: object) -> int:
     return 500 if value == "large" else 10
 
 
-async def compare_stores(policy: Any, count: int) -> None:
+async def compare_stores(policy: Any, count: int, wrap: Callable[[Any], Any] = Locked) -> None:
     """The same random calls on a store and on a wrapper of such a store: the same answers, errors and counters."""
     time, chance = 0.0, Random("wrappers")
 
@@ -103,7 +140,7 @@ async def compare_stores(policy: Any, count: int) -> None:
         return MemoryStore(8, policy=reproducible(policy), max_bytes=300, size_of=measured, clock=lambda: time)
 
     store, inside = make(), make()
-    wrapper: Locked[Any] = Locked(inside)
+    wrapper = wrap(inside)
     names = [*20 * sorted(verbs(store).keys() - {"clear"}), *40 * ["put", "set"], "clear"]
     for step in range(count):
         time += chance.random() / 20
@@ -115,7 +152,7 @@ async def compare_stores(policy: Any, count: int) -> None:
             arguments.append(Entry(value, time + chance.choice([0.0, 1.0, 20.0, FOREVER]), time + 5.0))
         answers = [await outcome(getattr(thing, name), *arguments) for thing in (store, wrapper)]
         assert answers[0] == answers[1], (step, name, key)
-        assert (len(wrapper), bool(wrapper)) == (len(store), bool(store))
+        assert (len(inside), bool(wrapper)) == (len(store), bool(store))
         counters = [(one.evicted, one.expired, one.refused, one.bytes) for one in (store, inside)]
         assert counters[0] == counters[1]
     assert min(store.evicted, store.expired, store.refused) > count / 100
@@ -127,6 +164,13 @@ async def compare_stores(policy: Any, count: int) -> None:
 async def test_a_locked_store_answers_as_its_store_does(policy: Any, count: int) -> None:
     """Also with an error, for a key that cannot be hashed and a value that cannot be measured; and then it goes on."""
     await compare_stores(policy, count)
+
+
+@pytest.mark.parametrize("count", tiers(300_000, quick=5_000, soak_timeout_s=600))
+@in_virtual_time
+async def test_a_store_that_also_deletes_answers_as_its_store_does(count: int) -> None:
+    """The second delete changes no answer of the store."""
+    await compare_stores(POLICIES[0], count, lambda store: AlsoDeleting(store, RemoteStore()))
 
 
 @pytest.mark.parametrize("verb", ["find", "put", "remove", "clear"])
@@ -157,9 +201,26 @@ def slow(answer: Any) -> Callable[[Any], Any]:
     return load
 
 
+ANSWERS = [
+    "value",
+    None,
+    ABSENT,
+    MISS,
+    Entry("value", 10.0, 5.0, 2.0),
+    Entry(ABSENT, 3.0),
+    OSError("down"),
+    KeyError(1),
+]
+LOADER_WRAPPERS = pytest.mark.parametrize(
+    "wrap",
+    [Faulty, lambda load: Guarded(load, {1}), lambda load: Upgrading(RemoteStore(), str, load)],
+    ids=["Faulty", "Guarded", "Upgrading"],
+)
+
+
 @pytest.mark.parametrize(
     "answer",
-    ["value", None, ABSENT, MISS, Entry("value", 10.0, 5.0, 2.0), Entry(ABSENT, 3.0), OSError("down"), KeyError(1)],
+    ANSWERS,
     ids=repr,
 )
 @in_virtual_time
@@ -187,6 +248,35 @@ async def test_a_faulty_loader_has_the_verb_of_its_loader() -> None:
     await wrapper.delete(1)  # what was written must be forgotten, whatever becomes of the loads
     await lower.get(1)
     assert lower.loads == 2
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=repr)
+@LOADER_WRAPPERS
+@in_virtual_time
+async def test_a_wrapped_loader_answers_as_its_loader_does(wrap: Callable[[Any], Any], answer: Any) -> None:
+    """Where the wrapper has nothing to say: in a cache above, the same answer or error, at the same time."""
+    caches: list[Cache[int, Any]] = [
+        Cache(MemoryStore(1), load, ttl=60.0) for load in (slow(answer), wrap(slow(answer)))
+    ]
+    plain, wrapped = await asyncio.gather(*(outcome(cache.get, 1) for cache in caches))
+    assert (plain, now()) == (wrapped, 1.0)
+    assert len(caches[0]._level.store) == len(caches[1]._level.store)
+
+
+@LOADER_WRAPPERS
+@in_virtual_time
+async def test_a_wrapped_loader_passes_on_the_delete_of_its_loader(wrap: Callable[[Any], Any]) -> None:
+    """Through two of them, too; a delete that nobody below has is nothing, and one that fails below raises."""
+    lower: Cache[int, str] = Cache(BrokenStore(), slow("value"), ttl=60.0)
+    upper: Cache[int, str] = Cache(MemoryStore(1), wrap(wrap(lower)), ttl=60.0)
+    await upper.get(1)
+    await upper.delete(1)
+    await upper.get(1)
+    assert lower.loads == 2
+    await Cache(MemoryStore(1), wrap(wrap(slow("value"))), ttl=60.0).delete(1)
+    lower._level.store.broken.add("delete")
+    with pytest.raises(InvalidationFailed):
+        await upper.delete(1)
 
 
 @in_virtual_time
