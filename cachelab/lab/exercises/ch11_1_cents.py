@@ -181,12 +181,12 @@ EXERCISE = Exercise(
     [
         "Cents need a key of their own: version=2. Which entries does a delete reach then, in each of the releases?",
         (
-            "Release 1b has to delete the key of version 2, which it does not read: DeletesBoth. Release 2 has to find "
-            "the entries of version 1, and to delete them: DualRead."
+            "Release 1b has to delete the key of version 2, which it does not read: AlsoDeleting. Release 2 has to "
+            "find the entries of version 1, and to delete them: Upgrading."
         ),
         (
             "Both functions build both stores, old with version=1 and new with version=2. The first returns a Cache "
-            "over DeletesBoth(old, new), and the second one over new whose load is DualRead(old, in_cents, load)."
+            "over AlsoDeleting(old, new), and the second one over new whose load is Upgrading(old, in_cents, load)."
         ),
     ],
 )

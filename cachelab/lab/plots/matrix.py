@@ -1,4 +1,4 @@
-"""A matrix: what became of each thing that was tried, in each of a few columns, as cells with a colour, mark and word."""
+"""A matrix of outcomes: a row for each thing that was tried, and cells with a colour, a mark and a word."""
 
 from __future__ import annotations
 
