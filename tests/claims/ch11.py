@@ -78,7 +78,7 @@ def the_others_ask_for_less(deploys: Any) -> None:
     assert max(peaks.values()) < 0.95 * at_once
 
 
-@claim("All at once, requests wait up to 2.2 s in the database's queue.")
+@claim("All at once, requests wait in the database's queue, and take up to 2.2 s.")
 def the_longest_wait(deploys: Any) -> None:
     """A second or more; with each other way less than that, and less than 1.2 s."""
     slowest = {way: max(row.latency_s for row in run.reads if row.when >= 10) for way, (run, _) in deploys.items()}
