@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_a_warm_up_takes_a_ttl() -> None:
 def test_a_deploy_with_another_version_is_a_cold_start() -> None:
     """After it each user is loaded again, at the first request for it."""
     deployed = lab.run(partial(lab.roll_out, old, new, [3, 3], TRAFFIC, ttl=30))
-    first = {}
+    first: dict[int, Any] = {}
     for row in deployed.run.reads:
         if row.when >= 3:
             first.setdefault(row.key, row)
