@@ -9,13 +9,13 @@ Guarantee: a key that was added is in the filter, also while the filter is built
     began. Equal keys are one key, as they are for a store in Redis: 42 and "42" are two. Every process sets the same
     bits for a key.
 Not guaranteed: that a key which is in the filter was added: of the others a share of `false_positives` is in it as long
-    as no more than `expected` were added, and with twice as many it is sixteen times that, for one in a hundred. For
-    fewer than a hundred expected keys it may be more. A key cannot be removed; a rebuild leaves out those that are
-    gone. What was added on another process is not known here. Threads need a lock around each call.
+    as no more than `expected` were added, and with twice as many it is sixteen times that, for one in a hundred. In a
+    filter for ten keys or fewer it is more. A key cannot be removed; a rebuild leaves out those that are gone.
+    What was added in another process is not known here. Threads need a lock around each call.
 Cost: 1.44·log2(1/p) bits for each key, which is 9.6 for p = 1 in 100, and a hash of the key for each question. A
     rebuild takes the memory of two filters.
-Source: Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970; Kirsch and Mitzenmacher,
-    "Less hashing, same performance", ESA 2006.
+Source: Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 13(7), 1970. One hash for all places:
+    Dillinger and Manolios, "Bloom filters in probabilistic verification", FMCAD 2004 ("enhanced double hashing").
 """
 
 from __future__ import annotations
@@ -74,22 +74,26 @@ class Bloom:
     def add(self, key: Hashable) -> None:
         """From now on the key is in the filter. Raises TypeError for what is no key."""
         array, bits, (place, step) = self._array, self.bits, self._places(key)
-        for _ in range(self.hashes):
+        for number in range(1, self.hashes + 1):
             array[place >> 3] |= 1 << (place & 7)
-            place = (place + step) % bits
+            place, step = (place + step) % bits, step + number
         if self._next is not None:
             self._next.add(key)
 
     def __contains__(self, key: Hashable) -> bool:
         array, bits, (place, step) = self._array, self.bits, self._places(key)
-        for _ in range(self.hashes):
+        for number in range(1, self.hashes + 1):
             if not array[place >> 3] >> (place & 7) & 1:
                 return False
-            place = (place + step) % bits
+            place, step = (place + step) % bits, step + number
         return True
 
     def _places(self, key: Hashable) -> tuple[int, int]:
-        """The first place of a key, and the step from each of its places to the next: two halves of one hash."""
+        """The first place of a key, and the step to its second: two halves of one hash.
+
+        The step grows by 1, 2, 3 … after each place. If it stayed the same, two keys with the same step would share
+        most of their places, and in a small filter that happens often.
+        """
         digest = blake2b(escaped(key).encode(), digest_size=16).digest()
         return int.from_bytes(digest[:8], "big") % self.bits, int.from_bytes(digest[8:], "big") % self.bits
 

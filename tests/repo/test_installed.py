@@ -145,6 +145,7 @@ def test_the_wheel_works_alone_and_with_the_extra_for_redis(wheel: Path, environ
         "RedisStore",
         "Undecodable",
         "redis_client",
+        "schema_fingerprint",
     ]
     code = "try:\n    from cachelab import RedisStore\nexcept ImportError as error:\n    print(error)"
     assert environment.run("-c", code).endswith(' is not installed: pip install "cachelab[redis]"\n')

@@ -44,7 +44,7 @@ class Profile:
     name: str | None = None
     tags: list[str] = field(default_factory=list)
     colour: Colour = Colour.RED
-    kind: Literal["a", "b", 3] = "a"
+    kind: Literal["a", "b"] = "a"
     unique: frozenset[str] = frozenset({"x", "y", "z"})
     short: Annotated[str, msgspec.Meta(max_length=3)] = ""
     points: tuple[Point, ...] = ()
@@ -72,7 +72,7 @@ class Page(msgspec.Struct, Generic[T]):
     items: list[T]
 
 
-PRINTS = {"Profile": "a1fa6fc4", "Tree": "3d5dc0de", "Page[Profile]": "0cb84cd8"}
+PRINTS = {"Profile": "d358b7e8", "Tree": "3d5dc0de", "Page[Profile]": "d1c778af"}
 TYPES: dict[str, Any] = {"Profile": Profile, "Tree": Tree, "Page[Profile]": Page[Profile]}
 
 
