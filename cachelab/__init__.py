@@ -36,10 +36,14 @@ if TYPE_CHECKING:
         Listener as Listener,
         LoadAbandoned as LoadAbandoned,
         Record as Record,
+        Refused as Refused,
     )
     from cachelab.flight import Flight as Flight
     from cachelab.freshness import Freshness as Freshness
     from cachelab.guarded import Guarded as Guarded
+    from cachelab.guards.breaker import Breaker as Breaker
+    from cachelab.guards.bulkhead import Bulkhead as Bulkhead
+    from cachelab.guards.time_limit import TimeLimit as TimeLimit
     from cachelab.lease import LeasedStore as LeasedStore
     from cachelab.stores.also_deleting import AlsoDeleting as AlsoDeleting
     from cachelab.stores.cachetools_store import CachetoolsStore as CachetoolsStore

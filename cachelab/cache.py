@@ -192,8 +192,7 @@ class Cache(Invalidation, AbstractAsyncContextManager["Cache[K, V]"], Generic[K,
         try:
             entry = loaded_entry(await loading(self._loader(key)))
         except Exception as error:
-            self.load_errors += 1
-            self._fact(key, "load error", error, began)
+            self._load_failed(key, error, began)
             raise
         except BaseException:  # cancelled or interrupted
             self.loads_abandoned += 1
@@ -220,6 +219,8 @@ def _check_parts(store: object, load: object, flight: object, freshness: object)
     """Raises TypeError for a part that is no such thing."""
     checked_store(store)
     checked_function("load", load, "an async function of the key, or a Cache")
+    if hasattr(load, "set"):  # a guard around a store can be called, as one around a loader can
+        raise TypeError(f"load must be an async function of the key, or a Cache, not a store: {load!r}.")
     if flight is not None:
         checked_instance("flight", flight, Flight)
     if freshness is not None:

@@ -180,10 +180,10 @@ def loaded_entry(loaded: Any) -> Entry[Any]:
     return loaded if isinstance(loaded, Entry) else Entry(loaded, math.inf)
 
 
-def checked_count(name: str, count: int) -> int:
-    """`count`, if it is a whole number of at least 1; else ValueError."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {count!r}.")
+def checked_count(name: str, count: int, least: int = 1) -> int:
+    """`count`, if it is a whole number of at least `least`; else ValueError."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {count!r}.")
     return count
 
 

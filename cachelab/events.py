@@ -3,6 +3,7 @@
     CacheError
       InvalidationFailed   a delete did not reach every level: the old value may still be served
       LoadAbandoned        the load that this caller waited for was cancelled: there is no answer, so ask again
+      Refused              a guard has refused the call, so that the origin or the store was not asked
       Undecodable          (in cachelab.stores.codec) bytes in a shared store are no entry of this key: a counted miss
 
 An *outcome* says how the cache answered, a *result* what it answered (modelled on RFC 9211, Cache-Status):
@@ -39,6 +40,7 @@ __all__ = [
     "LoadAbandoned",
     "Outcome",
     "Record",
+    "Refused",
     "Result",
     "SharedError",
     "abandoned",
@@ -81,6 +83,14 @@ class LoadAbandoned(CacheError):
     """The load that this caller waited for was cancelled or interrupted. The caller was not, and may try again.
 
     `__cause__` is what ended the load: a CancelledError, KeyboardInterrupt or SystemExit.
+    """
+
+
+class Refused(CacheError):
+    """A guard has refused this call at once: too many wait already, or what it would ask has just failed repeatedly.
+
+    The origin or the store was not asked. So this is no failure of either of them, and a cache does not count it as a
+    load.
     """
 
 
@@ -145,13 +155,14 @@ class Record(NamedTuple):
 class Fact(NamedTuple):
     """Something that happened inside a cache or a store, whose name is in `cache`.
 
-    `error` is the exception if the kind is "load error" or "store error", otherwise None. `seconds` is how long the
-    load took if the kind is "loaded", "load error" or "load abandoned", otherwise None.
+    `error` is the exception if the kind is "load error" or "store error", or "refused" by a guard, otherwise None.
+    `seconds` is how long the load took if the kind is "loaded", "load error" or "load abandoned", or how long a guard
+    took to refuse it, otherwise None.
 
-    A cache reports its steps: "load" when one begins; "loaded" when it ends, or without an answer "load error" or "load
-    abandoned" (cancelled or interrupted); "fill" and "delete" when they have succeeded, and "fenced" when a
-    loaded value is not kept, because its key was deleted or invalidated meanwhile. A store reports why an entry is gone
-    or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
+    A cache reports its steps: "load" when one begins; "loaded" when it ends, or without an answer "load error", "load
+    abandoned" (cancelled or interrupted) or "refused" (by a guard: then it was no load); "fill" and "delete" when they
+    have succeeded, and "fenced" when a loaded value is not kept, because its key was deleted or invalidated meanwhile.
+    A store reports why an entry is gone or was not kept: "evicted" for lack of room, "expired", "refused" as too large.
     """
 
     cache: str
@@ -180,11 +191,11 @@ class Counters:
     """What every cache counts and reports.
 
     The counters are plain integers: `hits`, `stale`, `misses` and `collapsed` (their sum is the number of `get`s that
-    have ended), `loads`, `load_errors`, `loads_abandoned` (cancelled or interrupted) and `store_errors`. Records and
-    facts are built only if there is a listener; without one, the first store error that no caller gets is logged, as a
-    warning of the logger "cachelab.store". An error of the listener goes to the event loop's exception handler and
-    reaches no caller. What is no `Exception`, such as KeyboardInterrupt, passes through from where the listener was
-    called.
+    have ended), `loads`, `load_errors`, `loads_abandoned` (cancelled or interrupted) and `store_errors`. A load that a
+    guard refuses is none. Records and facts are built only if there is a listener; without one, the first store error
+    that no caller gets is logged, as a warning of the logger "cachelab.store". An error of the listener goes to the
+    event loop's exception handler and reaches no caller. What is no `Exception`, such as KeyboardInterrupt, passes
+    through from where the listener was called.
     """
 
     def __init__(self, name: str, listen: Listener | None, clock: Clock) -> None:
@@ -212,6 +223,14 @@ class Counters:
             if outcome != "hit" and 0 < (past_s := self._clock() - fresh_until) < inf:  # inf: it was never to be kept
                 stale_s = past_s
             notify(self._listen, Record(self.name, key, outcome, result, stale_s))
+
+    def _load_failed(self, key: Hashable, error: Exception, began: float | None) -> None:
+        if isinstance(error, Refused):
+            self.loads -= 1  # the origin was not asked
+            self._fact(key, "refused", error, began)
+        else:
+            self.load_errors += 1
+            self._fact(key, "load error", error, began)
 
     def _store_error(self, key: Hashable, error: Exception, *, raised: bool = False) -> None:
         if isinstance(error, TypeError):  # a key or a value that the store cannot take: the program is wrong, no outage

@@ -189,7 +189,7 @@ class Flight:
         self._tasks.pop(task)
         self._clear(key, call)  # a task that was cancelled before its first step has not cleared it
         error = _error_of(task)
-        if not isinstance(error, Exception | None):  # the waiters themselves were neither cancelled nor interrupted
+        if error is not None and not isinstance(error, Exception):  # the waiters were not cancelled
             error = abandoned(key, error)
         answer = task.result() if error is None else SharedError(error)
         for waiter in call.waiters:

@@ -87,9 +87,14 @@ TERMS = [
         "cluster, slot",
         7,
         "Several Redis nodes that divide the keys among them. A checksum of a key's name gives its slot, and each slot "
-        "lives on one node.",
+        "is on one node.",
     ),
     _term("collapsed", 5, "The caller did not load. It waited for a load that another caller had already started."),
+    _term(
+        "connection pool",
+        7,
+        "Open connections to a server. A command borrows one, instead of opening its own, and then gives it back.",
+    ),
     _term(
         "coordinated omission",
         0,
@@ -104,8 +109,8 @@ TERMS = [
     _term(
         "early recomputation, XFetch, probabilistic early expiration",
         6,
-        "A reader loads an entry again shortly before it expires. The parameter β says how early, and δ is how long a "
-        "load takes.",
+        "A reader has an entry loaded again shortly before it expires, at a random moment. The parameter β says how "
+        "early, and δ is how long a load takes.",
     ),
     _term(
         "envelope",
@@ -134,6 +139,7 @@ TERMS = [
         11,
         "A short checksum of a type. When a field, a name, a type or a default changes, it changes, too.",
     ),
+    _term("follower", 5, "A caller that waits for a load which another caller has started."),
     _term(
         "generation",
         11,
@@ -191,7 +197,9 @@ TERMS = [
         0,
         "The p99 is the latency that 99 of 100 requests do not exceed; the p50 is that of half of them.",
     ),
-    _term("pipeline", 7, "Several commands that are sent to a server together and answered together."),
+    _term(
+        "pipeline", 7, "Several commands that are sent to a server together and answered together, in one round trip."
+    ),
     _term("pod, node", 7, "One of several processes that run the same service."),
     _term(
         "poison pill", 8, "Stored bytes that no reader can use. If they are not treated as a miss, every read fails."
@@ -216,7 +224,7 @@ TERMS = [
     _term(
         "single flight, request coalescing",
         5,
-        "At most one load per key at a time in a process. Callers that miss meanwhile wait for that load.",
+        "At most one load per key at a time in a process. Callers that miss the key meanwhile wait for that load.",
     ),
     _term(
         "stale",
@@ -232,7 +240,8 @@ TERMS = [
     _term(
         "stale-if-error",
         6,
-        "To serve an entry for some time after its TTL if the origin fails.",
+        "To serve an entry for some time after its TTL if the origin fails. That time begins with the end of the TTL, "
+        "not with the failure.",
     ),
     _term(
         "stale-while-revalidate",

@@ -101,12 +101,12 @@ def as_long_as_l2_keeps_it(without_delete: Any) -> None:
 def a_flush_costs_reads(flushed: Any) -> None:
     """More than half as many again as in any of the ten seconds before, and at most one for each copy and miss."""
     counts = [sum(row.outcome == "miss" and int(row.when) == second for row in flushed.reads) for second in range(24)]
-    assert 1.4 * max(counts[10:20]) < counts[20] <= 80
+    assert 1.5 * max(counts[10:20]) < counts[20] <= 80
 
 
-@claim("The share of answers out of date grows with the L1 TTL about as the formula says")
+@claim("Runs as short as these lie within a quarter of it.")
 def as_the_formula_says(no_bus: Any, ttls: Any, share_out_of_date: Any) -> None:
-    """Within a quarter."""
+    """Each of the four runs."""
     expected = [share_out_of_date(ttl) for ttl in ttls]
     assert [run.stale_share for run in no_bus] == pytest.approx(expected, rel=0.25)
 

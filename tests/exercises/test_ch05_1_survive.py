@@ -22,7 +22,7 @@ class Shared:
 
     async def get(self, key: Any, load: Any) -> Any:
         if key not in self.loads:
-            self.loads[key] = asyncio.ensure_future(load(key))
+            self.loads[key] = asyncio.create_task(load(key))
         try:
             return await self.loads[key]
         finally:
@@ -46,11 +46,10 @@ class ShieldOnly(Shared):
 
 class Survives(Shared):
     async def get(self, key: Any, load: Any) -> Any:
-        task = self.loads.get(key)
-        if task is None:
-            task = self.loads[key] = asyncio.ensure_future(load(key))
+        if key not in self.loads:
+            task = self.loads[key] = asyncio.create_task(load(key))
             task.add_done_callback(lambda done: self.clear(key, done))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self.loads[key])
 
     def clear(self, key: Any, task: asyncio.Future[Any]) -> None:
         if self.loads.get(key) is task:
@@ -425,9 +424,9 @@ ANSWERS: list[tuple[Any, str]] = [
     (Polls, "Correct."),
     (lambda: Survives(), "Correct."),
     (Shared, "Not yet. The first caller leaves"),
-    (ShieldOnly, "A caller that leaves takes the load off the table"),
-    (ClearsANewerLoad, "A caller that wakes up takes a newer load off the table"),
-    (NeverClears, "The error stays on the table"),
+    (ShieldOnly, "A caller that leaves removes the load from the table"),
+    (ClearsANewerLoad, "A caller that wakes up removes a newer load from the table"),
+    (NeverClears, "The error stays in the table"),
     (SharesNothing, "no longer share a load"),
     (DeleteDoesNothing, "must not be given the old load's answer"),
     (DeleteCancels, "must not cancel the old load"),
@@ -445,13 +444,13 @@ ANSWERS: list[tuple[Any, str]] = [
     (OfAnotherKey, "what the load of its key has returned"),
     (Blocks, "did not come back: an endless loop, or a call that blocks. It was at line "),
     (DeleteRaises, "raised KeyError"),
-    (StaysWhenItIsCancelled, "A caller that is cancelled has to leave, at once"),
-    (GivesNothingWhenItIsCancelled, "A caller that is cancelled has to leave, at once"),
-    (LastOneOutCancels, "The last caller leaves, and the load ends with it"),
-    (TellsNobodyOfACancelledLoad, "A load can be cancelled, by a time limit inside it"),
+    (StaysWhenItIsCancelled, "A caller that is cancelled has to leave at once"),
+    (GivesNothingWhenItIsCancelled, "A caller that is cancelled has to leave at once"),
+    (LastOneOutCancels, "The last caller leaves, and its load ends with it"),
+    (TellsNobodyOfACancelledLoad, "A load can end with CancelledError, and then"),
     (TellsNobodyOfAFailedLoad, "The load has failed, and a caller still waits"),
     (WrapsTheError, "each waiter needs its error, as it was raised"),
-    (LoadsAgainForEachWaiter, "they do not load again"),
+    (LoadsAgainForEachWaiter, "They do not load again"),
     (TakesNoneForNothing, "None is an answer like any other"),
     (LoadsInItsFirstCaller, "needs a task of its own"),
     (Survives(), "the class itself, without parentheses"),

@@ -22,7 +22,8 @@ events
 eviction.che eviction.policy eviction.sketch
 eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
 eviction
-flight freshness guarded level thread_flight upgrading
+flight freshness guarded guards.guard level thread_flight upgrading
+guards.breaker guards.bulkhead guards.time_limit
 invalidation
 stores.also_deleting stores.cachetools_store stores.codec stores.expiry_heap stores.fingerprint stores.in_process
 stores.redis_key stores.redis_requests
@@ -36,9 +37,9 @@ book.outputs
 book.chapters
 book.site
 book.__main__
-lab.memory lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.virtual_loop lab.timing
+lab.memory lab.output lab.progress_bar lab.sim.listeners lab.sim.virtual_loop lab.timing
 lab.working_copy
-lab.prediction lab.text
+lab.prediction lab.sim.faults lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
 lab.sim.races lab.sim.stampede
 lab.sim.redis_races

@@ -17,69 +17,77 @@ __all__ = ["EXERCISE"]
 
 def _cancels_others(caller: str) -> str:
     return (
-        f"{caller} leaves, and that is felt by others. A caller that awaits a task and is cancelled cancels the task: "
-        "let each caller wait for something of its own, asyncio.shield(task) for example."
+        f"{caller} leaves, and that harms others. If a caller awaits a task and is cancelled, the task is cancelled, "
+        "too. Let each caller wait for something of its own, asyncio.shield(task) for example."
     )
 
 
 def _removes_load(caller: str, load: str) -> str:
     return (
-        f"{caller} takes {load} off the table, though that load is still running: the next caller begins another. Only "
-        "the load itself may clear its entry, at its end, and only if the entry is still its own."
+        f"{caller} removes {load} from the table, though that load still runs. So the next caller begins another one. "
+        "Only the load itself may remove its entry, when it ends, and only if the entry is still its own."
     )
 
 
 STAYS = (
-    "A caller that is cancelled has to leave, at once: let its CancelledError pass. A time limit around get waits for "
-    "that, and so does a browser that was closed."
+    "A caller that is cancelled has to leave at once: let its CancelledError pass. Until it has left, a time limit "
+    "around get cannot end."
 )
 LOADS_IN_A_CALLER = (
-    "A caller leaves, and a second load begins: the load needs a task of its own, apart from its callers."
+    "A caller leaves, and a second load begins. The load needs a task of its own, apart from its callers."
 )
 
 MISCONCEPTIONS = [
     (3, "CancelledError must pass", STAYS),
-    (3, "does not leave", STAYS),
-    (3, "off the table", _removes_load("A caller that leaves", "the load")),
+    (3, "still waits", STAYS),
+    (3, "from the table", _removes_load("A caller that leaves", "the load")),
     (
         3,
         "given up",
-        "The last caller leaves, and the load ends with it: whoever comes then begins another. Let it go on.",
+        "The last caller leaves, and its load ends with it, so the next caller begins another one. Let the load go on.",
     ),
     (3, "nobody had cancelled", _cancels_others("The first caller")),
     (3, "second load", LOADS_IN_A_CALLER),
     (4, "CancelledError must pass", STAYS),
-    (4, "does not leave", STAYS),
-    (4, "off the table", _removes_load("A follower that leaves", "the load")),
+    (4, "still waits", STAYS),
+    (4, "from the table", _removes_load("A follower that leaves", "the load")),
     (4, "nobody had cancelled", _cancels_others("A follower")),
     (4, "second load", LOADS_IN_A_CALLER),
     (1, "caused", "Your callers no longer share a load."),
     (
         2,
-        "are not told",
-        "A load can be cancelled, by a time limit inside it for example. Its waiters must be told of it.",
+        "were not told",
+        "A load can end with CancelledError, and then its waiters must be told of it.",
     ),
-    (2, "waits for ever", "The load has failed, and a caller still waits: each of them must be given the error."),
-    (2, "remembered", "The error stays on the table: when a load has failed, the next caller needs a new load."),
-    (2, "began for the callers", "When the load fails, those who wait for it get its error: they do not load again."),
-    (2, "instead of its error", "When the load has failed, each waiter needs its error, as it was raised."),
-    (5, "", "None is an answer like any other: test whether the key is in the table, not whether there is a value."),
+    (2, "waits for ever", "The load has failed, and a caller still waits. Each of them must be given the error."),
+    (2, "remembered", "The error stays in the table. When a load has failed, the next caller needs a new load."),
+    (
+        2,
+        "began for the callers",
+        "When the load fails, its waiters get the error. They do not load again.",
+    ),
+    (
+        2,
+        "instead of its error",
+        "When the load has failed, each waiter needs its error, as it was raised.",
+    ),
+    (5, "", "None is an answer like any other. Test whether the key is in the table, not whether there is a value."),
     (
         6,
         "cancelled",
-        "A delete must not cancel the old load: a caller that came before the delete gets the old answer.",
+        "A delete must not cancel the old load, because callers that came before the delete wait for it.",
     ),
-    (6, "filled", "The old load fills after the delete: it has to look whether a delete came in between."),
+    (6, "filled", "The old load fills after the delete. It has to look whether a delete came in between."),
     (
         6,
         "joined",
-        "A caller that comes after the delete must not be given the old load's answer: take the load off the table.",
+        "A caller that comes after the delete must not be given the old load's answer: remove the load from the table.",
     ),
-    (7, "table", _removes_load("A caller that wakes up", "a newer load")),
+    (7, "removed", _removes_load("A caller that wakes up", "a newer load")),
     (
         8,
-        "still held",
-        "Something is left in your tables: the load has to clear its own entry when it ends, with or without waiters.",
+        "still hold",
+        "Something is left in your tables. The load has to remove its own entry when it ends, with or without waiters.",
     ),
 ]
 """The number of a failed item of the exam, a part of what the exam says of it, and the misconception behind it."""
@@ -93,7 +101,7 @@ async def _call_once(make: Any) -> None:
             "The check needs a class with get(key, load) and delete(key).", f"{type(shared).__name__} has no get"
         )
     if not callable(getattr(shared, "delete", None)):
-        words = "Keep delete(key): without it no caller can say that the origin has changed."
+        words = "Keep delete(key): without it nobody can say that the origin has changed."
         raise Wrong(words, f"{type(shared).__name__} has no delete")
 
     async def load(key: str) -> str:
@@ -151,14 +159,14 @@ def _examine(make: Any) -> str:
     wrong = _misconception(exam(make))
     if wrong is not None:
         raise wrong
-    return "A caller that leaves harms no other, and all the rest of the exam is as it was."
+    return "A caller that leaves harms no other, and your class passes all the other items, too."
 
 
 EXERCISE = Exercise(
     _examine,
     [
         "A caller awaits a task, and the caller is cancelled. What else is cancelled?",
-        "asyncio.shield(task) gives each caller a future of its own. Then look at what clears the table, and when.",
-        "Let task.add_done_callback clear the entry if it is still this task's, and callers await the shield only.",
+        "Let callers await asyncio.shield(task). Then look at the finally: whose load does it remove?",
+        "task.add_done_callback can call a method that removes the task, if it is still the one in the table.",
     ],
 )

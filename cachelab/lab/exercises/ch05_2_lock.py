@@ -31,9 +31,9 @@ class _LockPerKey:
 
 
 MISSED = {
-    2: "You missed what happens when the load fails: the lock goes to the next caller in line, which loads again.",
-    3: "You missed what happens when the first caller leaves: the load runs in that caller, and is cancelled with it.",
-    6: "You missed the delete: the load that is under way fills after it.",
+    2: "You missed what happens when the load fails: the next caller in line gets the lock, and loads again.",
+    3: "You missed what happens when the first caller leaves: the load runs in that caller, so it is cancelled, too.",
+    6: "You missed the delete: the load that already runs fills after it.",
     8: "You missed what stays: is there a line that removes a lock?",
 }
 
@@ -55,14 +55,14 @@ def _examine(fails: Any) -> str:
     if too_many:
         words = f"It fails fewer items than you say: item {too_many[0]} passes."
         raise Wrong(words, "\n".join(line for line in str(report).splitlines() if line.startswith(f"{too_many[0]} ")))
-    return "Four of the eight. Run lab.exam(LockPerKey) to see each of them happen."
+    return "It fails four of the eight. Run lab.exam(LockPerKey) to see each of them happen."
 
 
 EXERCISE = Exercise(
     _examine,
     [
-        "Follow three callers through the lock: the first one's load fails. What does the second one do?",
-        "The same if the first is cancelled. Then look for a line that removes a lock, and for what delete stops.",
+        "Follow three callers through the lock. The load of the first one fails. What does the second one do?",
+        "Do the same for a first caller that is cancelled. What does delete stop? Which line removes a lock?",
         "Four items fail; 1, 4 and 5 are fine.",
     ],
 )

@@ -165,7 +165,7 @@ def _check_pills(read: Any) -> None:
         except (NameError, Wrong):  # a mistake that has nothing to do with the bytes
             raise
         except Exception as error:
-            rows.append([name, f"{type(error).__name__}: every reader gets this, until the entry's end"])
+            rows.append([name, f"{type(error).__name__}: every reader gets this, until the entry expires"])
             words = "One bad entry and every reader fails, though the database is fine: it must be a miss."
             if len(rows) > 1:
                 words = "JSONDecodeError is one of many: bytes can fail to decode, and JSON can be of another shape."

@@ -51,9 +51,9 @@ async def _many_callers(stage: Stage) -> str:
     await stage.start_callers("callers", 100)
     await stage.finish()
     if stage.loads.begun != 1:
-        raise ItemFailed(f"100 concurrent callers caused {_number_of_loads(stage.loads.begun)}.")
+        raise ItemFailed(f"100 callers at once caused {_number_of_loads(stage.loads.begun)}.")
     _expect_value(stage, "callers", value=1)
-    return "100 concurrent callers, 1 load."
+    return "100 callers at once caused 1 load."
 
 
 async def _load_fails(stage: Stage) -> str:
@@ -82,14 +82,17 @@ async def _load_fails(stage: Stage) -> str:
 
 
 async def _load_is_cancelled(stage: Stage) -> None:
-    """A load that raises CancelledError, as a time limit inside it may do, has failed: nobody waits for it for ever."""
+    """A load that raises CancelledError has failed, and nobody may wait for it for ever.
+
+    It may have awaited a task that was cancelled elsewhere.
+    """
     stage.reset()
     await stage.start_callers("callers", 10)
     await stage.cancel_loads()
     try:
         await stage.finish()
     except CallerHangs as hanging:
-        raise CallerHangs(f"The load raised CancelledError, and its waiters are not told. {hanging}") from None
+        raise CallerHangs(f"The load raised CancelledError, and its waiters were not told of it. {hanging}") from None
     await stage.start_callers("the next caller")
     await stage.finish()
     _expect_value(stage, "the next caller", value=1)
@@ -100,13 +103,13 @@ async def _first_caller_leaves(stage: Stage) -> str:
     shares = await _cancel_one(stage, "caller 1", others=("caller 2", "caller 3"))
     if shares:
         await _cancel_the_only_one(stage)
-    return "The others got their answer, and no other load began."
+    return "The others got their answers, and no second load began."
 
 
 async def _follower_leaves(stage: Stage) -> str:
     """Item 4: to cancel a follower harms no other caller and causes no second load."""
     await _cancel_one(stage, "caller 2", others=("caller 1", "caller 3"))
-    return "The others got their answer, and no other load began."
+    return "The others got their answers, and no second load began."
 
 
 async def _cancel_one(stage: Stage, cancelled: str, others: tuple[str, str]) -> bool:
@@ -123,10 +126,10 @@ async def _cancel_one(stage: Stage, cancelled: str, others: tuple[str, str]) -> 
     if shares:  # a new caller must join their load
         await stage.start_callers("caller 4")
         if stage.loads.begun > begun:
-            raise ItemFailed("The cancelled caller took the load off the table: caller 4 began a second one.")
+            raise ItemFailed("The cancelled caller removed the load from the table, so caller 4 began a second one.")
     await stage.finish()
     if stage.loads.begun > begun:
-        raise ItemFailed("The cancellation caused a second load, after the first.")
+        raise ItemFailed("The cancellation caused a second load after the first one.")
     _expect_value(stage, *others, value=1)
     return shares
 
@@ -138,7 +141,7 @@ async def _cancel_the_only_one(stage: Stage) -> None:
     await _cancel(stage, "caller 1")
     await stage.start_callers("caller 2")
     if stage.loads.begun > 1:
-        raise ItemFailed("When nobody waited any more, the load was given up: caller 2 began a second one.")
+        raise ItemFailed("Nobody waited any more, and the load was given up, so caller 2 began a second one.")
     await stage.finish()
     _expect_value(stage, "caller 2", value=1)
 
@@ -150,11 +153,11 @@ async def _cancel(stage: Stage, name: str) -> None:
     if not waited:
         return
     if stage.waiting[name]:
-        raise ItemFailed(f"{sentence_start(name)} was cancelled and does not leave: it still waits.")
+        raise ItemFailed(f"{sentence_start(name)} was cancelled, but it still waits.")
     error = stage.answers[name][-1].error
     if not isinstance(error, asyncio.CancelledError):
         got = "returned as if nothing had happened" if error is None else f"raised {describe_error(error)}"
-        why = f"{sentence_start(name)} was cancelled, and its get {got}: CancelledError must pass through."
+        why = f"{sentence_start(name)} was cancelled, and its get {got}. CancelledError must pass through."
         raise ItemFailed(why, error)
 
 
@@ -180,7 +183,7 @@ async def _delete_during_the_load(stage: Stage) -> str:
     await stage.start_callers("caller 2")
     await stage.finish()
     if stage.answers["caller 2"][0].value == 1:
-        raise ItemFailed("Caller 2 was given 1: the load from before the delete had filled after it.")
+        raise ItemFailed("Caller 2 was given the old value: the load began before the delete and filled after it.")
     _expect_value(stage, "caller 2", value=2)
     stage.reset()
     await _delete_while_loading(stage)
@@ -188,13 +191,13 @@ async def _delete_during_the_load(stage: Stage) -> str:
     await stage.end_loads(2)  # the newer load first: the old one comes last and may fill over it
     await stage.finish()
     if stage.answers["caller 2"][0].value == 1:
-        raise ItemFailed("Caller 2 came after the delete and was given 1: it joined the old load.")
+        raise ItemFailed("Caller 2 came after the delete and was given the old value: it joined the old load.")
     await stage.start_callers("caller 3")
     await stage.finish()
     if stage.answers["caller 3"][0].value == 1:
-        raise ItemFailed("Caller 3 was given 1: the load from before the delete had filled over the newer one.")
+        raise ItemFailed("Caller 3 was given the old value: the old load filled after the newer one.")
     _expect_value(stage, "caller 2", "caller 3", value=2)
-    return "Nobody who came after the delete was given the old value."
+    return "No caller that came after the delete was given the old value."
 
 
 async def _delete_while_loading(stage: Stage) -> None:
@@ -216,8 +219,8 @@ async def _old_load_ends(stage: Stage) -> str:
     except NotApplicable:
         if not shares:
             raise
-        return "The old load failed, and its end left the newer one alone."
-    return "The old load's end left the newer one alone, also when it failed."
+        return "The old load failed, and the newer one stayed in the table."
+    return "The old load ended, or failed, and the newer one stayed in the table."
 
 
 async def _retry_together(stage: Stage) -> bool:
@@ -230,8 +233,8 @@ async def _retry_together(stage: Stage) -> bool:
     await stage.end_loads(fail=True)
     if shares and stage.loads.begun > 2:
         raise ItemFailed(
-            f"The load failed, and 10 callers who tried again at once began {stage.loads.begun - 1} loads: each of "
-            "them took a newer load off the table."
+            "The load failed, and its 10 callers tried again. Each removed the load that another had begun, so they "
+            f"began {stage.loads.begun - 1} loads."
         )
     with suppress(CallerHangs):  # item 2 judges that
         await stage.finish()
@@ -251,7 +254,7 @@ async def _end_old_load_beside_newer(stage: Stage, *, fail: bool) -> None:
     await stage.start_callers("caller 4")
     if stage.loads.begun > begun:
         raise ItemFailed(
-            f"The old load {'failed' if fail else 'ended'} and took the newer one off the table: caller 4 loaded again."
+            f"The old load {'failed' if fail else 'ended'} and removed the newer one, so caller 4 loaded again."
         )
     await stage.finish()
     _expect_no_error(stage, *(["caller 1"] if not fail else []), "caller 2", "caller 3", "caller 4")
@@ -285,7 +288,7 @@ async def _tables_afterwards(stage: Stage) -> str:
         if key() is not None:
             stage.record.steps = steps
             stage.record.add("its tables", "hold the key")
-            raise ItemFailed(f"After {event} the key is still held.")
+            raise ItemFailed(f"After {event}, its tables still hold the key.")
     if keeps_values and not stage.can_delete:
         return "Nothing is kept after a load that failed. (Without delete(key), values stay on purpose.)"
     return "Nothing is kept."
@@ -356,7 +359,7 @@ def _expect_no_error(stage: Stage, *names: str) -> None:
     for name in names:
         for answer in stage.answers[name]:
             if isinstance(answer.error, asyncio.CancelledError):
-                raise ItemFailed(f"{sentence_start(name)} was cancelled, though nobody had cancelled it.")
+                raise ItemFailed(f"{sentence_start(name)} got a CancelledError, though nobody had cancelled it.")
             if answer.error is not None:
                 error = answer.error
                 raise ItemFailed(f"{sentence_start(name)} got an error: {describe_error(error)}.", error)
@@ -369,10 +372,10 @@ def _number_of_loads(count: int) -> str:
 ITEMS = [
     Item(1, "many callers, one load", _many_callers),
     Item(2, "the load fails", _load_fails),
-    Item(3, "its first caller leaves", _first_caller_leaves),
+    Item(3, "the first caller leaves", _first_caller_leaves),
     Item(4, "a follower leaves", _follower_leaves),
     Item(5, "the answer is None", _answer_is_none),
     Item(6, "a delete during the load", _delete_during_the_load),
-    Item(7, "an old load's clean-up", _old_load_ends),
-    Item(8, "what its tables keep", _tables_afterwards),
+    Item(7, "an old load ends", _old_load_ends),
+    Item(8, "what is kept at the end", _tables_afterwards),
 ]

@@ -64,7 +64,7 @@ def _draw_words(ax: Axes, steps: Sequence[Step], y_of: dict[str, int]) -> None:
         harmed = "caller" in step.actor and step.did == "is cancelled"
         wrong = harmed or step.did.startswith(("waits for ever", "hold the key"))
         colour, weight = (WRONG, "bold") if wrong else (INK, "normal")
-        text = textwrap.fill(describe_step(step), 10)
+        text = textwrap.fill(describe_step(step), max(10, 90 // len(steps)))
         place = (number, y_of[step.actor])
         ax.annotate(text, place, ha="center", va="center", fontsize=size, color=colour, weight=weight)
 

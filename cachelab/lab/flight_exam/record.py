@@ -83,7 +83,8 @@ def describe_step(step: Step) -> str:
     if not step.actor.endswith("s"):
         return step.did
     verb, _, rest = step.did.partition(" ")
-    plural = {"is": "are"}.get(verb, verb.replace("s,", ",") if "," in verb else verb.removesuffix("s"))
+    plural = {"is": "are", "begins,": "begin,"}.get(verb, verb.removesuffix("s"))
+    rest = rest.replace("reads", "read")
     return f"{plural} {rest}".strip() + (f" (×{step.count})" if step.count > 1 else "")
 
 

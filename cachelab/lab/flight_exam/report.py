@@ -50,8 +50,13 @@ class Report:
 
     @property
     def failed(self) -> set[int]:
-        """The numbers of the items that failed, including those that hang. The other items passed or do not apply."""
+        """The numbers of the items that failed, including those that hang."""
         return {result.item.number for result in self.results if result.verdict in ("fail", "hangs")}
+
+    @property
+    def not_applicable(self) -> set[int]:
+        """The numbers of the items that cannot be judged for this subject."""
+        return {result.item.number for result in self.results if result.verdict == "not applicable"}
 
     def __str__(self) -> str:
         if self.problem:
@@ -61,7 +66,10 @@ class Report:
             why, *rest = textwrap.wrap(result.why, PAGE - 47)
             lines.append(f"{result.item.number}  {result.item.title:<27}{result.verdict:<16}{why}")
             lines += [" " * 46 + line for line in rest]
-        return "\n".join([*lines, f"{len(self.passed)} passed, {len(self.failed)} failed."])
+        counts = f"{len(self.passed)} passed, {len(self.failed)} failed"
+        if self.not_applicable:
+            counts += f", {len(self.not_applicable)} not applicable"
+        return "\n".join([*lines, f"{counts}."])
 
     def show(self) -> None:
         """Print a line for each item."""

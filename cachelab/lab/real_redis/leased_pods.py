@@ -17,8 +17,7 @@ from typing import Any
 
 from cachelab.lab.real_redis.connect import FoundRedis
 from cachelab.lab.real_redis.leased_process import CALLERS, loads_list
-from cachelab.lab.real_redis.pods import TIMEOUT_S, Pod, PodFailed
-from cachelab.lab.real_redis.url import URL_VARIABLE, RedisNotUsable
+from cachelab.lab.real_redis.pods import TIMEOUT_S, Pod, PodFailed, in_a_thread, need_a_shared_redis
 
 __all__ = ["LeasedRound", "leased_pods"]
 
@@ -62,18 +61,15 @@ async def leased_pods(
     Raises `RedisNotUsable` if processes cannot share this Redis, and `PodFailed` if one ends that was not killed, or if
     no load begins.
     """
-    if redis.kind == "fake":
-        raise RedisNotUsable(
-            f"Processes cannot share a fakeredis: install redis-server or name a Redis in {URL_VARIABLE}, then restart."
-        )
+    need_a_shared_redis(redis)
     namespace = f"{redis.prefix}{'plain' if lease_s is None else 'leased'}.{time.time_ns()}"
     job = {"url": redis._url, "timeout_s": TIMEOUT_S, "is_cluster": redis.kind == "cluster", "namespace": namespace}
     order = json.dumps(job | {"lease_s": lease_s, "load_s": load_s})
-    loop, client = asyncio.get_running_loop(), redis.client()
+    client = redis.client()
     count = processes + sum(kill is not None for kill in kills)
     with ExitStack() as stack:
         pods = [stack.enter_context(Pod(number, "leased_process")) for number in range(count)]
-        alive = await _patiently(loop.run_in_executor(None, _started, pods, order))
+        alive = await in_a_thread(_started, pods, order)
         rounds = []
         for key, kill in enumerate(kills):
             asked = dict(list(alive.items())[:processes])
@@ -84,7 +80,7 @@ async def leased_pods(
                 await asyncio.sleep(kill)
                 asked.pop(holder).kill()
                 del alive[holder]
-            reports = await _patiently(loop.run_in_executor(None, _reports, list(asked.values())))
+            reports = await in_a_thread(_reports, list(asked.values()))
             loads = int(await client.llen(loads_list(namespace, key)))
             rounds.append(_round(kill, loads, reports))
         return rounds
@@ -110,16 +106,6 @@ def _started(pods: list[Pod], order: str) -> dict[int, Pod]:
 
 def _reports(pods: list[Pod]) -> list[dict[str, Any]]:
     return [json.loads(pod.receive()) for pod in pods]
-
-
-async def _patiently(reports: asyncio.Future[Any]) -> Any:
-    """The result. Jupyter's interrupt does not wake a loop that waits, so this one never waits for long."""
-    try:
-        while not reports.done():
-            await asyncio.wait([reports], timeout=0.1)
-        return reports.result()
-    finally:
-        reports.cancel()
 
 
 async def _first_to_load(client: Any, name: str) -> int:

@@ -15,18 +15,20 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeVar
 
 from cachelab.lab.real_redis.connect import FoundRedis
 from cachelab.lab.real_redis.url import URL_VARIABLE, RedisNotUsable
 from cachelab.lab.traffic.workload import Request, Workload
 from cachelab.stores.redis_store import RedisStore
 
-__all__ = ["Fleet", "Pod", "PodFailed", "TIMEOUT_S", "pods"]
+__all__ = ["Fleet", "Pod", "PodFailed", "TIMEOUT_S", "in_a_thread", "need_a_shared_redis", "pods"]
+
+T = TypeVar("T")
 
 PACKAGE_PARENT = Path(__file__).parents[3]  # the folder that holds `cachelab`
 TIMEOUT_S = 2.0  # many processes on few cores wait for each other, and a time-out would count as an error of Redis
@@ -90,11 +92,7 @@ async def pods(
     keys = set().union(*keys_of.values())
     job: dict[str, Any] = {"cache": cache, "ttl": ttl, "load_time_s": load_time_s}
     if cache != "memory":
-        if redis.kind == "fake":
-            raise RedisNotUsable(
-                "Processes cannot share a fakeredis: install redis-server or name a Redis in "
-                f"{URL_VARIABLE}, then restart."
-            )
+        need_a_shared_redis(redis)
         namespace, is_cluster = f"{redis.prefix}pods", redis.kind == "cluster"
         job |= {"url": redis._url, "timeout_s": TIMEOUT_S, "is_cluster": is_cluster, "namespace": namespace}
         if not warm:
@@ -103,12 +101,29 @@ async def pods(
                 await store.delete(key)
     with ExitStack() as stack:
         running = [(stack.enter_context(Pod(node)), job | {"keys": keys_of[node]}) for node in sorted(keys_of)]
-        # in a thread, because on Windows not every loop has pipes
-        reports = asyncio.get_running_loop().run_in_executor(None, _run_jobs, running)
-        stack.callback(reports.cancel)
-        while not reports.done():
-            await asyncio.wait([reports], timeout=0.1)  # Jupyter's interrupt does not wake a loop that waits
-        return Fleet(reports.result(), len(keys))
+        return Fleet(await in_a_thread(_run_jobs, running), len(keys))
+
+
+def need_a_shared_redis(redis: FoundRedis) -> None:
+    """Raise `RedisNotUsable` if processes cannot share this Redis."""
+    if redis.kind == "fake":
+        raise RedisNotUsable(
+            f"Processes cannot share a fakeredis: install redis-server or name a Redis in {URL_VARIABLE}, then restart."
+        )
+
+
+async def in_a_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """What the function returns. It runs in a thread, because on Windows not every loop has pipes.
+
+    Jupyter's interrupt does not wake a loop that waits, so this one never waits for long.
+    """
+    result = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    try:
+        while not result.done():
+            await asyncio.wait([result], timeout=0.1)
+        return result.result()
+    finally:
+        result.cancel()
 
 
 def _run_jobs(running: list[tuple[Pod, dict[str, Any]]]) -> list[dict[str, int | float]]:

@@ -47,10 +47,11 @@ async def replay(
     start = loop.time()
     queries_before = len(db.queries) if db else 0
     rows: list[Row | None] = [None] * len(requests)
+    refused: list[float] = []
 
     async def serve(number: int, done: Callable[[int], None]) -> None:
         request = requests[number]
-        events = RequestEvents(number)
+        events = RequestEvents(number, refused=refused)
         current_request.set(events)
         began = loop.time()
         value, error = None, ""
@@ -68,6 +69,7 @@ async def replay(
         seconds=workload.seconds if isinstance(workload, Workload) else requests[-1].when,
         start=start,
         capacity=db.capacity if db else None,
+        refused=[when - start for when in refused],
     )
 
 

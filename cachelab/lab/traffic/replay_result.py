@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,6 +48,9 @@ class Row(NamedTuple):
 class ReplayResult:
     """What happened in a replay: the `rows`, and the `queries` that the origin served meanwhile.
 
+    `refused` has the moments, in seconds since the start, of the calls that an origin refused because it was down
+    (`lab.Down`). They are no queries.
+
     Ratios and percentiles are over reads, but `error_share` is over all requests. `seconds` is the length of the
     workload. `start` is when the replay began, in seconds on the loop's clock. `capacity` is how many queries the
     origin can serve per second.
@@ -57,6 +61,7 @@ class ReplayResult:
     seconds: float
     start: float = 0.0
     capacity: float | None = None
+    refused: Sequence[float] = ()
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -122,11 +127,11 @@ class ReplayResult:
 
         With `asked` they are counted by when they were asked. That rate may be above what the origin can serve.
         """
-        moments = [(query.asked if asked else query.began) - self.start for query in self.queries]
-        counts = [0] * (1 + int(max(moments, default=0.0) / bin_s))
-        for moment in moments:
-            counts[int(moment / bin_s)] += 1
-        return [count / bin_s for count in counts]
+        return _rates([(query.asked if asked else query.began) - self.start for query in self.queries], bin_s)
+
+    def refused_per_second(self) -> list[float]:
+        """How many calls were refused in each second from the start."""
+        return _rates(self.refused, 1.0)
 
     def digest(self) -> str:
         """A fingerprint of every row and query, to the nanosecond. The same seed gives the same digest everywhere."""
@@ -136,3 +141,11 @@ class ReplayResult:
         for query in self.queries:
             sha.update(f"{query.kind} {query.key} {query.asked:.9f} {query.began:.9f} {query.ended:.9f}".encode())
         return sha.hexdigest()[:16]
+
+
+def _rates(moments: Sequence[float], bin_s: float) -> list[float]:
+    """How many of the moments, in seconds, there are per second in each bin of `bin_s` seconds, from 0 to the last."""
+    counts = [0] * (1 + int(max(moments, default=0.0) / bin_s))
+    for moment in moments:
+        counts[int(moment / bin_s)] += 1
+    return [count / bin_s for count in counts]

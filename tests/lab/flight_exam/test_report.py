@@ -11,8 +11,8 @@ def test_it_has_a_line_for_each_item(capsys: pytest.CaptureFixture[str]) -> None
     lab.exam(zoo.NoFlight).show()
     lines = capsys.readouterr().out.splitlines()
     assert [line[0] for line in lines if line[:1].isdigit()][:8] == list("12345678")
-    assert lines[0] == f"{'1  many callers, one load':<30}{'fail':<16}100 concurrent callers caused 100 loads."
-    assert lines[-1] == "6 passed, 1 failed."
+    assert lines[0] == f"{'1  many callers, one load':<30}{'fail':<16}100 callers at once caused 100 loads."
+    assert lines[-1] == "6 passed, 1 failed, 1 not applicable."
     assert max(map(len, lines)) <= 92
 
 
@@ -30,6 +30,18 @@ def test_the_steps_say_who_did_what(capsys: pytest.CaptureFixture[str]) -> None:
         "caller 2 is cancelled",
         "caller 3 is cancelled",
     ]
+
+
+def test_an_item_has_passed_or_failed_or_does_not_apply() -> None:
+    """Each item is in one of the three sets: a subject that shares no load has no newer load beside an old one."""
+    report = lab.exam(zoo.NoFlight)
+    assert (report.passed, report.failed, report.not_applicable) == ({2, 3, 4, 5, 6, 8}, {1}, {7})
+
+
+def test_several_that_do_the_same_are_one_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their step is in the plural, with their number."""
+    lab.exam(zoo.NoFlight).print_steps(1)
+    assert "more loads  begin, read 1 (×97)" in capsys.readouterr().out
 
 
 def test_every_item_can_be_drawn() -> None:

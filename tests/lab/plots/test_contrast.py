@@ -19,12 +19,14 @@ from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outli
 from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
 
-def replayed() -> lab.ReplayResult:
-    """A few requests over the capacity, so that some wait, some hit and one of them fails."""
+def replayed(*faults: lab.Down) -> lab.ReplayResult:
+    """A few requests over the capacity, so that some wait, some hit and one of them or more fails."""
 
     async def scenario() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=5, connections=1, service_s=0.5)
-        cache = Cache(MemoryStore(10), lab.Faulty(db.fetch_user, lab.Failing(0.0, 0.1)), ttl=1, listen=lab.listen)
+        cache = Cache(
+            MemoryStore(10), lab.Faulty(db.fetch_user, lab.Failing(0.0, 0.1), *faults), ttl=1, listen=lab.listen
+        )
         return await lab.replay([lab.Request(0.3 * n, 0, n % 3) for n in range(12)], cache, db=db)
 
     return lab.run(scenario)
@@ -79,7 +81,7 @@ STEPS = [Step(1, "caller 1", "calls"), Step(1, "load 1", "begins"), Step(2, "cal
 STEPS += [Step(3, "hold the key", "waits for ever")]
 CURVES = {"a": ([1.0, 2.0], [3.0, 4.0]), "b": ([1.0, 2.0], [3.0, 4.1])}
 PICTURES: Mapping[str, Callable[[], Any]] = {
-    "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title"),
+    "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title", moments={"deploy": 0.1}),
     "latency": lambda: lab.plot_latency({"a": replayed()}, "title"),
     "requests": lambda: lab.plot_requests(replayed(), "title", top_s=7),
     "curve": lambda: lab.plot_curve(CURVES, "title", x="x", y="y", lines=CURVES, limits={"limit": 3.5}, notes=["n"]),
@@ -99,8 +101,8 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
     "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
     "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
-    "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
-    "trials": lambda: lab.plot_trials({"a": ["right value", "wrong value", "error", "counted miss"]}, "title"),
+    "timelines": lambda: lab.plot_timelines({"a": replayed(lab.Down(1.0, 2.0))}, "title"),
+    "trials": lambda: lab.plot_trials({"a": {"b": ["right value", "wrong value", "error", "counted miss"]}}, "title"),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import Cache, MemoryStore
+from cachelab import Cache, Flight, Freshness, MemoryStore
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.faults import Down, Faulty
 from cachelab.lab.sim.listeners import listen
@@ -104,6 +104,18 @@ async def test_an_error_is_no_hit() -> None:
     """A request that was refused before it could make a query was not answered from a cache."""
     result = await replay([Request(0.0, 0, 1)], Faulty(get_slowly, Down(0.0, 1.0)))
     assert [(row.outcome, row.result) for row in result.rows] == [("miss", "error")]
+
+
+@in_virtual_time
+async def test_refused_calls_are_listed_with_their_times() -> None:
+    """They are no queries. A load in the background that is refused counts too, and times count from the start."""
+    db = SlowDatabase(service_s=0.5)
+    load = Faulty(db.fetch_user, Down(12.0, 15.0))
+    cache: Cache[int, Any] = Cache(MemoryStore(9), load, ttl=1.0, flight=Flight(), freshness=Freshness(stale_for=9.0))
+    await asyncio.sleep(10.0)
+    result = await replay([Request(when, 0, 1) for when in (0.0, 2.0, 4.5, 5.5, 6.0)], cache, db=db)
+    assert (list(result.refused), len(result.queries)) == ([2.0, 4.5], 2)
+    assert (await replay([Request(0.0, 0, 1)], cache, db=db)).refused == []
 
 
 @in_virtual_time
