@@ -70,7 +70,7 @@ lab.exercises.ch00_1_connections lab.exercises.ch00_2_measure lab.exercises.ch01
 lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size lab.exercises.ch05_1_survive
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
 lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.ch09_1_mend
-lab.exercises.ch09_2_choose lab.exercises.ch11_1_cents lab.exercises.ch11_2_unseen
+lab.exercises.ch09_2_choose lab.exercises.ch11_1_cents lab.exercises.ch11_2_no_decoder
 lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
 lab.exercises.checking
 lab.exercises.ttl_cache_examiner
