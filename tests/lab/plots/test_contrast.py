@@ -95,6 +95,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "flow": lambda: lab.plot_flow(replayed(), "title", ttl_s=1),
     "lanes": lambda: lab.plot_lanes({"a": replayed()}, "title"),
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
+    "matrix": lambda: lab.plot_matrix({"a": {"x": "value", "y": "miss"}, "b": {"x": "lie", "y": "lie"}}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
     "stale answers": lambda: lab.plot_stale_answers(
