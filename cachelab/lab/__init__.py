@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         zipf_trace as zipf_trace,
     )
     from cachelab.lab.memory import memory_after as memory_after
+    from cachelab.lab.plots.attacks import plot_attack as plot_attack
     from cachelab.lab.plots.curves import (
         plot_curve as plot_curve,
         plot_ladder as plot_ladder,
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
+    from cachelab.lab.plots.matrix import plot_matrix as plot_matrix
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
+    from cachelab.lab.plots.sign_ups import plot_sign_up as plot_sign_up
     from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.stale_answers import plot_answers as plot_answers, plot_stale_answers as plot_stale_answers
     from cachelab.lab.plots.staleness import plot_staleness as plot_staleness
@@ -86,6 +89,14 @@ if TYPE_CHECKING:
     from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
+    from cachelab.lab.traffic.rollout import (
+        Deployed as Deployed,
+        Rollout as Rollout,
+        Site as Site,
+        roll_out as roll_out,
+        warm_up as warm_up,
+    )
+    from cachelab.lab.traffic.unknown_ids import unknown_ids as unknown_ids
     from cachelab.lab.traffic.warm import warm as warm
     from cachelab.lab.traffic.workload import (
         Request as Request,

@@ -102,6 +102,11 @@ TERMS = [
         "waits that these would have had are not measured.",
     ),
     _term(
+        "dual read, upgrade on read",
+        11,
+        "On a miss, new code looks for the entry that old code has stored, and makes a new value of the old one.",
+    ),
+    _term(
         "early recomputation, XFetch, probabilistic early expiration",
         6,
         "A reader has an entry loaded again shortly before it expires, at a random moment. The parameter β says how "
@@ -115,8 +120,18 @@ TERMS = [
     ),
     _term("evict", 3, "To remove an entry because there is no room for it. Compare expire and invalidate."),
     _term("eviction policy", 4, "The rule that chooses which entry is removed when the cache is full."),
+    _term(
+        "expand and contract, parallel change",
+        11,
+        "A change in three steps: add what is new beside the old, let all use it, remove the old.",
+    ),
     _term("expire", 1, "An entry expires when it is older than its TTL. Compare evict and invalidate."),
     _term("failover", 9, "Another server takes the place of one that has failed. It may lack the last writes."),
+    _term(
+        "false positive",
+        10,
+        "A Bloom filter says that a key may exist, and the key does not. It never makes the other mistake, a false no.",
+    ),
     _term(
         "fence",
         2,
@@ -124,8 +139,17 @@ TERMS = [
         "loaded value is not kept. Between processes a lease does this.",
     ),
     _term("FIFO", 4, "An eviction policy: first in, first out. The entry that was stored first is removed first."),
+    _term(
+        "fingerprint",
+        11,
+        "A short checksum of a type. When a field, a name, a type or a default changes, it changes, too.",
+    ),
     _term("follower", 5, "A caller that waits for a load which another caller has started."),
-    _term("generation", 11, "One of the versions of a service that run at the same time during a deploy."),
+    _term(
+        "generation",
+        11,
+        "One of the versions of a service that run at the same time during a deploy, and the entries that it stores.",
+    ),
     _term("hit", 1, "The key was found in the cache and could be served."),
     _term("hit ratio, hit rate", 1, "Hits divided by all reads, in short h."),
     _term("interleaving", 2, "One possible order of the steps of several actors that run at the same time."),

@@ -123,7 +123,7 @@ def plot_curve(
 
     `notes` are written beside the dots of the first series. `joined` connects the dots of a series. `log` names the
     logarithmic axes: "x", "y" or "xy". `brief` is for clouds of dots: the words then give the range of the values only.
-    `y_range` fixes the y axis, so that several pictures can be compared.
+    `y_range` fixes the y axis, so that several pictures can be compared. A label that is blank is left out.
     """
     figure, (ax,) = axes()
     ends = _draw_lines(ax, lines or {})
@@ -141,7 +141,7 @@ def plot_curve(
         _draw_limit(ax, label, limit)
     if "x" not in log and min(min(xs) for xs, _ in dots.values()) >= 0:
         ax.set_xlim(left=0)
-    label_ends(ax, [end for end in ends if end[2]])
+    label_ends(ax, [end for end in ends if end[2].strip()])
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     words = [_describe_dots(label, points, brief=brief) for label, points in dots.items()]

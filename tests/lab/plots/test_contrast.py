@@ -16,6 +16,8 @@ from cachelab.eviction import LRU, SIEVE
 from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
+from tests.lab.plots.test_attacks import attacked
+from tests.lab.plots.test_sign_ups import signed_up
 from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
 
@@ -82,6 +84,8 @@ STEPS += [Step(3, "hold the key", "waits for ever")]
 CURVES = {"a": ([1.0, 2.0], [3.0, 4.0]), "b": ([1.0, 2.0], [3.0, 4.1])}
 PICTURES: Mapping[str, Callable[[], Any]] = {
     "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title", moments={"deploy": 0.1}),
+    "attack": lambda: lab.plot_attack({"a": attacked(), "b": replayed()}, "title", users=5),
+    "sign-up": lambda: lab.plot_sign_up({"a": signed_up(denies=True), "b": signed_up(denies=False)}, "title"),
     "latency": lambda: lab.plot_latency({"a": replayed()}, "title"),
     "requests": lambda: lab.plot_requests(replayed(), "title", top_s=7),
     "curve": lambda: lab.plot_curve(CURVES, "title", x="x", y="y", lines=CURVES, limits={"limit": 3.5}, notes=["n"]),
@@ -91,6 +95,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "flow": lambda: lab.plot_flow(replayed(), "title", ttl_s=1),
     "lanes": lambda: lab.plot_lanes({"a": replayed()}, "title"),
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
+    "matrix": lambda: lab.plot_matrix({"a": {"x": "value", "y": "miss"}, "b": {"x": "lie", "y": "lie"}}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
     "stale answers": lambda: lab.plot_stale_answers(
