@@ -167,6 +167,7 @@ EXERCISE = Exercise(
     [
         "A caller awaits a task, and the caller is cancelled. What else is cancelled?",
         "Let callers await asyncio.shield(task). Then look at the finally: whose load does it remove?",
-        "task.add_done_callback can call a method that removes the task, if it is still the one in the table.",
+        "Let the task run a method of yours: it awaits load(key), and at its end it removes itself from the table, if it "
+        "is still there.",
     ],
 )
