@@ -167,7 +167,6 @@ EXERCISE = Exercise(
     [
         "A caller awaits a task, and the caller is cancelled. What else is cancelled?",
         "Let callers await asyncio.shield(task). Then look at the finally: whose load does it remove?",
-        "Let the task run a method of yours: it awaits load(key), and at its end it removes itself from the table, if it "
-        "is still there.",
+        "Let the task run a method of yours. It awaits load(key), and then removes itself if it is still in the table.",
     ],
 )
