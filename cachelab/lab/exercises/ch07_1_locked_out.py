@@ -120,7 +120,7 @@ def _examine(allow: Any) -> str:
                 "no TTL. Let both happen at once."
             )
             raise Wrong(
-                words, f"a second call {second_s:.4f} s after the first; of 19 calls in the next hours {refused} are refused"
+                words, f"a second call {second_s:.4f} s after the first; then {refused} of 19 calls are refused"
             )
     return f"It counts, it forgets, and a pod may be killed at any of {len(kills_ms)} moments."
 
