@@ -60,7 +60,8 @@ def after_the_deploy(each: Any) -> None:
 
 
 @claim(
-    "In the first second they ask for more than the database can answer, and one reader of this sample waits for 553 ms."
+    "In the first second they ask for more than the database can answer, "
+    "and one reader of this sample waits for 553 ms."
 )
 def more_than_it_can_do(each: Any) -> None:
     """More than 80 in the first second; and in every sample a reader waits for several queries."""
