@@ -45,7 +45,7 @@ async def test_a_low_bar_has_a_dot_that_the_legend_names(drawn: list[Figure]) ->
     requests = [lab.Request(0.0, 0, 1)] * 100 + [lab.Request(2.0, 0, 1)]
     lab.plot_timelines({"one": await lab.replay(requests, db.fetch_user, db=db)}, "title")
     lab.plot_timelines({"one": await lab.replay(requests[-1:], db.fetch_user, db=db)}, "title")
-    assert [[label for label in labels(figure) if "or fewer" in label] for figure in drawn] == [["1 or fewer"], []]
+    assert [[label for label in labels(figure) if "or fewer" in label] for figure in drawn] == [["a bar of 1 or fewer"], []]
 
 
 def labels(figure: Figure) -> list[str]:
