@@ -267,11 +267,11 @@ def a_hundred_loads(fleet: Any) -> None:
     assert len(simulated(fleet, 100).queries) / 6 == pytest.approx(102, abs=4)
 
 
-@claim("(The fewer readers a node has, the less early is its refresh, so a node of many has fewer loads.)")
+@claim("(A node with more readers refreshes earlier, so it loads a little more often.)")
 def fewer_for_each_node(fleet: Any) -> None:
     """A node of one has more loads than a node of a hundred has on average."""
     alone, of_many = (len(simulated(fleet, nodes).queries) / nodes for nodes in (1, 100))
-    assert alone > of_many + 1
+    assert of_many + 0.5 < alone < 1.5 * of_many
 
 
 @claim("after the start of all nodes 87 in one second, and then they drift apart slowly.")
