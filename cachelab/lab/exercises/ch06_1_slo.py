@@ -103,8 +103,7 @@ def _examine(plan: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "β apart, all can be reckoned: the longest life ttl·(1 + j), the peak N/(2·j·ttl) or a little more, the mean "
-        "200/ttl. Which TTL and which jitter allow for all three?",
+        "First without β: life ttl·(1 + j), peak about N/(2·j·ttl), mean about 200/ttl. Which TTL and jitter allow all?",
         "With a jitter of 0.2 the TTL may be 25 s. Now raise β until at most 1% of the readers wait.",
         'plan = {"ttl": 25, "beta": 4, "jitter": 0.2}',
     ],
