@@ -103,7 +103,7 @@ def _examine(plan: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "First without β: life ttl·(1 + j), peak about N/(2·j·ttl), mean about 200/ttl. Which TTL and jitter allow all?",
+        "Without β: life ttl·(1 + j), peak about N/(2·j·ttl), mean about 200/ttl. Which TTL and jitter allow all?",
         "With a jitter of 0.2 the TTL may be 25 s. Now raise β until at most 1% of the readers wait.",
         'plan = {"ttl": 25, "beta": 4, "jitter": 0.2}',
     ],

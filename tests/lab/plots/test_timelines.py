@@ -1,5 +1,6 @@
 """What the picture of timelines says in words."""
 
+import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -59,7 +60,7 @@ async def test_the_line_goes_on_to_the_end_of_the_run(drawn: list[Figure]) -> No
     result = await lab.replay([lab.Request(0.0, 0, 1), lab.Request(10.0, 0, 1)], cache, db=db)
     lab.plot_timelines({"one": result}, "title")
     (figure,) = drawn
-    assert list(figure.axes[0].lines[0].get_xdata()) == [0.0, 10.0]
+    assert np.asarray(figure.axes[0].lines[0].get_xdata()).tolist() == [0.0, 10.0]
 
 
 def labels(figure: Figure) -> list[str]:
