@@ -103,7 +103,7 @@ def stale_while_revalidate(runs: Any) -> None:
 
 
 @claim(
-    "It costs a load more (6 instead of 5, with the first), since each entry is replaced about two seconds before "
+    "It costs a load more (6 instead of 5, the first included), since each entry is replaced about two seconds before "
     "its end."
 )
 def early(runs: Any) -> None:
