@@ -145,7 +145,7 @@ def immune(attacked: Any, USERS: int) -> None:  # noqa: N803
     assert ratios["LRU"] < ratios["LRU, absences apart"] - 0.08
 
 
-@claim("The error hurts as long as the outage lasts. The absence hurts for up to the negative TTL more")
+@claim("The error hurts as long as the outage lasts. The absence hurts for up to the negative TTL longer")
 def hurts_longer(outage: Any) -> None:
     """The last error comes within the outage; the last absence long after it, and at most 10 s after."""
     lasts = []
