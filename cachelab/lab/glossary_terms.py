@@ -196,7 +196,11 @@ TERMS = [
         "A table of what must still be done, such as the deletes from a cache. A row is added in the transaction of "
         "the write, and removed when it is done.",
     ),
-    _term("penetration", 10, "Requests for keys that do not exist. A cache of values cannot answer them."),
+    _term(
+        "penetration",
+        10,
+        "Requests for keys that do not exist. A cache that keeps no absences passes each of them on to the origin.",
+    ),
     _term(
         "percentile, p50, p99",
         0,

@@ -154,7 +154,7 @@ def _words(run: _Run) -> str:
     if not adds:
         return f"No add has arrived at {pod}, so its filter still says no. (Without await nothing is sent.)"
     if min(adds) > commit:
-        return f"The filter of {pod} is told after the commit. Until then it denies a user who is there."
+        return f"The filter of {pod} is told after the commit. Until then it says “not found” of a user who exists."
     asked = (
         f"Somebody asked {pod} between the add and the commit. The filter let the id pass, the database had no such "
         "user yet, and the cache keeps that answer for 10 s."

@@ -25,7 +25,7 @@ def plot_attack(runs: Mapping[str, ReplayResult], title: str, *, users: int) -> 
     where they begin. Queries are counted by when they were asked, and stand on each other: those for users below, those
     for unknown ids above. A dot in the third panel is a read of a user that missed. Good for up to about 4 runs.
     """
-    figure = Figure(figsize=(8.6, 1.2 + 1.1 * len(runs)), dpi=150, layout="constrained")
+    figure = Figure(figsize=(8.6, 1.4 + 1.1 * len(runs)), dpi=150, layout="constrained")
     panels = figure.subplots(len(runs), 3, squeeze=False, sharex=True, sharey="col")
     words = []
     for strip, (label, run) in zip(panels, runs.items(), strict=True):
@@ -52,8 +52,10 @@ def plot_attack(runs: Mapping[str, ReplayResult], title: str, *, users: int) -> 
         Patch(color=COLOURS["origin"], label="queries for users"),
         Patch(**UNKNOWN, label="queries for unknown ids"),
         Line2D([], [], color=COLOURS["limit"], linestyle=(0, (6, 3)), label="capacity"),
+        Line2D([], [], color=COLOURS["limit"], linestyle=":", label="unknown ids begin"),
+        Line2D([], [], color=COLOURS["miss"], linestyle="", marker=".", label="a user's read that missed"),
     ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower right", ncols=3, frameon=False, fontsize=9)
     return finish(figure, title, ". ".join(words) + ".")
 
 

@@ -16,9 +16,9 @@ from cachelab.lab.traffic.replay_result import ReplayResult, Row
 __all__ = ["plot_sign_up"]
 
 LOOKS: dict[str, dict[str, Any]] = {
-    "not found, and not there yet": {"marker": "o", "color": INK, "markerfacecolor": "white", "markersize": 5},
+    "not found, before the commit": {"marker": "o", "color": INK, "markerfacecolor": "white", "markersize": 5},
     "found": {"marker": MARKERS["hit"], "color": COLOURS["hit"], "markersize": 5},
-    "told “not found” of a user who is there": {"marker": MARKERS["miss"], "color": COLOURS["miss"], "markersize": 7},
+    "told “not found” after the commit": {"marker": MARKERS["miss"], "color": COLOURS["miss"], "markersize": 7},
 }
 SIGNS_UP = outlined(COLOURS["wait"], 1)
 
