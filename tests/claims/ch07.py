@@ -59,9 +59,7 @@ def after_the_deploy(each: Any) -> None:
     assert loads(each, 15, 20) == pytest.approx(394, rel=0.15)
 
 
-@claim(
-    "In the first second this is more than the database can answer, and one reader waits for 553 ms."
-)
+@claim("In the first second this is more than the database can answer, and one reader waits for 553 ms.")
 def more_than_it_can_do(each: Any) -> None:
     """More than 80 in the first second; and in every sample a reader waits for several queries."""
     assert loads(each, 15, 16) > 80
