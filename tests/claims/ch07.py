@@ -59,10 +59,7 @@ def after_the_deploy(each: Any) -> None:
     assert loads(each, 15, 20) == pytest.approx(394, rel=0.15)
 
 
-@claim(
-    "In the first second they ask for more than the database can answer, "
-    "and one reader of this sample waits for 553 ms."
-)
+@claim("In the first second this is more than the database can answer, and one reader waits for 553 ms.")
 def more_than_it_can_do(each: Any) -> None:
     """More than 80 in the first second; and in every sample a reader waits for several queries."""
     assert loads(each, 15, 16) > 80
@@ -76,7 +73,7 @@ def redis_keeps_the_entries(shared: Any) -> None:
     assert longest_wait(shared, 15, 20) == pytest.approx(0.052, abs=0.002)
 
 
-@claim("476 stale answers in this sample. In Redis a delete counts for all pods: 0 here. (In others there can be some")
+@claim("476 stale answers in this sample. In Redis a delete counts for all pods: 0 here.")
 def stale_answers(each: Any, shared: Any) -> None:
     """In every sample there are hundreds with a cache in each pod, and a third as many at most with Redis."""
     assert stale(each) > 300
