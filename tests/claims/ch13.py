@@ -28,7 +28,7 @@ def time_out_and_load(hangs: Any) -> None:
     assert hangs.error_share == 0
 
 
-@claim("The breaker saves time, and only from a Redis that hangs: a typical read waits 50 ms in place of 122 ms")
+@claim("The breaker saves time if Redis hangs: a typical read waits for 50 ms in place of 122 ms")
 def saves_time(outages: Any) -> None:
     """At most the limit is added to a load; with a Redis that refuses there are 2 ms to save at most."""
     hung, guarded = outages["hangs", "nothing"], outages["hangs", "a breaker"]
@@ -39,40 +39,40 @@ def saves_time(outages: Any) -> None:
 
 @claim("It never saves a query.")
 def saves_no_query(outages: Any, during: Any) -> None:
-    """As many as without it, to one in ten, whether Redis refuses or hangs, and far more if it is only far."""
+    """As many as without it, to one in ten, whether Redis refuses or hangs, and far more if it is only slow."""
     for fault in ("refuses", "hangs"):
         without, guarded = (during(outages[fault, way])["queries/s"] for way in ("nothing", "a breaker"))
         assert 0.9 * without <= guarded <= 1.1 * without + 1
 
 
-@claim("The far Redis answered everything in 81 ms, and the database got 0 queries. With our breaker it gets 35.")
-def far_becomes_dead(outages: Any, during: Any) -> None:
+@claim("The slow Redis answered everything in 81 ms, and the database got 0 queries.")
+def slow_becomes_dead(outages: Any, during: Any) -> None:
     """The median of the waits is a round trip, and with the breaker nearly every read is a query."""
-    without, guarded = outages["is far", "nothing"], outages["is far", "a breaker"]
+    without, guarded = outages["is slow", "nothing"], outages["is slow", "a breaker"]
     assert 0.08 < typical(without) < 0.083
     assert during(without)["queries/s"] == 0
     assert during(guarded)["queries/s"] > 25
 
 
-@claim("It takes two thirds of the queries: 11 a second are left of 35. With stale answers nobody waits")
+@claim("It saves two thirds of the queries: 11 a second are left of 35. And with stale answers nobody waits")
 def l1_helps(outages: Any, during: Any) -> None:
     """More than half of them, and not one read waits for a millisecond; each is answered."""
-    for fault in ("refuses", "hangs", "is far"):
+    for fault in ("refuses", "hangs", "is slow"):
         with_l1 = outages[fault, "L1, stale answers"]
         assert waits(with_l1)[-1] < 0.001
         assert with_l1.error_share == 0
-        if fault != "is far":
+        if fault != "is slow":
             assert during(with_l1)["queries/s"] < 0.5 * during(outages[fault, "nothing"])["queries/s"]
 
 
-@claim("Without further tries 15.3% of the answers are out of date, and the old values stay until their TTL ends.")
+@claim("In the next 5 s 24.9% of the answers are out of date, and the old values stay until their TTL ends.")
 def old_values(returned: Any) -> None:
     """Without further tries some, also at the end. With them fewer than half as many, and soon after it none is old."""
     after = {again: [row for row in run.reads if row.when >= 10] for again, run in returned.items()}
     old = {again: [row for row in rows if row.stale_s > 0] for again, rows in after.items()}
     assert len(old[False]) > 0.02 * len(after[False])
     assert len(old[True]) < 0.5 * len(old[False])
-    assert max(row.when for row in old[False]) > 18
+    assert max(row.when for row in old[False]) > 13.5
     assert [row for row in old[True] if row.when > 11.1 and row.stale_s > 0.2] == []
 
 
@@ -91,10 +91,10 @@ def nobody_in_the_end(site: Any, PROFILES: Any, lab: Any) -> None:  # noqa: N803
     assert simulated(lambda: site(requests=longer)).answered_share(70, 80) < 0.02
 
 
-@claim("It does 1,260 queries from 10 s on, and 0 of them answer a user.")
+@claim("From 10 s to 40 s it does 1,200 queries, and 0 of them answer a user.")
 def all_work_is_thrown_away(queries: Any, served: Any) -> None:
     """The database is never idle, and one query in fifty at most is good for a user."""
-    assert queries > 0.97 * 40 * 30
+    assert 0.97 * 40 * 30 < queries <= 40 * 30
     assert served < 0.02 * queries
 
 
@@ -115,8 +115,8 @@ def a_cliff(lines: Any) -> None:
     assert back[17] == inf
 
 
-@claim("With the flight alone the attack goes on when it is over: all 750 queries are made")
-def goes_on(attacks: Any, answered: Any) -> None:
+@claim("With the flight alone the harm outlasts the attack: all 750 queries are made")
+def harm_outlasts(attacks: Any, answered: Any) -> None:
     """With the flight more real users get no answer after the attack than with anything else, where all do."""
     nobody = {name: sum(query.key > 2_000 for query in run.queries) for name, run in attacks.items()}
     after = {name: answered(run, 10, 30) for name, run in attacks.items()}

@@ -79,15 +79,15 @@ def _flushed(site: _Site, waiting: int) -> ReplayResult:
 def _misconception(site: _Site, places: int) -> str:
     """The words for a number that is too high."""
     if site.longest == 0:
-        return "Here a load takes at least as long as the users wait, so whoever stands in line is served in vain: 0."
+        return "Here a load takes at least as long as the users wait, so nobody in line can be served in time: 0."
     if abs(places - site.patience_s * site.capacity) < 1:
         return (
-            "The line cannot have the whole patience: the caller's own load takes service_s of it. In other words: "
-            "those whose load runs have places of their own, and are not in the line."
+            "A caller cannot spend its whole patience in line: its own load takes service_s of it. And callers whose "
+            "load runs are not in the line."
         )
     if places == site.longest + 1:
         return "One place too many: round down, and count only places whose load ends in time."
-    return "Whoever stands at the end of the line has left when its load ends, so the load is thrown away."
+    return "A caller at the end of the line gives up before its load ends, so the load is thrown away."
 
 
 def _ask(longest_line: Any, site: _Site) -> int:
