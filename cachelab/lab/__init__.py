@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
+    from cachelab.lab.day.plans import CHEATS as CHEATS, FORESEEN as FORESEEN, PLANS as PLANS
+    from cachelab.lab.day.run import BadPlan as BadPlan
+    from cachelab.lab.day.score import Score as Score
+    from cachelab.lab.day.site import Site as Site
+    from cachelab.lab.day.stored import day_scores as day_scores
+    from cachelab.lab.day.trial import try_plan as try_plan
     from cachelab.lab.exercises.checking import check as check, hint as hint
     from cachelab.lab.exercises.solved import solved as solved
     from cachelab.lab.flight_exam.exam import exam as exam
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
         plot_load as plot_load,
         plot_requests as plot_requests,
     )
+    from cachelab.lab.plots.days import plot_day as plot_day, plot_plans as plot_plans
     from cachelab.lab.plots.eviction import (
         eviction_steps as eviction_steps,
         miss_ratios as miss_ratios,

@@ -46,13 +46,17 @@ lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
 lab.traffic.l1_site
+lab.day.site lab.day.traffic
+lab.day.parts lab.day.plans lab.day.score
+lab.day.run lab.day.stored
+lab.day.trial
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
 lab.keys.line_reader
 lab.keys.extended_log
 lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
-lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races
+lab.plots.curves lab.plots.days lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races
 lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url

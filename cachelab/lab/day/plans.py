@@ -51,19 +51,19 @@ def _versioned(site: Site) -> Any:
 
 def _bounded(site: Site) -> Any:
     store = site.redis(version=site.release)
-    origin = Bulkhead(site.load, running=2, waiting=4)
+    origin = Bulkhead(site.load, running=1, waiting=2)
     return Cache(store, origin, ttl=300, flight=Flight(), freshness=Freshness(jitter=0.2))
 
 
 def _guarded(site: Site) -> Any:
     store = site.redis(version=site.release)
-    origin = Guarded(Bulkhead(site.load, running=2, waiting=4), site.known)
+    origin = Guarded(Bulkhead(site.load, running=1, waiting=2), site.known)
     return Cache(store, origin, ttl=300, flight=Flight(), freshness=Freshness(jitter=0.2))
 
 
 def _good(site: Site) -> Any:
     store = Breaker(site.redis(version=site.release), failures=5, open_s=2)
-    origin = Bulkhead(site.load, running=2, waiting=4)
+    origin = Bulkhead(site.load, running=1, waiting=2)
     l2 = Cache(store, origin, ttl=900, flight=Flight(), freshness=Freshness(jitter=0.2, stale_for=900))
     guarded = Guarded(l2, site.known)
     return Cache(MemoryStore(500), guarded, ttl=10, flight=Flight(), freshness=Freshness(stale_for=50))
@@ -71,7 +71,7 @@ def _good(site: Site) -> Any:
 
 def _too_much(site: Site) -> Any:
     store = Breaker(site.redis(version=site.release), failures=5, open_s=2)
-    origin = Bulkhead(site.load, running=2, waiting=4)
+    origin = Bulkhead(site.load, running=1, waiting=2)
     freshness = Freshness(jitter=0.2, beta=3, stale_for=3_600)
     l2 = Cache(store, origin, ttl=3_600, negative_ttl=60, flight=Flight(), freshness=freshness)
     guarded = Guarded(l2, site.known)
@@ -91,11 +91,9 @@ def _refuse_everybody(_: Site) -> Any:
 
 def _absent_for_a_day(site: Site) -> Any:
     store = Breaker(site.redis(version=site.release), failures=5, open_s=2)
-    origin = Bulkhead(site.load, running=2, waiting=4)
+    origin = Bulkhead(site.load, running=1, waiting=2)
     l2 = Cache(store, origin, ttl=900, negative_ttl=86_400, flight=Flight(), freshness=Freshness(stale_for=900))
-    return Cache(
-        MemoryStore(500), l2, ttl=10, negative_ttl=86_400, flight=Flight(), freshness=Freshness(stale_for=50)
-    )
+    return Cache(MemoryStore(500), l2, ttl=10, negative_ttl=86_400, flight=Flight(), freshness=Freshness(stale_for=50))
 
 
 PLANS: Final[dict[str, Plan]] = {
