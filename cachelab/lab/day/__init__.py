@@ -1,1 +1,1 @@
-"""A day at a site of four nodes, in 24 minutes of virtual time: its traffic, what a plan may use, and how it is scored."""
+"""A day at a site of four nodes, in 24 minutes of virtual time: its traffic, its site, its plans and their scores."""

@@ -40,8 +40,9 @@ def _naive_flight(site: Site) -> Any:
     return Cache(site.redis(version=1), site.load, ttl=300, flight=Flight())
 
 
-def _naive_absences(site: Site) -> Any:
-    return Cache(site.redis(version=1), site.load, ttl=300, negative_ttl=60, flight=Flight())
+def _naive_l1(site: Site) -> Any:
+    l2 = Cache(site.redis(version=1), site.load, ttl=300)
+    return Cache(MemoryStore(500), l2, ttl=60)
 
 
 def _versioned(site: Site) -> Any:
@@ -73,9 +74,9 @@ def _too_much(site: Site) -> Any:
     store = Breaker(site.redis(version=site.release), failures=5, open_s=2)
     origin = Bulkhead(site.load, running=1, waiting=2)
     freshness = Freshness(jitter=0.2, beta=3, stale_for=3_600)
-    l2 = Cache(store, origin, ttl=3_600, negative_ttl=60, flight=Flight(), freshness=freshness)
+    l2 = Cache(store, origin, ttl=3_600, flight=Flight(), freshness=freshness)
     guarded = Guarded(l2, site.known)
-    return Cache(MemoryStore(100_000), guarded, ttl=3_600, negative_ttl=60, flight=Flight(), freshness=freshness)
+    return Cache(MemoryStore(100_000), guarded, ttl=3_600, flight=Flight(), freshness=freshness)
 
 
 def _stale_for_ever(site: Site) -> Any:
@@ -101,7 +102,7 @@ PLANS: Final[dict[str, Plan]] = {
     "private caches": _private,
     "naive": _naive,
     "naive + flight": _naive_flight,
-    "naive + flight + absences": _naive_absences,
+    "naive + L1": _naive_l1,
     "versioned": _versioned,
     "bounded": _bounded,
     "guarded": _guarded,
@@ -124,7 +125,7 @@ FORESEEN: Final = (
     "bounded",
     "versioned",
     "private caches",
-    "naive + flight + absences",
+    "naive + L1",
     "naive + flight",
     "naive",
     "no cache",

@@ -55,7 +55,7 @@ class Invented(Exception):
 
 
 def run_day(plan: Plan, seed: int = 1) -> Score:
-    """Let the plan live through the day, and return its score. Raises `BadPlan`, or what the plan raises when called."""
+    """Let the plan live through the day, and return its score. Raises `BadPlan`, or what the plan raises."""
     state = random.getstate()
     random.seed(seed)  # what a `Freshness` draws
     try:
