@@ -40,7 +40,7 @@ PARTS = (
 
 def parts_of(top: Any) -> list[str]:
     """The names of the parts of this package in `top`, sorted, each as often as it is there. A default is none."""
-    return sorted(type(part).__name__ for part in _within(top) if isinstance(part, PARTS) and part != Freshness())
+    return sorted(type(part).__name__ for part in _within(top) if type(part) in PARTS and part != Freshness())
 
 
 def entries_in(top: Any) -> int:

@@ -87,7 +87,7 @@ class Score:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Sorts scores, the best first: fewer goals missed; of those that keep all, fewer parts; fewer unhappy readers."""
+        """Sorts scores, the best first: fewer goals missed; if all are kept, fewer parts; fewer unhappy readers."""
         return len(self.missed), 0 if self.missed else len(self.parts), self.unhappy
 
     def worst_hour(self, kind: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -46,7 +46,7 @@ class Site:
     `node`     the number of the node, from 0
     """
 
-    load: Callable[[int], Awaitable[Profile | ProfileWithPlan | Absent]]
+    load: Callable[[int], Coroutine[Any, Any, Profile | ProfileWithPlan | Absent]]
     known: Bloom
     release: int
     node: int

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from cachelab.lab.traffic.workload import Request, zipf_popularity
 
-__all__ = ["DAY_S", "Event", "EVENTS", "HOUR_S", "NODES", "SIGN_UPS", "USERS", "day_requests"]
+__all__ = ["DAY_S", "EVENTS", "Event", "HOUR_S", "NODES", "SIGN_UPS", "USERS", "day_requests"]
 
 HOUR_S: Final = 60.0
 DAY_S: Final = 24 * HOUR_S

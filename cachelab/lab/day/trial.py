@@ -33,7 +33,7 @@ def try_plan(plan: Plan, seed: int = 1) -> Score:
         run_sandboxed(live, SECONDS)
     except BadPlan as error:
         raise BadPlan(str(error)) from None  # without the way through the lab
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadPlan(explain_failure(error)) from None
     print(scores[0].report)
     return scores[0]

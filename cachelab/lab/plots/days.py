@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -40,9 +41,15 @@ def plot_day(score: Score, title: str) -> Picture:
             bad = [4 * getattr(quarter, kind) / HOUR_S for quarter in score.quarters]
             roof = [low + more for low, more in zip(floor, bad, strict=True)]
             colour = COLOURS[meaning]
-            look = {"facecolor": colour, "edgecolor": darkened(colour, 3), "hatch": pattern, "linewidth": 0.6}
+            look: dict[str, Any] = {
+                "facecolor": colour,
+                "edgecolor": darkened(colour, 3),
+                "hatch": pattern,
+                "linewidth": 0.6,
+            }
             ax.stairs(roof, hours, baseline=floor, fill=True, label=name, **look)
             floor = roof
+    ax.grid(visible=False)
     for number, event in enumerate(EVENTS.values()):
         ax.axvspan(event.start, event.end, **outlined(COLOURS["origin"], 0.12), zorder=0)
         place = (event.start, top * (0.97 - 0.08 * (number % 2)))
