@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
+    from cachelab.lab.traffic.smallest_site import origin_load as origin_load
     from cachelab.lab.traffic.workload import (
         Request as Request,
         Workload as Workload,

@@ -44,7 +44,7 @@ lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simul
 lab.sim.races lab.sim.stampede
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
-lab.traffic.replay
+lab.traffic.replay lab.traffic.smallest_site
 lab.traffic.l1_site
 lab.day.site lab.day.traffic
 lab.day.parts lab.day.plans lab.day.score
@@ -75,6 +75,7 @@ lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size l
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
 lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.ch09_1_mend
 lab.exercises.ch09_2_choose lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
+lab.exercises.ch14_1_keep_the_goals lab.exercises.ch14_2_smallest
 lab.exercises.checking
 lab.exercises.ttl_cache_examiner
 lab.exercises.ch01_1_flaw lab.exercises.ch01_3_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied
