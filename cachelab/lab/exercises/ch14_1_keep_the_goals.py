@@ -21,7 +21,7 @@ FAILED = {
 """What is seen in each event when readers fail."""
 WORDS = {
     "invented": "Answers were invented: the new release has read what the old one has stored, and filled in a default.",
-    "not_found": "Users who had signed up were told that they do not exist: an absence was kept, and outlived the sign-up.",
+    "not_found": "Users who had signed up were told that they do not exist: an absence was kept for too long.",
     "stale": "Answers were stale for more than a minute: a copy lived on where the delete did not reach it.",
     "queue": "Queries waited in line for more than half a minute: more began than the origin can end.",
 }
@@ -61,8 +61,7 @@ EXERCISE = Exercise(
     [
         "Look at the hour with most failures. What do the readers wait for in that hour?",
         "A copy in each node answers while Redis hangs, if it may be a little old. Chapters 12 and 13 have the parts.",
-        "Put a MemoryStore with a TTL of some seconds and Freshness(stale_for=...) over the cache in Redis, and a "
-        "Breaker around the store.",
+        "Put a MemoryStore with a TTL of some seconds and Freshness(stale_for=...) over the cache in Redis.",
     ],
     seconds=60.0,
 )

@@ -57,7 +57,7 @@ def _too_much(processes: int, store: str, entries: int, ttl: float) -> str:
         return "Without a cache each read is a query."
     if origin_load(processes, store, most, MAX_TTL_S) > MAX_LOAD:
         return (
-            "Each process misses for itself what another one has loaded. No room and no TTL that are allowed mend it."
+            "Each process misses for itself what another one has loaded. More room does not help."
         )
     if origin_load(processes, store, most, ttl) > MAX_LOAD:
         return "The TTL is too short: entries expire before they are read again."

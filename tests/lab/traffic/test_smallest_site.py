@@ -30,5 +30,5 @@ def test_room_and_ttl_help() -> None:
 @pytest.mark.parametrize("wrong", [(1, "dict", 9, 9), (0, "memory", 9, 9), (1, "memory", 0, 9), (1, "memory", 9, 0)])
 def test_wrong_arguments(wrong: tuple[int, str, int, float]) -> None:
     """Each is a ValueError."""
-    with pytest.raises(ValueError, match="stores are|needs at least"):
+    with pytest.raises(ValueError, match=r"stores are|needs at least"):
         lab.origin_load(*wrong)
