@@ -93,7 +93,7 @@ def plot_policies(
         shown = {name: ratios for name, ratios in curves.items() if not drawn or name in drawn}
         _draw_curves(ax, shown, sizes)
         if limit is not None:
-            ax.axhline(limit, color=COLOURS["limit"], linewidth=1.2, linestyle=(0, (6, 3)), label="the origin's limit")
+            ax.axhline(limit, color=darkened(COLOURS["miss"], 3), linestyle="-.", label="the origin's limit")
         ax.set_title(trace, loc="left", fontsize=10)
         middle = len(sizes) // 2
         words.append(f"{trace}: " + ", ".join(f"{name} {ratios[middle]:.3f}" for name, ratios in shown.items()))
