@@ -4,7 +4,8 @@ Problem: when a popular entry expires, every caller that wants it while it is be
     And entries that were filled together expire together.
 Idea: three answers, which can be combined.
     stale-while-revalidate  for `stale_for` seconds after its TTL an entry is served stale, while it is loaded again in
-                            the background; if the origin fails, this goes on until `stale_for` is over (stale-if-error)
+                            the background; if the origin fails, this goes on until `stale_for` is over
+                            (stale-if-error). RFC 5861 has a window for each of the two; here one number is both
     early recomputation     shortly before the entry ends, each reader draws a random number U, and the longer a load
                             takes (δ), the earlier a reader may have it loaded again: now − δ·β·ln(U) ≥ expiry (XFetch)
     jitter                  each entry's TTL is ttl·(1 ± j), so that entries that were filled together expire apart

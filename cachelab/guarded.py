@@ -36,9 +36,15 @@ class Guarded(Generic[K, V]):
 
     `known`   the keys that may exist: a `Bloom`, a set, or anything else with `in`
     `upto`    for ids that grow: the newest id about which `known` has been told completely, or a function that returns
-              it. A newer id passes. It must be older than any id whose commit may still come: an id is taken before its
-              row is committed, and rows are not committed in the order of their ids.
+              it. A newer id passes. No id up to it may still wait for its commit: an id is taken before its row is
+              committed, and rows are not committed in the order of their ids.
     `spared`  counts the loads that were not needed
+
+    With `upto=lambda: told_upto` a rebuild is:
+
+        newest = await db.newest_id()                  # first: every id up to it has been taken by now
+        await known.rebuild(db.all_ids, settle_s=5.0)  # so its row is in the snapshot, or its commit has failed
+        told_upto = newest                             # last: until then the old filter is in force
 
     Each answer is an `Entry`. With a shared level stand the guard above it: there an unknown key costs no round trip.
     It has `delete` if `load` has.

@@ -12,8 +12,8 @@ Guarantee: no call while it is open, and one at a time while it is half open. A 
     another process, but an error that it raises is a failure.
 Not guaranteed: that a call which hangs is noticed, or a trial: put a `TimeLimit` inside. That a cancelled call is
     counted: the caller may have left for a reason of its own. That the origin gets fewer queries: a breaker around a
-    store that has failed turns a slow miss into a fast one. A loader that raises for an unknown key opens the breaker
-    for all keys: return `ABSENT` instead.
+    store that has failed turns a slow miss into a fast one. A loader that raises an error of its own for an unknown key
+    opens the breaker for all keys: return `ABSENT` instead.
 Cost: a comparison for each call, and a look at the clock while it is not closed.
 Source: Nygard, "Release It!"; Fowler, "CircuitBreaker", https://martinfowler.com/bliki/CircuitBreaker.html.
 """
@@ -24,7 +24,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar, overload
 
 from cachelab.clock import LoopClock
-from cachelab.entry import MISS, Entry, Loader, Miss, Store, checked_count, checked_number
+from cachelab.entry import MISS, Entry, Miss, Store, checked_count, checked_number
 from cachelab.events import CacheError, Refused
 from cachelab.guards.guard import Guard
 
@@ -61,7 +61,7 @@ class Breaker(Guard[K, V]):
     """
 
     @overload
-    def __init__(self, inside: Loader[K, V], *, failures: int = ..., open_s: float = ...) -> None: ...
+    def __init__(self, inside: Callable[[K], Awaitable[V]], *, failures: int = ..., open_s: float = ...) -> None: ...
     @overload
     def __init__(self: Breaker[Any, V], inside: Store[V], *, failures: int = ..., open_s: float = ...) -> None: ...
     def __init__(self, inside: Any, *, failures: int = 5, open_s: float = 5.0) -> None:
@@ -124,5 +124,5 @@ class Breaker(Guard[K, V]):
         if opened == self.opened and not isinstance(error, NO_FAILURE):
             self._failed += 1
             if self._opens_until is not None or self._failed == self._failures:
-                self._failed, self._opens_until = 0, self._clock() + self._open_s
+                self._opens_until = self._clock() + self._open_s
                 self.opened += 1

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
 from cachelab.clock import LoopClock
-from cachelab.entry import Loader, Store, checked_count, checked_instance
+from cachelab.entry import Store, checked_count, checked_instance
 from cachelab.events import Refused
 from cachelab.guards.guard import Guard
 
@@ -42,7 +42,9 @@ class Bulkhead(Guard[K, V]):
     """
 
     @overload
-    def __init__(self, inside: Loader[K, V], *, running: int, waiting: int = ..., last_first: bool = ...) -> None: ...
+    def __init__(
+        self, inside: Callable[[K], Awaitable[V]], *, running: int, waiting: int = ..., last_first: bool = ...
+    ) -> None: ...
     @overload
     def __init__(
         self: Bulkhead[Any, V], inside: Store[V], *, running: int, waiting: int = ..., last_first: bool = ...

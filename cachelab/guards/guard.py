@@ -8,7 +8,8 @@ Guarantee: a guard has the verb `delete`, `peek`, `clear` or `claim` exactly if 
     is guarded. A delete that is not tried would leave a stale value. A `peek` never waits. A `claim` may rightly wait
     for seconds, for the load of another process (only a `Breaker` may refuse it).
 Not guaranteed: anything about calls that do not pass through the guard, such as what a lease sends to its store. That
-    other processes notice: each has guards of its own. That guards in another order protect as well (see below).
+    other processes notice: each has guards of its own. That guards in another order protect as well (see below). The
+    counters and the other methods of a store are not passed on: call them on the store itself.
 Cost: a coroutine for each guarded call. A hit in this process meets no guard.
 Source: the pattern is the decorator; Nygard, "Release It!", has the three guards.
 

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
-from cachelab.entry import Loader, Store, checked_number
+from cachelab.entry import Store, checked_number
 from cachelab.guards.guard import Guard
 
 __all__ = ["TimeLimit"]
@@ -33,7 +33,7 @@ class TimeLimit(Guard[K, V]):
     """
 
     @overload
-    def __init__(self, inside: Loader[K, V], seconds: float) -> None: ...
+    def __init__(self, inside: Callable[[K], Awaitable[V]], seconds: float) -> None: ...
     @overload
     def __init__(self: TimeLimit[Any, V], inside: Store[V], seconds: float) -> None: ...
     def __init__(self, inside: Any, seconds: float) -> None:

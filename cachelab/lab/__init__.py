@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from cachelab._facade import lazy_names
 
 if TYPE_CHECKING:
+    from cachelab.lab.breakers.exam import breaker_exam as breaker_exam
+    from cachelab.lab.breakers.subjects import installed_breakers as installed_breakers
     from cachelab.lab.day.plans import CHEATS as CHEATS, FORESEEN as FORESEEN, PLANS as PLANS
     from cachelab.lab.day.run import BadPlan as BadPlan
     from cachelab.lab.day.score import Score as Score
-    from cachelab.lab.day.site import Site as Site
     from cachelab.lab.day.stored import day_scores as day_scores
     from cachelab.lab.day.trial import try_plan as try_plan
     from cachelab.lab.exercises.checking import check as check, hint as hint
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         zipf_trace as zipf_trace,
     )
     from cachelab.lab.memory import memory_after as memory_after
+    from cachelab.lab.plots.attacks import plot_attack as plot_attack
     from cachelab.lab.plots.curves import (
         plot_curve as plot_curve,
         plot_ladder as plot_ladder,
@@ -52,13 +54,16 @@ if TYPE_CHECKING:
     )
     from cachelab.lab.plots.lanes import plot_flow as plot_flow, plot_lanes as plot_lanes
     from cachelab.lab.plots.lifetimes import plot_lifetimes as plot_lifetimes
+    from cachelab.lab.plots.matrix import plot_matrix as plot_matrix
     from cachelab.lab.plots.races import plot_orders as plot_orders, plot_race as plot_race
+    from cachelab.lab.plots.sign_ups import plot_sign_up as plot_sign_up
     from cachelab.lab.plots.slider import slider as slider
     from cachelab.lab.plots.stale_answers import plot_answers as plot_answers, plot_stale_answers as plot_stale_answers
     from cachelab.lab.plots.staleness import plot_staleness as plot_staleness
     from cachelab.lab.plots.stampedes import plot_stampede as plot_stampede
     from cachelab.lab.plots.timelines import plot_failures as plot_failures, plot_timelines as plot_timelines
     from cachelab.lab.plots.trials import plot_trials as plot_trials
+    from cachelab.lab.plots.users import plot_users as plot_users
     from cachelab.lab.prediction import predict as predict, reveal as reveal
     from cachelab.lab.real_redis.connect import connect as connect
     from cachelab.lab.real_redis.leased_pods import LeasedRound as LeasedRound, leased_pods as leased_pods
@@ -90,7 +95,16 @@ if TYPE_CHECKING:
     from cachelab.lab.traffic.l1_site import l2_reads as l2_reads
     from cachelab.lab.traffic.replay import replay as replay
     from cachelab.lab.traffic.replay_result import ReplayResult as ReplayResult
+    from cachelab.lab.traffic.rollout import (
+        Deployed as Deployed,
+        Rollout as Rollout,
+        Site as Site,
+        roll_out as roll_out,
+        warm_up as warm_up,
+    )
     from cachelab.lab.traffic.smallest_site import origin_load as origin_load
+    from cachelab.lab.traffic.unknown_ids import unknown_ids as unknown_ids
+    from cachelab.lab.traffic.warm import warm as warm
     from cachelab.lab.traffic.workload import (
         Request as Request,
         Workload as Workload,

@@ -87,9 +87,14 @@ TERMS = [
         "cluster, slot",
         7,
         "Several Redis nodes that divide the keys among them. A checksum of a key's name gives its slot, and each slot "
-        "lives on one node.",
+        "is on one node.",
     ),
     _term("collapsed", 5, "The caller did not load. It waited for a load that another caller had already started."),
+    _term(
+        "connection pool",
+        7,
+        "Open connections to a server. A command borrows one, instead of opening its own, and then gives it back.",
+    ),
     _term(
         "coordinated omission",
         0,
@@ -97,10 +102,15 @@ TERMS = [
         "waits that these would have had are not measured.",
     ),
     _term(
+        "dual read, upgrade on read",
+        11,
+        "On a miss, new code looks for the entry that old code has stored, and makes a new value of the old one.",
+    ),
+    _term(
         "early recomputation, XFetch, probabilistic early expiration",
         6,
-        "A reader loads an entry again shortly before it expires. The parameter β says how early, and δ is how long a "
-        "load takes.",
+        "A reader has an entry loaded again shortly before it expires, at a random moment. The parameter β says how "
+        "early, and δ is how long a load takes.",
     ),
     _term(
         "envelope",
@@ -110,8 +120,18 @@ TERMS = [
     ),
     _term("evict", 3, "To remove an entry because there is no room for it. Compare expire and invalidate."),
     _term("eviction policy", 4, "The rule that chooses which entry is removed when the cache is full."),
+    _term(
+        "expand and contract, parallel change",
+        11,
+        "A change in three steps: add what is new beside the old, let all use it, remove the old.",
+    ),
     _term("expire", 1, "An entry expires when it is older than its TTL. Compare evict and invalidate."),
     _term("failover", 9, "Another server takes the place of one that has failed. It may lack the last writes."),
+    _term(
+        "false positive",
+        10,
+        "A Bloom filter says that a key may exist, and the key does not. It never makes the other mistake, a false no.",
+    ),
     _term(
         "fence",
         2,
@@ -119,8 +139,17 @@ TERMS = [
         "loaded value is not kept. Between processes a lease does this.",
     ),
     _term("FIFO", 4, "An eviction policy: first in, first out. The entry that was stored first is removed first."),
+    _term(
+        "fingerprint",
+        11,
+        "A short checksum of a type. When a field, a name, a type or a default changes, it changes, too.",
+    ),
     _term("follower", 5, "A caller that waits for a load which another caller has started."),
-    _term("generation", 11, "One of the versions of a service that run at the same time during a deploy."),
+    _term(
+        "generation",
+        11,
+        "One of the versions of a service that run at the same time during a deploy, and the entries that it stores.",
+    ),
     _term("hit", 1, "The key was found in the cache and could be served."),
     _term("hit ratio, hit rate", 1, "Hits divided by all reads, in short h."),
     _term("interleaving", 2, "One possible order of the steps of several actors that run at the same time."),
@@ -173,7 +202,9 @@ TERMS = [
         0,
         "The p99 is the latency that 99 of 100 requests do not exceed; the p50 is that of half of them.",
     ),
-    _term("pipeline", 7, "Several commands that are sent to a server together and answered together."),
+    _term(
+        "pipeline", 7, "Several commands that are sent to a server together and answered together, in one round trip."
+    ),
     _term("pod, node", 7, "One of several processes that run the same service."),
     _term(
         "poison pill", 8, "Stored bytes that no reader can use. If they are not treated as a miss, every read fails."
@@ -214,7 +245,8 @@ TERMS = [
     _term(
         "stale-if-error",
         6,
-        "To serve an entry for some time after its TTL if the origin fails.",
+        "To serve an entry for some time after its TTL if the origin fails. That time begins with the end of the TTL, "
+        "not with the failure.",
     ),
     _term(
         "stale-while-revalidate",

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from redis.asyncio import Redis
 
 from cachelab import Cache, Flight, LeasedStore, RedisStore, redis_client
+from cachelab.entry import Loader
 
 Get: TypeAlias = Callable[[str], Awaitable[Any]]
 __all__ = ["LEASE", "NO_LEASE", "OTHERS", "POLL_1", "POLL_50", "SETTINGS", "WAYS"]
@@ -103,7 +104,7 @@ def _cashews(port: int, load: Get, closing: AsyncExitStack) -> Get:
 
 
 @contextlib.asynccontextmanager
-async def _ways(port: int, load: Get) -> AsyncIterator[dict[str, Get]]:
+async def _ways(port: int, load: Loader[str, Any]) -> AsyncIterator[dict[str, Get]]:
     """All ways that run here. A peer that is missing, or does not run with this redis-py, is left out."""
     async with AsyncExitStack() as closing:
         url = f"redis://127.0.0.1:{port}"
@@ -113,7 +114,7 @@ async def _ways(port: int, load: Get) -> AsyncIterator[dict[str, Get]]:
             store: Any = make(client, int, namespace=make.__name__, version=1)
             if make is LeasedStore:
                 await closing.enter_async_context(store)
-            cache = await closing.enter_async_context(Cache(store, load, ttl=TTL_S, flight=Flight()))
+            cache: Cache[str, Any] = await closing.enter_async_context(Cache(store, load, ttl=TTL_S, flight=Flight()))
             ways[name] = cache.get
         ways |= {POLL_50: _polling(client, load, 0.05), POLL_1: _polling(client, load, 0.001)}
         ways[LOCK] = _locking(client, load)

@@ -16,7 +16,7 @@ def loads(run: Any, begin: float = 0, end: float = 99) -> int:
 
 
 def longest_wait(run: Any, begin: float, end: float) -> float:
-    """The longest wait of a reader who came between two moments."""
+    """The longest wait of a reader that came between two moments."""
     return max(float(row.latency_s) for row in run.reads if begin <= row.when < end)
 
 
@@ -25,120 +25,77 @@ def stale(run: Any) -> int:
     return sum(row.stale_s > 0 for row in run.rows)
 
 
-@claim("Memory in each pod: a deploy (at 15 s) takes all the database has. One Redis: nothing")
-def takes_all(each: Any, shared: Any) -> None:
-    """In each of the two seconds after the deploy 76 of 80 queries at least; with Redis fewer after it than before."""
-    assert min(each.queries_per_second(1)[15:17]) >= 76
+@claim("The deploy empties five memories, and they load again. Redis keeps its entries")
+def they_load_again(each: Any, shared: Any) -> None:
+    """In the five seconds after the deploy the memories load half as much again as before, and with Redis fewer."""
+    assert loads(each, 15, 20) > 1.5 * loads(each, 10, 15)
     assert loads(shared, 15, 20) < loads(shared, 10, 15)
 
 
-@claim("Loads: 1655 against 492; a popular user is loaded by each of five pods, and by each again after the deploy.")
+@claim("Measured: 3.4 times.")
+def more_than_three_times(each: Any, shared: Any) -> None:
+    """From 3 to 4 times."""
+    assert 3 < loads(each) / loads(shared) < 4
+
+
+@claim("Loads: 1655 against 492.")
 def loads_of_both(each: Any, shared: Any) -> None:
-    """Within a tenth; and user 1 is loaded ten times at least."""
+    """Within a tenth."""
     assert loads(each) == pytest.approx(1_655, rel=0.1)
     assert loads(shared) == pytest.approx(492, rel=0.1)
-    assert sum(query.key == 1 for query in each.queries) >= 10
 
 
-@claim("394 loads in the five seconds after it, 194 in those before; that is nearly all the database can do")
+@claim("With memories, each pod loads a popular user, and each new pod again.")
+def each_pod_again(each: Any) -> None:
+    """User 1 is loaded five times at least before the deploy, and five times at least after it."""
+    of_user_1 = [query.asked for query in each.queries if query.kind == "read" and query.key == 1]
+    assert sum(when < 15 for when in of_user_1) >= 5 <= sum(when >= 15 for when in of_user_1)
+
+
+@claim("The five empty memories ask for 394 loads in five seconds; before, it was 194.")
 def after_the_deploy(each: Any) -> None:
-    """Nine of ten of the 400 that it can do; twice as many, about, as before."""
+    """Within 15 %."""
     assert loads(each, 10, 15) == pytest.approx(194, rel=0.15)
-    assert 0.9 * 400 <= loads(each, 15, 20) < 1.1 * 400
+    assert loads(each, 15, 20) == pytest.approx(394, rel=0.15)
 
 
-@claim("and in this sample the longest wait grows to 553 ms.")
-def the_wait_grows(each: Any) -> None:
-    """In every sample to several times a query."""
+@claim("At first this is more than the database can do, and in this sample one reader waits for 553 ms.")
+def more_than_it_can_do(each: Any) -> None:
+    """More than 80 in the first second; and in every sample a reader waits for several queries."""
+    assert loads(each, 15, 16) > 80
     assert longest_wait(each, 15, 20) > 4 * 0.05
 
 
-@claim("With Redis 44 after and 64 before, and a wait of 52 ms: what is in Redis outlives a pod.")
-def outlives_a_pod(shared: Any) -> None:
-    """Fewer after than before, and nobody waits for more than a load and two round trips."""
+@claim("Redis keeps the entries: 44 loads, and 64 before.")
+def redis_keeps_the_entries(shared: Any) -> None:
+    """Fewer after than before, and no reader waits for more than a load and some round trips."""
     assert loads(shared, 15, 20) < loads(shared, 10, 15) == pytest.approx(64, rel=0.25)
     assert longest_wait(shared, 15, 20) == pytest.approx(0.052, abs=0.002)
 
 
-@claim("Old answers: 476 against 0 in this run")
-def old_answers(each: Any, shared: Any) -> None:
-    """In every run far fewer with Redis."""
+@claim("476 stale answers in this sample. In Redis a delete counts for all pods: 0 here. (In others there can be some")
+def stale_answers(each: Any, shared: Any) -> None:
+    """In every sample there are hundreds with memories, and a third as many at most with Redis."""
+    assert stale(each) > 300
     assert stale(shared) < stale(each) / 3
 
 
-@claim("a hit in Redis takes a round trip, 1 ms, where the memory takes none.")
+@claim("A hit in Redis takes a round trip, 1 ms.")
 def a_round_trip(each: Any, shared: Any) -> None:
-    """The quickest hit."""
-    assert min(row.latency_s for row in each.reads if row.outcome == "hit") == 0
-    assert min(row.latency_s for row in shared.reads if row.outcome == "hit") == pytest.approx(0.001, abs=0.0001)
+    """The quickest answer, which is a hit."""
+    assert min(row.latency_s for row in each.reads) == 0
+    assert min(row.latency_s for row in shared.reads) == pytest.approx(0.001, abs=0.0001)
 
 
-@claim("Every reader is answered, by the origin, after the time-out and the load at the latest: 150 ms, 550 ms, 2.0 s.")
-def every_reader_is_answered(hanging: Any) -> None:
-    """No error, and no wait that is longer."""
-    for timeout_s, run in hanging.items():
-        assert run.error_share == 0
-        assert longest_wait(run, 0, 99) == pytest.approx(timeout_s + 0.05, abs=0.005)
-
-
-@claim("Half of them wait for no more than 118 ms, 332 ms, 1.1 s")
-def half_of_them(hanging: Any, median_wait: Any) -> None:
-    """Within a fifth."""
-    assert [median_wait(run) for run in hanging.values()] == pytest.approx([0.118, 0.332, 1.1], rel=0.2)
-
-
-@claim("nothing reaches the origin for two seconds, and then 102 queries a second.")
-def a_heap(hanging: Any) -> None:
-    """No query from just after 8 s to just before 10 s, and then about a hundred a second."""
-    assert loads(hanging[2.0], 8.01, 9.99) == 0
-    assert max(hanging[2.0].queries_per_second(0.5)) == pytest.approx(102, rel=0.25)
-
-
-@claim("With a time-out of 0.5 s the origin gets it a little later, in small heaps")
-def small_heaps(hanging: Any) -> None:
-    """Nothing in the first half second, and more than the average of the three in the half second after it."""
-    assert loads(hanging[0.5], 8.01, 8.49) == 0 < loads(hanging[0.5], 8.49, 8.99)
-
-
-@claim("(A longer time-out means fewer queries, since more readers wait for the same load. That is no gain.)")
-def fewer_queries(hanging: Any) -> None:
-    """From each time-out to the next."""
-    queries = [len(run.queries) for run in hanging.values()]
-    assert queries == sorted(queries, reverse=True)
-    assert len(set(queries)) == 3
-
-
-@claim("while Redis is away, nearly all of the traffic is the origin's.")
-def nearly_all_of_the_traffic(hanging: Any) -> None:
-    """Of the readers of those six seconds four of five cause a load, where nobody waits long for another's."""
-    readers = sum(8 <= row.when < 14 for row in hanging[0.1].reads)
-    assert loads(hanging[0.1], 8.1, 14.1) > 0.8 * readers
-
-
-@claim("While Redis hangs (8 s to 14 s) readers give up after 0.1 s, and the origin gets nearly all")
-def readers_give_up(hanging: Any) -> None:
-    """The readers of those seconds wait for the time-out and a load at most, and four of five cause a load."""
-    assert longest_wait(hanging[0.1], 8, 14) <= 0.151
-    readers = sum(8 <= row.when < 14 for row in hanging[0.1].reads)
-    assert loads(hanging[0.1], 8.1, 14.1) > 0.8 * readers
-
-
-@claim("With 2 s: nothing for two seconds, and then a heap; and so on")
-def and_so_on(hanging: Any) -> None:
-    """Three times: no query in the second before a heap, which is all in half a second."""
-    for heap in (10, 12, 14):
-        assert loads(hanging[2.0], heap - 1.4, heap - 0.01) == 0 < loads(hanging[2.0], heap - 0.01, heap + 0.6)
-
-
-@claim("With five keys a draw, Redis's default, most of the way from random to LRU is made.")
-def most_of_the_way(SampledLRU: Any, LRU: Any, count_hits: Any, trace: Any) -> None:  # noqa: N803 - names of the notebook
+@claim("With five, Redis's default, the hit ratio is most of the way from there to that of LRU.")
+def most_of_the_way(SampledLRU: Any, LRU: Any, Random: Any, count_hits: Any, trace: Any) -> None:  # noqa: N803 - the notebook's names
     """Four fifths of it."""
-    random, five = (count_hits(SampledLRU(1_000, sample), trace).hit_ratio for sample in (1, 5))
+    one, five = (count_hits(SampledLRU(1_000, sample, Random(1)), trace).hit_ratio for sample in (1, 5))
     lru = count_hits(LRU(1_000), trace).hit_ratio
-    assert five - random > 0.8 * (lru - random)
+    assert five - one > 0.8 * (lru - one)
 
 
-@claim("A counter of 10 is a hundred hits, 19 a thousand, 146 a hundred thousand, 255 a million")
+@claim("So 10 stands for a hundred hits, 19 for a thousand, 146 for a hundred thousand, and 255 for a million.")
 def the_counter(counter_after: Any, Random: Any) -> None:  # noqa: N803 - a name of the notebook
     """Averages of 200 counters, within 3 %, and within one for the smallest."""
     draw = Random(1).random

@@ -10,6 +10,8 @@ import cachelab
 from cachelab import (
     AlsoDeleting,
     Bloom,
+    Breaker,
+    Bulkhead,
     Bus,
     Cache,
     CachetoolsStore,
@@ -22,6 +24,7 @@ from cachelab import (
     MemoryStore,
     RedisStore,
     ThreadFlight,
+    TimeLimit,
     Upgrading,
 )
 from tests.support.fakes import Origin
@@ -30,6 +33,8 @@ IN_REDIS = {"redis": Redis(), "value_type": int, "namespace": "users", "version"
 ARGUMENTS: dict[type[Any], dict[str, Any]] = {
     AlsoDeleting: {"store": MemoryStore(1), "next_store": MemoryStore(1)},
     Bloom: {"expected": 1, "false_positives": 0.1},
+    Breaker: {"inside": Origin()},
+    Bulkhead: {"inside": MemoryStore(1), "running": 1},
     Bus: {"redis": Redis(), "channel": "users", "caches": (Cache(MemoryStore(1), Origin(), ttl=1.0),)},
     Cache: {"store": MemoryStore(1), "load": Origin(), "ttl": 1.0},
     CachetoolsStore: {"max_entries": 1},
@@ -42,6 +47,7 @@ ARGUMENTS: dict[type[Any], dict[str, Any]] = {
     MemoryStore: {"max_entries": 1, "max_bytes": 1, "size_of": len},
     RedisStore: IN_REDIS,
     ThreadFlight: {},
+    TimeLimit: {"inside": MemoryStore(1), "seconds": 1.0},
     Upgrading: {"old_store": MemoryStore(1), "upgrade": str, "load": Origin()},
 }
 """What each class is built with; a test replaces one argument. Records, facts, entries and errors are not in it."""
@@ -93,3 +99,22 @@ def test_a_cache_that_is_refused_leaves_its_flight_to_another() -> None:
     with pytest.raises(TypeError, match=r"^clock must be a function, not 3\.$"):
         Cache(MemoryStore(1), Origin(), ttl=1.0, flight=flight, **wrong)
     Cache(MemoryStore(1), Origin(), ttl=1.0, flight=flight)
+
+
+@pytest.mark.parametrize("wrong", [MemoryStore, LeasedStore], ids=lambda kind: kind.__name__)
+def test_a_guard_around_a_class_is_refused(wrong: type[Any]) -> None:
+    """The likely mistake: the parentheses are missing."""
+    guard: Any = TimeLimit
+    with pytest.raises(TypeError, match=f"^store must be an instance, not the class {wrong.__name__}"):
+        guard(wrong, 1.0)
+
+
+def test_a_guard_is_what_it_guards() -> None:
+    """One around a loader is no store, and one around a store is no loader, also with another one around it."""
+    load: Any = Breaker(TimeLimit(Origin(), 1.0))
+    store: Any = Breaker(TimeLimit(MemoryStore[str](1), 1.0))
+    with pytest.raises(TypeError, match=r"^store must have async get, set, delete; a Breaker has no get and set and"):
+        Cache(load, load, ttl=1.0)
+    with pytest.raises(TypeError, match=r"^load must be an async function of the key, or a Cache, not a store: "):
+        Cache(store, store, ttl=1.0)
+    Cache(store, load, ttl=1.0)

@@ -65,7 +65,7 @@ def test_false_positives_are_on_the_formula(expected: int, share: float) -> None
 
 
 def test_a_small_filter_keeps_a_small_share_too() -> None:
-    """Of ten filters for a hundred keys, one in ten thousand: with steps that do not grow it would be six times that."""
+    """One in ten thousand, for a hundred keys: with steps that do not grow it would be six times that."""
     found, asked = 0, 20_000
     for number in range(10):
         bloom = Bloom(100, 0.0001)

@@ -8,15 +8,18 @@ ones, and the order of the steps is the test's.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from itertools import permutations
+from random import Random
 from typing import TypeAlias
 
 import pytest
 
 from cachelab import ABSENT, Bloom, Guarded
 from tests.support.fakes import in_virtual_time
+from tests.support.tiers import tiers
 
 PODS = range(3)
 OLD = (1, 2, 3)
+SETTLE_S = 1.0
 TURNS = 4  # of the loop after each step: enough for a rebuild to come to its next await
 Order: TypeAlias = tuple[str, ...]
 
@@ -235,3 +238,66 @@ async def test_ids_that_are_newer_than_the_filter_need_no_message() -> None:
 async def test_the_newest_id_of_the_snapshot_is_too_new() -> None:
     """Rows are not committed in the order of their ids: 5 is in the snapshot, and 4 is not, although it is older."""
     assert await count_by_id("snapshot") == (243, 2)
+
+
+# At random
+
+
+class BusyPods(Pods):
+    """Pods that all rebuild their filters again and again, while users sign up and are read."""
+
+    def __init__(self, chance: Random, *, by_id: bool) -> None:
+        super().__init__(0, by_id=by_id)
+        self.chance, self.by_id = chance, by_id
+        self.reads_so_far = self.wrong = 0
+
+    async def wait(self, most_s: float) -> None:
+        """Sleep for a random time."""
+        await asyncio.sleep(most_s * self.chance.random())
+
+    async def rows_of_a_moment(self) -> AsyncGenerator[int, None]:
+        """The rows when the query begins; they arrive later."""
+        rows = sorted(self.rows)
+        for number, key in enumerate(rows):
+            if number % 100 == 0:
+                await self.wait(0.2)
+            yield key
+
+    async def rebuild_for_ever(self, pod: int, settle_s: float) -> None:
+        """As the docstring of `Guarded` has it."""
+        while True:
+            await self.wait(2.0)
+            newest = max(self.rows)
+            await self.filters[pod].rebuild(self.rows_of_a_moment, settle_s=settle_s)
+            self.newest[pod] = newest
+
+    async def sign_up(self, key: int) -> None:
+        """Add the key on all pods unless the guards go by ids, commit within a second, and then ask for the row."""
+        for pod in self.chance.sample(PODS, 3):
+            if not self.by_id:
+                self.filters[pod].add(key)
+            await self.wait(0.3 * SETTLE_S)
+        self.rows.add(key)
+        for _ in range(3):
+            self.wrong += (await self.guards[self.chance.choice(PODS)](key)).value is ABSENT
+            self.reads_so_far += 1
+            await self.wait(3.0)
+
+
+@pytest.mark.parametrize("by_id", [False, True], ids=["added everywhere", "newer ids pass"])
+@pytest.mark.parametrize("count", tiers(6_000, quick=300, soak_timeout_s=900))
+@in_virtual_time
+async def test_at_random_nobody_who_has_signed_up_is_told_not_found(count: int, by_id: bool) -> None:
+    """Ten sign-ups a second, all pods rebuilding all the time. Without the time to settle some are told."""
+    for settle_s in (SETTLE_S, 0.0):
+        pods = BusyPods(Random(f"{count}/{by_id}"), by_id=by_id)
+        rebuilds = [asyncio.create_task(pods.rebuild_for_ever(pod, settle_s)) for pod in PODS]
+        async with asyncio.TaskGroup() as group:
+            for key in range(4, 4 + count):
+                group.create_task(pods.sign_up(key))
+                await pods.wait(0.2)
+        for rebuild in rebuilds:
+            rebuild.cancel()
+        await asyncio.wait(rebuilds)
+        assert pods.reads_so_far == 3 * count
+        assert (pods.wrong == 0) == (settle_s == SETTLE_S)

@@ -329,7 +329,7 @@ ANSWERS: list[tuple[Any, str]] = [
     (AsyncTouch, "touch is a plain function"),
     (ForgetsToStore, "did not get into `values`"),
     (ForgetsToAwait, "an await is missing"),
-    (GivesUpTooSoon, "given up before its end: here a load takes 50 ms"),
+    (GivesUpTooSoon, "gives the load up before its end"),
     (Misspells, "Your code raised AttributeError: 'Misspells' object has no attribute 'taks', at line"),
     (MisspellsInTheTask, "'MisspellsInTheTask' object has no attribute 'vaules', at line"),
     (OtherNames, "Keep the names touch, close, values and tasks"),

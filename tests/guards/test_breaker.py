@@ -243,28 +243,28 @@ class Granting(BrokenStore):
 async def test_a_claim_may_wait_and_is_no_trial() -> None:
     """The limit does not end it. While the breaker is not closed it is refused, also when a trial is allowed."""
     store = Granting()
-    breaker = Breaker(TimeLimit(store, 1.0), failures=1, open_s=1.0)
-    assert (await breaker.claim(1, "seen"), now()) == ("seen", 10.0)  # type: ignore[attr-defined]
+    breaker: Any = Breaker(TimeLimit(store, 1.0), failures=1, open_s=1.0)
+    assert (await ask(breaker.claim, 1, "seen"), now()) == ("seen", 10.0)
     store.broken = {"get"}
     await ask(breaker.get, 1)
-    assert await ask(breaker._claim, 1) is Refused
+    assert await ask(breaker.claim, 1) is Refused
     await asyncio.sleep(1.0)
-    assert (await ask(breaker._claim, 1), breaker.state) == (Refused, "half open")
+    assert (await ask(breaker.claim, 1), breaker.state) == (Refused, "half open")
     store.broken = set()
     await breaker.get(1)
-    assert await breaker._claim(1, "seen") == "seen"  # type: ignore[arg-type]
+    assert await ask(breaker.claim, 1, "seen") == "seen"
 
 
 @in_virtual_time
 async def test_a_claim_that_fails_is_a_failure() -> None:
     """Unless the breaker has opened since the claim began."""
     store = Granting("claim")
-    breaker = Breaker(store, failures=2, open_s=5.0)
-    assert [await ask(breaker._claim, key) for key in range(3)] == [ConnectionError] * 2 + [Refused]
+    breaker: Any = Breaker(store, failures=2, open_s=5.0)
+    assert [await ask(breaker.claim, key) for key in range(3)] == [ConnectionError] * 2 + [Refused]
     await asyncio.sleep(5.0)
     await breaker.get(1)
     store.broken = set()
-    straggler = start(breaker._claim, 1)
+    straggler = start(breaker.claim, 1)
     await asyncio.sleep(0)
     store.broken = {"get", "claim"}
     await ask(breaker.get, 1)
@@ -307,7 +307,8 @@ class Referee:
     """A slow and obvious breaker: it reads what happened, in order, and says what should have been let through."""
 
     def __init__(self) -> None:
-        self.failed, self.open_until, self.trial = 0, -1.0, None
+        self.failed, self.open_until = 0, -1.0
+        self.trial: object = None
         self.closed = True
         self.counts: set[object] = set()  # the calls whose end says something
         self.opened = 0
@@ -416,7 +417,7 @@ def test_no_random_schedule_fools_the_breaker(count: int) -> None:
 class LetsAllTry(Breaker[Any, Any]):
     """Broken: half open, it lets all through."""
 
-    _is_trying = property(lambda _: False, lambda _, __: None)  # type: ignore[assignment]
+    _is_trying = property(lambda _: False, lambda _, __: None)
 
 
 class KeepsTheTrial(Breaker[Any, Any]):

@@ -11,6 +11,7 @@ import os
 import signal
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import Cache, Flight
+from cachelab import Breaker, Cache, Flight, TimeLimit
 from cachelab.events import InvalidationFailed
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import RedisStore, redis_client
@@ -195,7 +196,14 @@ class Soak:
         return [added for added in judged if added > max_added_s], 1 - len(judged) / len(self.took)
 
 
-async def soak_a_cache(server: Server, count: int, max_added_s: float, max_left_out: float) -> None:
+def guarded(store: Any) -> Any:
+    """The store behind a breaker, which opens soon and not for long, and a time limit."""
+    return Breaker(TimeLimit(store, TIMEOUT_S), failures=3, open_s=0.05)
+
+
+async def soak_a_cache(
+    server: Server, count: int, max_added_s: float, max_left_out: float, wrap: Callable[[Any], Any]
+) -> None:
     """Build the cache and its store behind a proxy, run all rounds, and check what was seen."""
     async with (
         FaultyProxy(f"unix://{server.path}") as proxy,
@@ -203,7 +211,8 @@ async def soak_a_cache(server: Server, count: int, max_added_s: float, max_left_
     ):
         soak = Soak(server, proxy, seed=1)
         store = RedisStore(redis, tuple[int, int], namespace="soak", version=1)
-        async with Cache(store, soak.load, ttl=TTL_S, flight=Flight()) as cache:
+        wrapped = wrap(store)
+        async with Cache(wrapped, soak.load, ttl=TTL_S, flight=Flight()) as cache:
             extra = await soak.run(cache, count)
     too_slow, left_out = soak.too_slow(max_added_s)
     gets = cache.hits + cache.misses + cache.collapsed + cache.stale
@@ -216,6 +225,9 @@ async def soak_a_cache(server: Server, count: int, max_added_s: float, max_left_
     assert store.undecodable == 0
     assert other_tasks() == set()
     assert all(soak.seen[what] for what in [*FAULTS, "delete", "floor", "failed delete"])
+    if isinstance(wrapped, Breaker):
+        print(wrapped.opened, wrapped.refused)
+        assert min(wrapped.opened, wrapped.refused) >= count
 
 
 @pytest.mark.parametrize(
@@ -225,13 +237,16 @@ async def soak_a_cache(server: Server, count: int, max_added_s: float, max_left_
         pytest.param(1_000, *SOAK, marks=[pytest.mark.soak, pytest.mark.timeout(3_600)]),
     ],
 )
-def test_a_cache_survives_the_faults_of_redis(count: int, max_added_s: float, max_left_out: float) -> None:
+@pytest.mark.parametrize("wrap", [lambda store: store, guarded], ids=["plain", "guarded"])
+def test_a_cache_survives_the_faults_of_redis(
+    count: int, max_added_s: float, max_left_out: float, wrap: Callable[[Any], Any]
+) -> None:
     """Every answer is right, none is much later than the origin's, the counters add up, and nothing is left over."""
     reported: list[dict[str, Any]] = []
 
     async def main(server: Server) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-        await soak_a_cache(server, count, max_added_s, max_left_out)
+        await soak_a_cache(server, count, max_added_s, max_left_out, wrap)
 
     with tempfile.TemporaryDirectory(prefix="soak") as folder, ExitStack() as stack:
         server = Server(folder)

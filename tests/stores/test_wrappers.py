@@ -6,7 +6,7 @@ A new class around a store or a loader gets its place in `WRAPPERS` or in `USERS
 import ast
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +18,8 @@ from cachelab import (
     ABSENT,
     MISS,
     AlsoDeleting,
+    Breaker,
+    Bulkhead,
     Cache,
     Entry,
     Guarded,
@@ -25,6 +27,7 @@ from cachelab import (
     LeasedStore,
     MemoryStore,
     RedisStore,
+    TimeLimit,
     Upgrading,
 )
 from cachelab.lab.sim.fake_redis import FakeRedis
@@ -38,10 +41,17 @@ from tests.support.tiers import tiers
 
 PACKAGE = Path(cachelab.__file__).parent
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
-WRAPPERS = {"AlsoDeleting", "Faulty", "Guarded", "Locked", "Upgrading"}
+GUARDS: list[Any] = [
+    lambda inside: TimeLimit(inside, 60.0),
+    lambda inside: Bulkhead(inside, running=1),
+    lambda inside: Breaker(inside, failures=10**9),
+]
+"""Each stands around a store or around a loader, and here none of them has anything to say."""
+GUARD_NAMES = ["TimeLimit", "Bulkhead", "Breaker"]
+WRAPPERS = {"AlsoDeleting", "Faulty", "Guard", "Guarded", "Locked", "Upgrading", *GUARD_NAMES}
 USERS = {"Cache", "Invalidation", "Level", "_TokenLease"}
 """What is built on a store or a loader, and is neither: a `Cache` is a loader of its own, with its own `delete`."""
-WRAPPED = {"store", "old_store", "load", "loader"}
+WRAPPED = {"inside", "store", "old_store", "load", "loader"}
 VERBS = {"peek", "clear", "claim", "delete"}
 """What a store or a loader may have, beside what each of them has."""
 FOREVER = float("inf")
@@ -132,8 +142,13 @@ def measured(value: object) -> int:
     return 500 if value == "large" else 10
 
 
-async def compare_stores(policy: Any, count: int, wrap: Callable[[Any], Any] = Locked) -> None:
-    """The same random calls on a store and on a wrapper of such a store: the same answers, errors and counters."""
+async def compare_stores(
+    policy: Any, count: int, wrap: Callable[[Any], Any] = Locked, also: Collection[str] = ("find", "put", "remove")
+) -> None:
+    """The same random calls on a store and on a wrapper of such a store: the same answers, errors and counters.
+
+    `also` has the verbs that are called beside those that a cache calls.
+    """
     time, chance = 0.0, Random("wrappers")
 
     def make() -> MemoryStore[Any]:
@@ -141,7 +156,8 @@ async def compare_stores(policy: Any, count: int, wrap: Callable[[Any], Any] = L
 
     store, inside = make(), make()
     wrapper = wrap(inside)
-    names = [*20 * sorted(verbs(store).keys() - {"clear"}), *40 * ["put", "set"], "clear"]
+    often = sorted({"get", "set", "delete", "peek", *also})
+    names = [*20 * often, *40 * sorted({"put", "set"} & {*often}), "clear"]
     for step in range(count):
         time += chance.random() / 20
         name = chance.choice(names)
@@ -171,6 +187,28 @@ async def test_a_locked_store_answers_as_its_store_does(policy: Any, count: int)
 async def test_a_store_that_also_deletes_answers_as_its_store_does(count: int) -> None:
     """The second delete changes no answer of the store."""
     await compare_stores(POLICIES[0], count, lambda store: AlsoDeleting(store, RemoteStore()))
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=GUARD_NAMES)
+@pytest.mark.parametrize("count", tiers(300_000, quick=5_000, soak_timeout_s=600))
+@in_virtual_time
+async def test_a_guarded_store_answers_as_its_store_does(count: int, guard: Callable[[Any], Any]) -> None:
+    """With two guards, each verb that a cache calls comes through both of them."""
+    await compare_stores(POLICIES[0], count, lambda store: guard(guard(store)), also=())
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=GUARD_NAMES)
+@pytest.mark.parametrize("new_store", STORES)
+@in_virtual_time
+async def test_a_guarded_store_has_a_verb_exactly_if_its_store_has_it(
+    new_store: Callable[[], Any], guard: Callable[[Any], Any]
+) -> None:
+    """A cache decides by that what kind of store it has. What must not be guarded is the very verb of the store."""
+    store = new_store()
+    guarded = guard(guard(store))
+    assert {verb for verb in VERBS if hasattr(guarded, verb)} == {verb for verb in VERBS if hasattr(store, verb)}
+    for verb in {"peek", "clear", "delete"} & {*dir(store)}:
+        assert getattr(guarded, verb) == getattr(store, verb)
 
 
 @pytest.mark.parametrize("verb", ["find", "put", "remove", "clear"])
@@ -213,8 +251,8 @@ ANSWERS = [
 ]
 LOADER_WRAPPERS = pytest.mark.parametrize(
     "wrap",
-    [Faulty, lambda load: Guarded(load, {1}), lambda load: Upgrading(RemoteStore(), str, load)],
-    ids=["Faulty", "Guarded", "Upgrading"],
+    [Faulty, lambda load: Guarded(load, {1}), lambda load: Upgrading(RemoteStore(), str, load), *GUARDS],
+    ids=["Faulty", "Guarded", "Upgrading", *GUARD_NAMES],
 )
 
 
@@ -291,8 +329,9 @@ async def test_the_age_of_an_entry_travels_through_a_faulty_loader() -> None:
     assert (await upper.get(1), lower.loads, now()) == ("value", 2, 14.0)
 
 
+@LOADER_WRAPPERS
 @in_virtual_time
-async def test_a_cancelled_load_is_cancelled_inside_the_wrapper() -> None:
+async def test_a_cancelled_load_is_cancelled_inside_the_wrapper(wrap: Callable[[Any], Any]) -> None:
     """The loader learns of it, as it would without the wrapper."""
     ended = []
 
@@ -302,7 +341,7 @@ async def test_a_cancelled_load_is_cancelled_inside_the_wrapper() -> None:
         finally:
             ended.append(now())
 
-    task = asyncio.create_task(Faulty(load)(1))
+    task = asyncio.create_task(wrap(load)(1))
     await asyncio.sleep(3.0)
     task.cancel()
     await asyncio.wait([task])

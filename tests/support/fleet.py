@@ -71,6 +71,7 @@ class Node:
 
     `plain`  without leases
     `wrap`   what is put around the store
+    `above`  what is put between the two levels
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Node:
         name: str = "",
         plain: bool = False,
         wrap: Callable[[Any], Any] = lambda store: store,
+        above: Callable[[Any], Any] = lambda l2: l2,
         ttl: float = 60.0,
         l1_ttl: float = 5.0,
         negative_ttl: float = 0.0,
@@ -103,7 +105,7 @@ class Node:
             name=name or "l2",
             listen=self.heard.append,
         )
-        self.l1: Cache[Any, Any] = Cache(MemoryStore(100), self.l2, ttl=l1_ttl, flight=Flight(), name="l1")
+        self.l1: Cache[Any, Any] = Cache(MemoryStore(100), above(self.l2), ttl=l1_ttl, flight=Flight(), name="l1")
         self.bus = Bus(client, CHANNEL, self.l2, self.l1)
 
     async def close(self) -> None:

@@ -10,6 +10,8 @@ from cachelab import (
     Absent,
     AlsoDeleting,
     Bloom,
+    Breaker,
+    Bulkhead,
     Bus,
     Cache,
     CachetoolsStore,
@@ -23,6 +25,7 @@ from cachelab import (
     Miss,
     RedisStore,
     Store,
+    TimeLimit,
     Upgrading,
     schema_fingerprint,
 )
@@ -107,6 +110,29 @@ async def annotated_caches(load_anything: Loader[int, Any]) -> None:
     loaded: Cache[int, User] = Cache(MemoryStore(1_000), load_anything, ttl=60)
     assert_type(await above.get(42), User | Absent)
     assert_type(await loaded.get(42), User | Absent)
+
+
+async def guards_of_loaders() -> None:
+    """A guard is a loader of the same type, and so are guards around it, also around a cache."""
+    load = Bulkhead(Breaker(TimeLimit(fetch_or_absent, 1.0), failures=3), running=4, waiting=16)
+    assert_type(load, Bulkhead[int, User | Absent])
+    assert_type(await load(42), User | Absent)
+    assert_type(Cache(MemoryStore[User](1_000), load, ttl=60), Cache[int, User])
+    assert_type(Cache(MemoryStore[User](1_000), Guarded(load, {1, 2}), ttl=60), Cache[int, User])
+    assert_type(Cache(MemoryStore[User](1_000), Breaker(fetch_entry), ttl=60), Cache[int, User])
+    below = Cache(MemoryStore[User](1_000), load, ttl=60)
+    assert_type(Cache(MemoryStore[User](1_000), Bulkhead(below, running=4), ttl=5), Cache[int, User])
+
+
+async def guards_of_stores(redis: Redis) -> None:
+    """A guard is a store of the same type, and its state can be read."""
+    store = Breaker(TimeLimit(LeasedStore(redis, User, namespace="user", version=1), 0.1), open_s=1.0)
+    assert_type(store, Breaker[Any, User])
+    assert_type(await store.get(42), Entry[User] | Miss)
+    assert_type(Cache(store, fetch, ttl=60), Cache[int, User])
+    assert_type(Cache(store, Bulkhead(fetch, running=4), ttl=60), Cache[int, User])
+    if store.state == "half open":
+        print(store.opened, store.refused)
 
 
 async def guards() -> None:

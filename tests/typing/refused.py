@@ -1,11 +1,15 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=error
 """Programs that both type checkers must refuse. Each error is ignored here, and an ignore without an error is one."""
 
+from typing import Any
+
 from redis.asyncio import Redis
 
 from cachelab import (
     AlsoDeleting,
     Bloom,
+    Breaker,
+    Bulkhead,
     Cache,
     CachetoolsStore,
     Entry,
@@ -32,6 +36,13 @@ async def a_store_of_another_type(redis: Redis) -> None:
     Cache(MemoryStore[str](1_000), Guarded(fetch, Bloom(1_000)), ttl=60)  # type: ignore[misc]
     of_strings: RedisStore[str] = RedisStore(redis, str, namespace="user", version=1)
     Cache(of_strings, fetch, ttl=60)  # type: ignore[call-overload]
+
+
+async def a_guard_of_another_type(load: Bulkhead[int, User], store: Breaker[Any, str]) -> None:
+    """A guard hides no type, neither the loader's nor the store's."""
+    Cache(MemoryStore[str](1_000), load, ttl=60)  # type: ignore[arg-type]
+    Cache(store, fetch, ttl=60)  # type: ignore[call-overload]
+    await load("42")  # type: ignore[arg-type]
 
 
 async def a_store_that_has_no_room_for_none(redis: Redis) -> None:

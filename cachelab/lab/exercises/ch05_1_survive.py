@@ -6,11 +6,10 @@ import asyncio
 import inspect
 from typing import Any
 
-from cachelab.lab.exercises.exam_evidence import item_steps
+from cachelab.lab.exercises.exam_evidence import Misconceptions, behind_the_first_failure
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, refuse_an_object
 from cachelab.lab.exercises.experiment import run_experiment
 from cachelab.lab.flight_exam.exam import exam
-from cachelab.lab.flight_exam.report import Report
 
 __all__ = ["EXERCISE"]
 
@@ -37,7 +36,7 @@ LOADS_IN_A_CALLER = (
     "A caller leaves, and a second load begins. The load needs a task of its own, apart from its callers."
 )
 
-MISCONCEPTIONS = [
+MISCONCEPTIONS: Misconceptions = [
     (3, "CancelledError must pass", STAYS),
     (3, "still waits", STAYS),
     (3, "from the table", _removes_load("A caller that leaves", "the load")),
@@ -90,7 +89,6 @@ MISCONCEPTIONS = [
         "Something is left in your tables. The load has to remove its own entry when it ends, with or without waiters.",
     ),
 ]
-"""The number of a failed item of the exam, a part of what the exam says of it, and the misconception behind it."""
 
 
 async def _call_once(make: Any) -> None:
@@ -132,31 +130,13 @@ async def _call_once(make: Any) -> None:
     await asyncio.sleep(0)  # for callbacks that are still to come
 
 
-def _misconception(report: Report) -> Wrong | None:
-    """What is behind the first item that fails: an error of the code, a call that blocks, or a misconception."""
-    results = {result.item.number: result for result in report.results}
-    for number, result in results.items():
-        if result.error and number in report.failed:
-            return Wrong(f"Your code raised {result.error}.", item_steps(report, number))
-    for number, result in results.items():
-        if result.blocked:
-            words = result.why.replace("It did", "Your code did", 1)
-            return Wrong(words, f"in item {number} of the exam: {result.item.title}")
-    for number, part, words in MISCONCEPTIONS:
-        if number in report.failed and part in results[number].why:
-            return Wrong(words, item_steps(report, number))
-    for number in sorted(report.failed):
-        return Wrong(f"Item {number} of the exam fails: {results[number].why}", item_steps(report, number))
-    return None
-
-
 def _examine(make: Any) -> str:
     """Call `make()` as its users do, put it through the exam, and name what is behind the first item that it fails."""
     if make is ...:
         raise NotYet("write the name of your class in place of the ...")
     refuse_an_object(make)
     run_experiment(_call_once, make)
-    wrong = _misconception(exam(make))
+    wrong = behind_the_first_failure(exam(make), MISCONCEPTIONS)
     if wrong is not None:
         raise wrong
     return "A caller that leaves harms no other, and your class passes all the other items, too."

@@ -75,19 +75,21 @@ def _examine(plan: Any) -> str:
     ]
     evidence = evidence_table([f"ttl {ttl:g} s, β {beta:g}, jitter {jitter:g}", "measured", "target"], rows)
     if ttl * (1 + jitter) > MAX_AGE_S:
-        raise Wrong("Too old: jitter makes some lives longer than the TTL, by the factor 1 + j.", evidence)
+        raise Wrong("Some answers are too old: the longest life of an entry is ttl·(1 + j).", evidence)
     if result.origin_load > MAX_LOAD and beta > 4:
-        raise Wrong("So large a β recomputes entries that have most of their life before them.", evidence)
+        raise Wrong("With so large a β, entries are loaded again long before they expire.", evidence)
     if result.origin_load > MAX_LOAD:
-        raise Wrong("Too short a TTL: the origin loads again and again what has hardly aged.", evidence)
+        raise Wrong("The TTL is too short: the origin loads entries again that are still young.", evidence)
     if peak > MAX_PEAK and jitter < 0.05:
-        words = "The deploy filled all keys together, and they still expire together: that is the avalanche."
+        words = "The deploy has loaded all keys together, and they still expire together: that is the avalanche."
         raise Wrong(words, evidence)
     if peak > MAX_PEAK:
-        words = "The first expiries are still too close together, N/(2·j·ttl) a second: more jitter, for a bit of TTL."
+        words = (
+            "The first expiries are still too close together, N/(2·j·ttl) a second. Give up some TTL for more jitter."
+        )
         raise Wrong(words, evidence)
     if waits > MAX_WAITS:
-        words = "Too many readers find an entry that has just expired: make an early recomputation more likely."
+        words = "Too many readers find an entry that has just expired. Make an early recomputation more likely."
         raise Wrong(words, evidence)
     return f"Peak {peak:.0f}/s, mean {result.origin_load:.1f}/s, {waits:.2%} wait: inside the target."
 
@@ -95,8 +97,8 @@ def _examine(plan: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "The age first: the longest life is ttl·(1 + j). Then the peak: which of the three numbers is about that?",
-        "With a jitter of 0.2 the TTL may be 25 s. Now raise β, until fewer than 1 % wait.",
+        "Begin with the age: the longest life is ttl·(1 + j). Then the peak: which of the three numbers spreads it?",
+        "With a jitter of 0.2 the TTL may be 25 s. Now raise β until at most 1 % of the readers wait.",
         'plan = {"ttl": 25, "beta": 2, "jitter": 0.2}',
     ],
 )

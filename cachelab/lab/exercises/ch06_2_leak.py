@@ -46,11 +46,11 @@ class _Origin:
 
 
 def _touch(refresher: Any, key: int) -> None:
-    """One stale hit. Whoever serves the old value does not wait."""
+    """One stale hit. The reader gets the old value, and does not wait."""
     returned = refresher.touch(key)
     if inspect.iscoroutine(returned):
         returned.close()
-        words = "touch is a plain function: whoever serves the old value does not wait."
+        words = "touch is a plain function: the reader that gets the old value does not wait."
         raise Wrong(words, f"touch({key}) → a coroutine")
 
 
@@ -65,7 +65,7 @@ async def _check_one_key(refresher: Any, origin: _Origin) -> None:
     value = refresher.values.get(7, "gone")
     if inspect.iscoroutine(value):
         value.close()
-        words = "What you keep is the coroutine of the load, and not its value: an await is missing."
+        words = "You keep the coroutine of the load instead of its value: an await is missing."
         raise Wrong(words, "values[7] is a coroutine.")
     if origin.begun == 0:
         words = (
@@ -81,9 +81,11 @@ async def _check_one_key(refresher: Any, origin: _Origin) -> None:
             "One load is enough for all touches while it is under way.", f"{origin.begun} loads, one after the other"
         )
     if origin.outcomes[7] == "given up":
-        raise Wrong("The load is given up before its end: here a load takes 50 ms.", "load 1 was cancelled.")
+        raise Wrong("Your class gives the load up before its end: here a load takes 50 ms.", "load 1 was cancelled.")
     if meanwhile != "old":
-        words = "While a load is under way, the old value stays where it is: whoever asks meanwhile is served with it."
+        words = (
+            "While a load is under way, the old value stays where it is: it is the answer for all who ask meanwhile."
+        )
         raise Wrong(words, f"20 ms after the first touch, values[7] is {meanwhile!r}.")
     if value != "load 1":
         words = "The load has ended, and its value did not get into `values`."
@@ -202,8 +204,8 @@ def _examine(make: Any) -> str:
 EXERCISE = Exercise(
     _examine,
     [
-        "What removes a task from self.tasks? What happens on the second touch of a key, and if the load fails?",
-        "Keep the tasks in a dict by key, look there first, and let task.add_done_callback remove the key.",
-        "In refresh: `except Exception: pass`, and the old value stays. In close: cancel all tasks, then gather them.",
+        "What removes a task from self.tasks? What does a second touch of the same key do? What if a load fails?",
+        "Keep the tasks in a dict by key. `touch` looks there first, and task.add_done_callback removes the key.",
+        "refresh: `except Exception: pass` keeps the old value. close: cancel all tasks, then gather them.",
     ],
 )

@@ -118,13 +118,13 @@ def _check_answer(answer: Any, keys: Sequence[int]) -> None:
         raise Wrong("Among the values is one that is still to be awaited: an await is missing.", f"{keys} → {answer!r}")
     evidence = f"{keys} → {answer!r}"
     if not isinstance(answer, list | tuple) or len(answer) != len(keys) or any(value is MISS for value in answer):
-        raise Wrong("The page needs a list with a value for each key it was given.", evidence)
+        raise Wrong("The page has to return a list with a value for each of its keys.", evidence)
     if any(isinstance(value, Entry) for value in answer):
-        raise Wrong("The store gives entries; the page wants their values.", evidence)
+        raise Wrong("The store has entries; the page has to return their values.", evidence)
     if list(answer) != [VALUES[key] for key in keys]:
         if sorted(map(repr, answer)) == sorted(repr(VALUES[key]) for key in keys):
             raise Wrong("The values must stand in the order of the keys.", evidence)
-        raise Wrong("The page needs the value of each key, as the store or the origin has it.", evidence)
+        raise Wrong("The page has to return the value of each key, as the store or the origin has it.", evidence)
 
 
 def _check_work(visit: _Visit) -> None:
@@ -133,12 +133,12 @@ def _check_work(visit: _Visit) -> None:
     if visit.trips["get"] or visit.trips["get_many"] != 1:
         raise Wrong("Read all keys from the store in one round trip: get_many, once.", evidence)
     if set(visit.loads) & set(STORED) == {key for key in STORED if not VALUES[key]}:
-        words = "An empty value, or None, is a value like any other: what is missing is what the store has MISS for."
+        words = "An empty value, or None, is a value like any other. A key is missing if the store returns MISS for it."
         raise Wrong(words, f"the store holds {VALUES[2]!r} for key 2 and {VALUES[4]!r} for key 4; {evidence}")
     if set(visit.loads) != set(WANTED) - set(STORED):
         raise Wrong("Load what is missing, and nothing else.", evidence)
     if max(visit.loads.values()) > 1:
-        raise Wrong("A key that is on the page twice is loaded once.", evidence)
+        raise Wrong("A key that is on the page twice is to be loaded once.", evidence)
     if visit.took_s > 0.15:
         raise Wrong("The loads wait for each other: let them run at the same time.", evidence)
 
@@ -148,23 +148,23 @@ def _check_stored(visit: _Visit) -> None:
     lifetimes_s = visit.lifetimes_s
     missing = [key for key in LOADED if key not in lifetimes_s]
     if missing == [6]:
-        words = "An empty value is a value like any other, and gets into the store; only ABSENT does not."
+        words = "An empty value is a value like any other, and has to be stored; only ABSENT is not."
         raise Wrong(
             words, f"the load of 6 returned {VALUES[6]!r}, and after the page only these are there: {[*lifetimes_s]}"
         )
     if missing:
         words = (
-            "What was loaded must get into the store, for a while: Entry(value, expires) with a moment in the future."
+            "What was loaded has to be stored, and to expire later: Entry(value, expires), with a time in the future."
         )
         raise Wrong(words, f"after the page only these are there: {sorted(lifetimes_s)}")
     if ABSENT_KEY in lifetimes_s:
-        words = "ABSENT is no value: kept for the TTL of a value, a new user would not be seen for that long."
+        words = "ABSENT is no value. If it is stored for 60 s, a new user is not found for that long."
         raise Wrong(words, f"the load of {ABSENT_KEY} returns ABSENT, and the store holds it")
     for key, value in visit.stored.items():
         if value != VALUES[key]:
             raise Wrong("Each entry holds the value of its own key.", f"the entry of key {key} holds {value!r}")
     if not all(59.5 < lifetimes_s[key] < 60.5 for key in LOADED):
-        words = "What was loaded is kept for 60 s: expires is the moment of its end, 60 s from now."
+        words = "What was loaded is kept for 60 s, so `expires` is the time 60 s from now."
         raise Wrong(words, f"a moment after the page, the entry of user 5 has {lifetimes_s[5]:.1f} s left")
 
 
@@ -180,13 +180,13 @@ def _check_store_down(page: Any, *broken: str) -> None:
         if not all(isinstance(one, exceptions.RedisError) for one in seen):
             raise
         words = (
-            "A store that is down must not break the page, nor one that goes down halfway: the origin is there. "
+            "The page must not fail if the store is down, or fails in the middle: the origin is there. "
             "(Python's own ConnectionError and TimeoutError are other classes than redis's.)"
         )
         raised = f"{type(seen[0]).__module__}.{seen[0]!r}"
         raise Wrong(words, f"{' and '.join(broken)} raise: {raised}{raised_at(seen[0])}") from error
     if complaints:
-        words = "A fill in the background has failed, and no code looked at its error: asyncio complains of each."
+        words = "A `set` in the background has failed, and your code does not handle its error, so asyncio reports it."
         raise Wrong(words, f"{' and '.join(broken)} raise; {len(complaints)} times: {complaints[0]}")
 
 
@@ -203,7 +203,7 @@ def _examine(page: Any) -> str:
     _check_store_down(page, "get", "get_many", "set")
     _check_store_down(page, "set")
     return (
-        f"One trip for the reads, {len(set(WANTED)) - len(STORED)} loads at once, and it survives a store that is down."
+        f"One round trip for the reads, {len(set(WANTED)) - len(STORED)} loads at once, and it works without the store."
     )
 
 
@@ -212,6 +212,6 @@ EXERCISE = Exercise(
     [
         "get_many gives an Entry or MISS for each key, in order. Which keys are missing, each once?",
         "missing = list(dict.fromkeys(key for key, entry in ... if entry is MISS)), then asyncio.gather the loads.",
-        "Put try/except Exception around get_many (then everything is missing) and around each set.",
+        "Put `try: … except RedisError:` around get_many (then every key is missing), and around each set.",
     ],
 )

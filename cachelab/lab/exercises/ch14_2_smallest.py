@@ -56,9 +56,7 @@ def _too_much(processes: int, store: str, entries: int, ttl: float) -> str:
     if store == "nothing":
         return "Without a cache each read is a query."
     if origin_load(processes, store, most, MAX_TTL_S) > MAX_LOAD:
-        return (
-            "Each process misses for itself what another one has loaded. More room does not help."
-        )
+        return "Each process misses for itself what another one has loaded. More room does not help."
     if origin_load(processes, store, most, ttl) > MAX_LOAD:
         return "The TTL is too short: entries expire before they are read again."
     return "There is too little room: entries are evicted that would have been read again."

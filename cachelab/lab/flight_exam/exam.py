@@ -17,25 +17,23 @@ from __future__ import annotations
 
 import gc
 import inspect
-import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from cachelab.lab.flight_exam.items import ITEMS, Item, ItemFailed, NotApplicable
-from cachelab.lab.flight_exam.record import describe_error, in_likely_order
-from cachelab.lab.flight_exam.report import Report, Result, Verdict
-from cachelab.lab.flight_exam.stage import CallerHangs, Key, Stage
+from cachelab.lab.flight_exam.items import ITEMS, Item
+from cachelab.lab.flight_exam.judging import LIMIT_S, judged, within_limit, without_warnings
+from cachelab.lab.flight_exam.record import Step, describe_error, in_likely_order
+from cachelab.lab.flight_exam.report import Report, Result
+from cachelab.lab.flight_exam.stage import Key, Stage
 from cachelab.lab.flight_exam.subjects import Subject
 from cachelab.lab.flight_exam.task_stage import RealTimeTaskStage, TaskStage
 from cachelab.lab.flight_exam.thread_stage import ThreadStage
-from cachelab.lab.sandbox import Stuck, raised_at, raised_by_learner, run_sandboxed
 from cachelab.lab.sim.simulation import run
 
 __all__ = ["exam"]
 
-LIMIT_S = 1.0  # real seconds for an item on a loop; after that the subject is taken to block the loop
 THREADS_LIMIT_S = 10.0  # for an item on threads, where the subject cannot block the script
 SECOND_TRY_WAIT_FACTOR = 6.0  # where time is real, the second try of an item waits so many times as long
 
@@ -45,27 +43,14 @@ def exam(make: Callable[[], Any]) -> Report:
 
     Instead of such an object, `make()` may build just the function, or a `Subject`. Works in a notebook's cell.
     """
-    with _without_warnings(), _only_its_own_garbage():
+    with without_warnings(), _only_its_own_garbage():
         try:
-            kind = _within_limit(lambda: _stage_for(make))
+            kind = within_limit(lambda: _stage_for(make))
             results = _examine_all(make, kind)
         except _NoSubject as error:
             results = [Result(item, "fail", str(error)) for item in ITEMS]
             return Report(results, str(error))
     return Report(results)
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Suppress what Python says of the coroutines and finalizers of a broken subject: the verdict says enough."""
-    hook = sys.unraisablehook
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sys.unraisablehook = lambda unraisable: None
-        try:
-            yield
-        finally:
-            sys.unraisablehook = hook
 
 
 @contextmanager
@@ -93,7 +78,7 @@ def _examine_all(make: Callable[[], Any], kind: type[Stage]) -> list[Result]:
     return [result, *(_examine(item, make, kind)[0] for item in others)]
 
 
-def _examine(item: Item, make: Callable[[], Any], kind: type[Stage]) -> tuple[Result, bool]:
+def _examine(item: Item[Stage], make: Callable[[], Any], kind: type[Stage]) -> tuple[Result, bool]:
     """The result of one item, where time is real the better of two; and whether the subject let other code run."""
     for wait_factor in (1.0,) if kind is TaskStage else (1.0, SECOND_TRY_WAIT_FACTOR):
         stages: list[Stage] = []
@@ -103,7 +88,9 @@ def _examine(item: Item, make: Callable[[], Any], kind: type[Stage]) -> tuple[Re
     return result, bool(stages) and stages[-1].has_yielded
 
 
-def _try(item: Item, make: Callable[[], Any], kind: type[Stage], wait_factor: float, stages: list[Stage]) -> Result:
+def _try(
+    item: Item[Stage], make: Callable[[], Any], kind: type[Stage], wait_factor: float, stages: list[Stage]
+) -> Result:
     """The result of one try. The stage is added to `stages` as soon as it is built, for what must be known of it."""
 
     async def scenario() -> str:
@@ -114,53 +101,13 @@ def _try(item: Item, make: Callable[[], Any], kind: type[Stage], wait_factor: fl
         finally:
             stage.record.paused = True
 
-    verdict: Verdict = "fail"
-    error_words = ""
-    try:
-        why = _within_limit(lambda: kind.run(scenario), THREADS_LIMIT_S if kind is ThreadStage else LIMIT_S)
-        verdict = "pass"
-    except NotApplicable as reason:
-        verdict, why = "not applicable", str(reason)
-    except ItemFailed as failure:
-        why, error_words = str(failure), _in_words(failure.error)
-    except CallerHangs as hanging:
-        verdict, why = "hangs", str(hanging)
-    except Stuck as place:
-        at = f" It was at {place}." if str(place) else ""
-        why = f"It did not come back: an endless loop, or a call that blocks.{at}"
-        return Result(item, "hangs", why, stages[-1].record.steps if stages else [], blocked=True)
-    except Exception as error:
-        why, error_words = f"It raised {describe_error(error)}.", _in_words(error)
-    steps = stages[-1].record.steps if stages else []
-    steps = in_likely_order(steps) if kind is ThreadStage else steps
-    return Result(item, verdict, why, steps, error=error_words)
+    limit_s = THREADS_LIMIT_S if kind is ThreadStage else LIMIT_S
+    result = judged(item, lambda: within_limit(lambda: kind.run(scenario), limit_s), lambda: _steps(stages))
+    return replace(result, steps=in_likely_order(result.steps)) if kind is ThreadStage else result
 
 
-def _in_words(error: BaseException | None) -> str:
-    """An error of the subject's own code and its line there; "" if there is none, or if it wraps that of the load."""
-    if error is None or not raised_by_learner(error) or error.__cause__ is not None:
-        return ""
-    return f"{describe_error(error)}{raised_at(error)}"
-
-
-def _within_limit(work: Callable[[], Any], seconds: float = LIMIT_S) -> Any:
-    """`work()` with a limit in real seconds. An interrupt that the work itself raises is an error like any other."""
-    outcome: list[Any] = []
-
-    def keep_outcome() -> str:
-        try:
-            outcome.append((work(), None))
-        except BaseException as error:
-            outcome.append((None, error))
-        return ""
-
-    run_sandboxed(keep_outcome, seconds)
-    value, error = outcome[0]
-    if isinstance(error, Exception):
-        raise error
-    if error is not None:
-        raise RuntimeError(describe_error(error))
-    return value
+def _steps(stages: list[Stage]) -> list[Step]:
+    return stages[-1].record.steps if stages else []
 
 
 def _as_subject(made: Any) -> Any:

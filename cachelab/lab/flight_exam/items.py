@@ -13,14 +13,14 @@ import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from cachelab.lab.flight_exam.record import Step, describe_error
 from cachelab.lab.flight_exam.stage import CallerHangs, OriginDown, Stage, sentence_start
 
 __all__ = ["ITEMS", "Item", "ItemFailed", "NotApplicable"]
 
-Script: TypeAlias = Callable[[Stage], Coroutine[Any, Any, str]]
+S = TypeVar("S")
 
 OTHER_KEYS = 300  # a key counts as held only if it outlasts so many other keys: some subjects clean up with a delay
 
@@ -38,12 +38,12 @@ class NotApplicable(Exception):
 
 
 @dataclass(frozen=True)
-class Item:
-    """One item of the exam: its number, a title of a few words, and its script."""
+class Item(Generic[S]):
+    """One item of an exam: its number, a title of a few words, and its script, which acts on a stage."""
 
     number: int
     title: str
-    script: Script
+    script: Callable[[S], Coroutine[Any, Any, str]]
 
 
 async def _many_callers(stage: Stage) -> str:
@@ -369,7 +369,7 @@ def _number_of_loads(count: int) -> str:
     return "1 load" if count == 1 else f"{count} loads"
 
 
-ITEMS = [
+ITEMS: list[Item[Stage]] = [
     Item(1, "many callers, one load", _many_callers),
     Item(2, "the load fails", _load_fails),
     Item(3, "the first caller leaves", _first_caller_leaves),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from cachelab.lab.flight_exam.items import Item
 from cachelab.lab.flight_exam.picture import plot_steps
@@ -25,7 +25,7 @@ class Result:
     and with its line in the subject, or "".
     """
 
-    item: Item
+    item: Item[Any]
     verdict: Verdict
     why: str
     steps: list[Step] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Report:
         lines = []
         for result in self.results:
             why, *rest = textwrap.wrap(result.why, PAGE - 47)
-            lines.append(f"{result.item.number}  {result.item.title:<27}{result.verdict:<16}{why}")
+            lines.append(f"{result.item.number:<3}{result.item.title:<27}{result.verdict:<16}{why}")
             lines += [" " * 46 + line for line in rest]
         counts = f"{len(self.passed)} passed, {len(self.failed)} failed"
         if self.not_applicable:

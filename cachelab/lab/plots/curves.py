@@ -22,12 +22,17 @@ DOT_MARKERS = ["o", "s", "^", "D", "v"]
 
 
 def plot_load(
-    results: Mapping[str, ReplayResult], title: str, *, bin_s: float = 1.0, top: float | None = None
+    results: Mapping[str, ReplayResult],
+    title: str,
+    *,
+    bin_s: float = 1.0,
+    top: float | None = None,
+    moments: Mapping[str, float] | None = None,
 ) -> Picture:
     """Queries per second asked of the origin over time: a line for each result, and a dashed line at the capacity.
 
     What is asked beyond the capacity has to wait. `top`, in queries per second, ends the axis; give the same `top` to
-    pictures that are to be compared.
+    pictures that are to be compared. `moments` are what else happened, each with its second: a dotted upright line.
     """
     figure, (ax,) = axes()
     words, ends, peak = [], [], 0.0
@@ -48,6 +53,9 @@ def plot_load(
     ax.margins(x=0.14)
     ax.set_ylim(0, top or 1.12 * max(capacity or 0, peak))
     ax.set_xlim(0, None)
+    for label, second in (moments or {}).items():
+        _draw_moment(ax, label, second)
+        words.append(f"{label}: at {second:g} s")
     label_ends(ax, ends)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("queries/s asked of the origin")
@@ -115,7 +123,7 @@ def plot_curve(
 
     `notes` are written beside the dots of the first series. `joined` connects the dots of a series. `log` names the
     logarithmic axes: "x", "y" or "xy". `brief` is for clouds of dots: the words then give the range of the values only.
-    `y_range` fixes the y axis, so that several pictures can be compared.
+    `y_range` fixes the y axis, so that several pictures can be compared. A label that is blank is left out.
     """
     figure, (ax,) = axes()
     ends = _draw_lines(ax, lines or {})
@@ -133,7 +141,7 @@ def plot_curve(
         _draw_limit(ax, label, limit)
     if "x" not in log and min(min(xs) for xs, _ in dots.values()) >= 0:
         ax.set_xlim(left=0)
-    label_ends(ax, [end for end in ends if end[2]])
+    label_ends(ax, [end for end in ends if end[2].strip()])
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     words = [_describe_dots(label, points, brief=brief) for label, points in dots.items()]
@@ -156,6 +164,12 @@ def _draw_dots(ax: Axes, dots: Mapping[str, Points], *, joined: bool, small: boo
         series.set(marker=DOT_MARKERS[i % 5], markersize=3 if small else 6.5)
         ends.append((xs[-1], ys[-1], label, colour))
     return ends
+
+
+def _draw_moment(ax: Axes, label: str, second: float) -> None:
+    ax.axvline(second, color=COLOURS["limit"], linewidth=1.2, linestyle=":")
+    place = {"xycoords": ("data", "axes fraction"), "xytext": (4, -3), "textcoords": "offset points"}
+    ax.annotate(label, (second, 1), fontsize=9.5, va="top", **place)  # type: ignore[arg-type]
 
 
 def _draw_limit(ax: Axes, label: str, limit: float) -> None:

@@ -1,9 +1,10 @@
-"""Timelines: what the origin had to do, and which users waited, got stale answers or got errors."""
+"""Timelines: what the origin had to do, and which readers waited, got stale answers or got errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ __all__ = ["plot_failures", "plot_timelines"]
 
 @dataclass(frozen=True)
 class _Harm:
-    """What a user may suffer: its name, its colour, its marker, and which reads it happens to."""
+    """What a reader may suffer: its name, its colour, its marker, and which reads it happens to."""
 
     name: str
     colour: str
@@ -34,59 +35,77 @@ def _waits(row: Row) -> bool:
 
 HARMS = [
     _Harm("waits", COLOURS["miss"], MARKERS["miss"], _waits),
-    _Harm("is served stale", COLOURS["stale"], MARKERS["stale"], lambda row: row.outcome == "stale"),
-    _Harm("gets an error", COLOURS["error"], MARKERS["error"], lambda row: row.result == "error"),
+    _Harm("stale answers", COLOURS["stale"], MARKERS["stale"], lambda row: row.outcome == "stale"),
+    _Harm("errors", COLOURS["error"], MARKERS["error"], lambda row: row.result == "error"),
 ]
+REFUSED = outlined(COLOURS["error"], 0.35)
+LOW: dict[str, Any] = {"marker": "o", "color": COLOURS["origin"], "markersize": 3, "linestyle": ""}
 ROW_HEIGHT = 0.13
 """Each harm has a row of marks below the zero line, so high as a share of the highest load."""
 
 
-def plot_timelines(
-    results: Mapping[str, ReplayResult], title: str, *, bin_s: float = 0.5, top: float | None = None
-) -> Picture:
-    """A strip for each result: the queries at the origin in bins of `bin_s` seconds, and a mark for each harmed read.
+def plot_timelines(results: Mapping[str, ReplayResult], title: str, *, top: float | None = None) -> Picture:
+    """A strip for each result: the queries at the origin in each second, and a mark for each harmed read.
 
-    `top`, in queries per second, ends the axis. Give the same `top` to pictures that are to be compared.
+    Pale bars are calls that the origin refused, and a dot stands for a bar that is too low to be seen. `top`, in
+    queries per second, ends the axis. Give the same `top` to pictures that are to be compared.
     """
     figure = Figure(figsize=(8.6, max(2.7, 1.0 + 1.15 * len(results))), dpi=150, layout="constrained")
     strips = figure.subplots(len(results), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
-    loads = {label: result.queries_per_second(bin_s) for label, result in results.items()}
-    top = top or max(max(load) for load in loads.values())
-    words, harms = [], set[str]()
+    loads = {label: result.queries_per_second() for label, result in results.items()}
+    refused = {label: result.refused_per_second() for label, result in results.items()}
+    top = top or max(max(rates) for rates in [*loads.values(), *refused.values()])
+    words, harms, dots = [], set[str](), set[float]()
     for ax, (label, result) in zip(strips, results.items(), strict=True):
-        load = loads[label]
         ax.spines[["top", "right"]].set_visible(False)
-        _draw_load(ax, load, bin_s, top)
+        dots |= _draw_load(ax, loads[label], top)
+        _draw_refused(ax, refused[label], loads[label])
         counts = _draw_harms(ax, result, top)
         harms |= set(counts)
         ax.set_title(label, loc="left", fontsize=9.5, pad=2)
-        longest_s = max(row.latency_s for row in result.reads)
-        harmed = ", ".join(f"{count} {name}" for name, count in counts.items())
-        words.append(
-            f"{label}: {len(result.queries)} queries, at most {max(load):g}/s, the longest wait {ms(longest_s)}"
-            + (f"; of {len(result.reads)} reads {harmed}" if harmed else "")
-        )
+        words.append(f"{label}: {_describe(result, counts)}")
     rows = max((row for row, harm in enumerate(HARMS, 1) if harm.name in harms), default=0)
     strips[0].set_ylim(-ROW_HEIGHT * (rows + 0.6) * top, 1.08 * top)
     strips[0].set_xlim(left=0)
     strips[-1].set_xlabel("time (s)")
-    figure.supylabel(f"queries/s, in bins of {bin_s:g} s", fontsize=9.5)
+    figure.supylabel("queries in each second", fontsize=9.5)
     handles: list[Patch | Line2D] = [Patch(color=COLOURS["origin"], label="the origin's load")]
+    if dots:
+        handles.append(Line2D([], [], **LOW, label=f"{max(dots):g} or fewer"))
+    if any(result.refused for result in results.values()):
+        handles.append(Patch(**REFUSED, label="refused"))
     for harm in HARMS:
         if harm.name in harms:
-            label = f"a user {harm.name}"
-            handles.append(Line2D([], [], marker=harm.marker, color=harm.colour, linestyle="", label=label))
+            handles.append(Line2D([], [], marker=harm.marker, color=harm.colour, linestyle="", label=harm.name))
     figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), frameon=False, fontsize=9)
     return finish(figure, title, ". ".join(words) + ".")
 
 
-def _draw_load(ax: Axes, load: Sequence[float], bin_s: float, top: float) -> None:
+def _draw_load(ax: Axes, load: Sequence[float], top: float) -> set[float]:
+    """The bars of the queries. Returns the rates for which there is a dot in place of a hairline."""
     colour = COLOURS["origin"]
-    lefts = [n * bin_s for n in range(len(load))]
-    ax.bar(lefts, load, width=bin_s, align="edge", color=colour, edgecolor=colour)
-    low_bins = [(n + 0.5) * bin_s for n, queries in enumerate(load) if 0 < queries < 0.04 * top]
-    heights = [0.05 * top] * len(low_bins)
-    ax.plot(low_bins, heights, "o", color=colour, markersize=3)  # without a dot, a low bar would be a hairline
+    ax.bar(range(len(load)), load, width=1, align="edge", color=colour, edgecolor=colour)
+    low = {n + 0.5: rate for n, rate in enumerate(load) if 0 < rate < 0.04 * top}
+    ax.plot(list(low), [0.05 * top] * len(low), **LOW)
+    return set(low.values())
+
+
+def _draw_refused(ax: Axes, refused: Sequence[float], load: Sequence[float]) -> None:
+    """The bars of the refused calls, on top of the queries."""
+    for n, rate in enumerate(refused):
+        if rate:
+            ax.bar(n, rate, bottom=load[n] if n < len(load) else 0, width=1, align="edge", **REFUSED)
+
+
+def _describe(result: ReplayResult, harmed: Mapping[str, int]) -> str:
+    """A result in words; `harmed` is how many reads each harm happens to."""
+    most = max(result.queries_per_second())
+    words = f"{len(result.queries)} queries, at most {most:g} in a second"
+    if result.refused:
+        words += f", {len(result.refused)} more refused"
+    words += f", the longest wait {ms(max(row.latency_s for row in result.reads))}"
+    words += f"; {len(result.reads)} reads"
+    return words + "".join(f", {name}: {count}" for name, count in harmed.items())
 
 
 def _draw_harms(ax: Axes, result: ReplayResult, top: float) -> dict[str, int]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from cachelab.lab.sim.listeners import current_request
+
 __all__ = ["Down", "Failing", "Faulty", "OriginError", "Slow"]
 
 
@@ -24,7 +26,10 @@ class OriginError(Exception):
 
 @dataclass(frozen=True)
 class Down:
-    """The origin refuses at once. A refused call raises an error and costs the origin nothing."""
+    """The origin refuses at once. A refused call raises an error and costs the origin nothing: it is no query.
+
+    `lab.replay` lists such calls in `refused` of its result.
+    """
 
     start: float
     end: float
@@ -77,6 +82,9 @@ class Faulty:
         active = [fault for fault in self._faults if fault.start <= now < fault.end]
         for fault in active:
             if isinstance(fault, Down):
+                request = current_request.get()
+                if request is not None:
+                    request.refused.append(now)
                 raise OriginError(f"the origin is down ({now:.3f} s)")
             if isinstance(fault, Slow):
                 await asyncio.sleep(fault.extra_s)

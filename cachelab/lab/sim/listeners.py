@@ -2,7 +2,7 @@
 
 `listen` finds the request in a context variable, so that no function has to pass it on. `replay` sets the variable for
 each request, and a task or a load that the request starts inherits it. The slow database counts its queries there as
-well.
+well, and a faulty origin the calls that it refuses.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ __all__ = ["EventLog", "RequestEvents", "current_request", "listen"]
 
 @dataclass(slots=True)
 class RequestEvents:
-    """What one request caused: its number, how many queries it made at the origin, and the events of the caches."""
+    """What one request caused: its number, its queries at the origin, and the events of the caches.
+
+    `queries` is how many there were. `refused` has the time, on the loop's clock, of each call that the origin refused;
+    the requests of a replay share this list.
+    """
 
     number: int
     queries: int = 0
+    refused: list[float] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
 

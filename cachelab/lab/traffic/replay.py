@@ -1,6 +1,7 @@
 """Play a workload against a cache, or against anything that can be called with a key, and record what happened.
 
 Every request is a task of its own that starts at its own time, whether or not the one before is answered: an open loop.
+Those who send them may lose patience and try again. Their attempts are then more than their requests.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from cachelab.cache import Cache
-from cachelab.entry import ABSENT
+from cachelab.entry import ABSENT, checked_count, checked_number
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.listeners import RequestEvents, current_request
 from cachelab.lab.traffic.replay_result import ReplayResult, Row
@@ -27,36 +28,48 @@ async def replay(
     *,
     db: SlowDatabase | None = None,
     write: Get | None = None,
+    patience_s: float | None = None,
+    tries: int = 1,
 ) -> ReplayResult:
     """Send every request at its time, and return the result once all are answered.
 
     `get`    what answers a read: a Cache or an async function of the key; a list has one for each node
     `db`     the origin: its queries become part of the result, and answers are scored by how long they were out of date
     `write`  what does a write: an async function of the key, by default `db.update_user`, which no cache learns of
+    `patience_s`  after so many seconds without an answer a reader cancels its attempt; with None it waits
+    `tries`  how many attempts a reader has: after one that failed or took too long, it makes the next one at once
 
-    A request that raises becomes a row with the result "error". Raises ValueError if the workload has no requests, more
-    nodes than the list, or writes for which there is neither `write` nor `db`.
+    A request that raises becomes a row with the result "error". If a reader has lost patience with its last attempt,
+    the error is "TimeoutError". A row's `latency_s` is the time from its first attempt to the end of its last. Raises
+    ValueError if the workload has no requests, more nodes than the list, or writes for which there is neither `write`
+    nor `db`; and unless `patience_s` is above 0, and `tries` a whole number of at least 1.
     """
     requests = workload.requests() if isinstance(workload, Workload) else sorted(workload)
     reads = [one.get if isinstance(one, Cache) else one for one in (get if isinstance(get, Sequence) else [get])]
     if write is None and db is not None:
         write = db.update_user
     _check(requests, len(reads), write)
+    _check_readers(patience_s, tries)
 
     loop = asyncio.get_running_loop()
     start = loop.time()
     queries_before = len(db.queries) if db else 0
     rows: list[Row | None] = [None] * len(requests)
+    attempts: list[float] = []
+    refused: list[float] = []
+
+    def ask(get: Get, key: int) -> Awaitable[Any]:
+        return _ask(get, key, patience_s, tries, lambda: attempts.append(loop.time() - start))
 
     async def serve(number: int, done: Callable[[int], None]) -> None:
         request = requests[number]
-        events = RequestEvents(number)
+        events = RequestEvents(number, refused=refused)
         current_request.set(events)
         began = loop.time()
         value, error = None, ""
         try:
-            value = await (write(request.key) if request.write and write else reads[request.node](request.key))
-        except (Exception, asyncio.CancelledError) as raised:  # a shared load may pass a cancellation on
+            value = await (write(request.key) if request.write and write else ask(reads[request.node], request.key))
+        except (Exception, asyncio.CancelledError) as raised:
             error = type(raised).__name__
         rows[number] = _row(request, events, value, error, start=start, began=began, ended=loop.time(), db=db)
         done(number)
@@ -68,6 +81,8 @@ async def replay(
         seconds=workload.seconds if isinstance(workload, Workload) else requests[-1].when,
         start=start,
         capacity=db.capacity if db else None,
+        attempts=attempts,
+        refused=[when - start for when in refused],
     )
 
 
@@ -79,6 +94,26 @@ def _check(requests: Sequence[Request], nodes: int, write: Get | None) -> None:
         raise ValueError(f"The workload has more nodes than the {nodes} given to replay: one `get` per node.")
     if write is None and any(request.write for request in requests):
         raise ValueError("The workload has writes: say what does them with write=, or give replay the database as db=.")
+
+
+def _check_readers(patience_s: float | None, tries: int) -> None:
+    """Raise ValueError if no reader can be so."""
+    if patience_s is not None and not checked_number("patience_s", patience_s) > 0:
+        raise ValueError(f"patience_s is how many seconds a reader waits, more than 0, or None, not {patience_s!r}.")
+    checked_count("tries", tries)
+
+
+async def _ask(get: Get, key: int, patience_s: float | None, tries: int, note: Callable[[], None]) -> Any:
+    """The answer to a reader that attempts it so often, with so much patience. Each attempt begins with `note()`."""
+    for left in reversed(range(tries)):
+        note()
+        try:
+            async with asyncio.timeout(patience_s):
+                return await get(key)
+        except (Exception, asyncio.CancelledError):  # a shared load may pass a cancellation on
+            if not left:
+                raise
+    return None  # for the type checker: `tries` is at least 1
 
 
 async def _open_loop(

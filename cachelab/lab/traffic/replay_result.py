@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,9 +48,13 @@ class Row(NamedTuple):
 class ReplayResult:
     """What happened in a replay: the `rows`, and the `queries` that the origin served meanwhile.
 
+    `refused` has the moments, in seconds since the start, of the calls that an origin refused because it was down
+    (`lab.Down`). They are no queries.
+
     Ratios and percentiles are over reads, but `error_share` is over all requests. `seconds` is the length of the
     workload. `start` is when the replay began, in seconds on the loop's clock. `capacity` is how many queries the
-    origin can serve per second.
+    origin can serve per second. `attempts` is when each attempt of a reader began, in seconds since the start of the
+    replay: there are more of them than reads if readers try again.
     """
 
     rows: list[Row]
@@ -57,6 +62,8 @@ class ReplayResult:
     seconds: float
     start: float = 0.0
     capacity: float | None = None
+    refused: Sequence[float] = ()
+    attempts: Sequence[float] = ()
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -86,6 +93,25 @@ class ReplayResult:
     def error_share(self) -> float:
         """The share of all requests, reads and writes, that ended in an error, 0 to 1."""
         return sum(row.result == "error" for row in self.rows) / len(self.rows)
+
+    def answered_share(self, start: float, end: float) -> float:
+        """The share of the reads sent from `start` until before `end` that got an answer, 0 to 1; 1 if there were none.
+
+        Both are in seconds since the start of the replay.
+        """
+        answered = [row.result != "error" for row in self.reads if start <= row.when < end]
+        return sum(answered) / len(answered) if answered else 1.0
+
+    def back_after_s(self, moment: float, share: float = 0.99, over_s: float = 5.0) -> float:
+        """How many whole seconds after `moment` the service is back, or `math.inf` if it does not come back.
+
+        It is back if from then on, in any `over_s` seconds that begin with a whole second after `moment`, the share of
+        the reads that are answered is `share` or more. What is not observed for `over_s` seconds does not count.
+        """
+        begins = range(int(self.seconds - moment - over_s) + 1)
+        good = [self.answered_share(moment + begin, moment + begin + over_s) >= share for begin in begins]
+        last_bad = max((begin for begin in begins if not good[begin]), default=-1)
+        return last_bad + 1 if last_bad + 1 < len(good) else math.inf
 
     @property
     def stale_share(self) -> float:
@@ -122,11 +148,11 @@ class ReplayResult:
 
         With `asked` they are counted by when they were asked. That rate may be above what the origin can serve.
         """
-        moments = [(query.asked if asked else query.began) - self.start for query in self.queries]
-        counts = [0] * (1 + int(max(moments, default=0.0) / bin_s))
-        for moment in moments:
-            counts[int(moment / bin_s)] += 1
-        return [count / bin_s for count in counts]
+        return _rates([(query.asked if asked else query.began) - self.start for query in self.queries], bin_s)
+
+    def refused_per_second(self) -> list[float]:
+        """How many calls were refused in each second from the start."""
+        return _rates(self.refused, 1.0)
 
     def digest(self) -> str:
         """A fingerprint of every row and query, to the nanosecond. The same seed gives the same digest everywhere."""
@@ -136,3 +162,11 @@ class ReplayResult:
         for query in self.queries:
             sha.update(f"{query.kind} {query.key} {query.asked:.9f} {query.began:.9f} {query.ended:.9f}".encode())
         return sha.hexdigest()[:16]
+
+
+def _rates(moments: Sequence[float], bin_s: float) -> list[float]:
+    """How many of the moments, in seconds, there are per second in each bin of `bin_s` seconds, from 0 to the last."""
+    counts = [0] * (1 + int(max(moments, default=0.0) / bin_s))
+    for moment in moments:
+        counts[int(moment / bin_s)] += 1
+    return [count / bin_s for count in counts]

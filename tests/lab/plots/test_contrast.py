@@ -16,15 +16,19 @@ from cachelab.eviction import LRU, SIEVE
 from cachelab.lab.flight_exam.picture import plot_steps
 from cachelab.lab.flight_exam.record import Step
 from cachelab.lab.plots.style import COLOURS, PALETTE, contrast, darkened, outlined
+from tests.lab.plots.test_attacks import attacked
+from tests.lab.plots.test_sign_ups import signed_up
 from tests.lab.plots.test_stampedes import BROKEN, LOADED
 
 
-def replayed() -> lab.ReplayResult:
-    """A few requests over the capacity, so that some wait, some hit and one of them fails."""
+def replayed(*faults: lab.Down) -> lab.ReplayResult:
+    """A few requests over the capacity, so that some wait, some hit and one of them or more fails."""
 
     async def scenario() -> lab.ReplayResult:
         db = lab.SlowDatabase(users=5, connections=1, service_s=0.5)
-        cache = Cache(MemoryStore(10), lab.Faulty(db.fetch_user, lab.Failing(0.0, 0.1)), ttl=1, listen=lab.listen)
+        cache = Cache(
+            MemoryStore(10), lab.Faulty(db.fetch_user, lab.Failing(0.0, 0.1), *faults), ttl=1, listen=lab.listen
+        )
         return await lab.replay([lab.Request(0.3 * n, 0, n % 3) for n in range(12)], cache, db=db)
 
     return lab.run(scenario)
@@ -79,7 +83,9 @@ STEPS = [Step(1, "caller 1", "calls"), Step(1, "load 1", "begins"), Step(2, "cal
 STEPS += [Step(3, "hold the key", "waits for ever")]
 CURVES = {"a": ([1.0, 2.0], [3.0, 4.0]), "b": ([1.0, 2.0], [3.0, 4.1])}
 PICTURES: Mapping[str, Callable[[], Any]] = {
-    "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title"),
+    "load": lambda: lab.plot_load({"a": replayed(), "b": replayed()}, "title", moments={"deploy": 0.1}),
+    "attack": lambda: lab.plot_attack({"a": attacked(), "b": replayed()}, "title", users=5),
+    "sign-up": lambda: lab.plot_sign_up({"a": signed_up(denies=True), "b": signed_up(denies=False)}, "title"),
     "latency": lambda: lab.plot_latency({"a": replayed()}, "title"),
     "requests": lambda: lab.plot_requests(replayed(), "title", top_s=7),
     "day": lambda: lab.plot_day(lab.day_scores()["absent for a day"], "title"),
@@ -91,6 +97,7 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "flow": lambda: lab.plot_flow(replayed(), "title", ttl_s=1),
     "lanes": lambda: lab.plot_lanes({"a": replayed()}, "title"),
     "lifetimes": lambda: lab.plot_lifetimes(lifetimes(), "title", ttl_s=5),
+    "matrix": lambda: lab.plot_matrix({"a": {"x": "value", "y": "miss"}, "b": {"x": "lie", "y": "lie"}}, "title"),
     "race": lambda: lab.plot_race(raced().stale[0], "title"),
     "answers": lambda: lab.plot_answers({"a": old_answers(), "b": old_answers()}, "title", deaf_s=(1.0, 2.0)),
     "stale answers": lambda: lab.plot_stale_answers(
@@ -100,8 +107,9 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "failures": lambda: lab.plot_failures({"a": replayed()}, "title", outages=[(0.0, 0.1)]),
     "staleness": lambda: lab.plot_staleness({"a": replayed()}, "title", limit_s=1),
     "stampede": lambda: lab.plot_stampede({"a": LOADED, "b": BROKEN}, "title"),
-    "timelines": lambda: lab.plot_timelines({"a": replayed()}, "title"),
+    "timelines": lambda: lab.plot_timelines({"a": replayed(lab.Down(1.0, 2.0))}, "title"),
     "trials": lambda: lab.plot_trials({"a": {"b": ["right value", "wrong value", "error", "counted miss"]}}, "title"),
+    "users": lambda: lab.plot_users({"a": replayed()}, "title", moments={"flush": 1.0}),
     "exam": lambda: plot_steps(STEPS, "item", "fail", "why"),
     "exam passed": lambda: plot_steps(STEPS[:2], "item", "pass", "why"),
 }

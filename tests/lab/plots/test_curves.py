@@ -28,4 +28,5 @@ async def test_the_load_is_what_is_asked() -> None:
     """Eight queries in a second at an origin that serves two a second: the picture has the demand, and the capacity."""
     db = lab.SlowDatabase(users=8, connections=1, service_s=0.5)
     result = await lab.replay([lab.Request(n / 8, 0, 1 + n) for n in range(8)], db.fetch_user, db=db)
-    assert lab.plot_load({"a": result}, "title").words == "a: mean 8, peak 8 queries/s; capacity: 2 queries/s."
+    words = lab.plot_load({"a": result}, "title", moments={"deploy": 0.5}).words
+    assert words == "a: mean 8, peak 8 queries/s; capacity: 2 queries/s; deploy: at 0.5 s."

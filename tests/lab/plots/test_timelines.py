@@ -1,6 +1,11 @@
 """What the picture of timelines says in words."""
 
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
 from cachelab import Cache, MemoryStore, RedisStore, lab
+from cachelab.lab.plots.timelines import REFUSED
 from tests.support.fakes import in_virtual_time
 
 
@@ -13,7 +18,40 @@ async def test_the_round_trip_of_a_hit_is_no_wait() -> None:
     result = await lab.replay([lab.Request(float(n), 0, 1) for n in range(4)], cache, db=db)
     words = lab.plot_timelines({"over Redis": result}, "title").words
     assert min(row.latency_s for row in result.reads) > 0
-    assert words.endswith("of 4 reads 1 waits.")
+    assert words.endswith("; 4 reads, waits: 1.")
+
+
+@in_virtual_time
+async def test_refused_calls_are_drawn_and_counted(drawn: list[Figure]) -> None:
+    """Two calls in the third second are refused: a bar of two stands there, and its colour is in the legend."""
+    db = lab.SlowDatabase(users=5, service_s=0.05)
+    load = lab.Faulty(db.fetch_user, lab.Down(1.0, 3.0))
+    result = await lab.replay([lab.Request(when, 0, 1) for when in (0.0, 2.2, 2.7, 3.5)], load, db=db)
+    words = lab.plot_timelines({"one": result}, "title").words
+    counts = "2 queries, at most 1 in a second, 2 more refused, the longest wait 50 ms; 4 reads, waits: 2, errors: 2"
+    assert words == f"one: {counts}."
+    (figure,) = drawn
+    pale = to_rgba(REFUSED["facecolor"])
+    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    bars = [bar for bar in boxes if to_rgba(bar.get_facecolor()) == pale]
+    assert [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in bars] == [(2.0, 0.0, 2.0)]
+    assert "refused" in labels(figure)
+
+
+@in_virtual_time
+async def test_a_low_bar_has_a_dot_that_the_legend_names(drawn: list[Figure]) -> None:
+    """One query a second beside a hundred would be a hairline. Where all bars can be seen, there are no dots."""
+    db = lab.SlowDatabase(users=5, connections=100, service_s=0.05)
+    requests = [lab.Request(0.0, 0, 1)] * 100 + [lab.Request(2.0, 0, 1)]
+    lab.plot_timelines({"one": await lab.replay(requests, db.fetch_user, db=db)}, "title")
+    lab.plot_timelines({"one": await lab.replay(requests[-1:], db.fetch_user, db=db)}, "title")
+    assert [[label for label in labels(figure) if "or fewer" in label] for figure in drawn] == [["1 or fewer"], []]
+
+
+def labels(figure: Figure) -> list[str]:
+    """What the legend of a figure says."""
+    (legend,) = figure.legends
+    return [text.get_text() for text in legend.get_texts()]
 
 
 @in_virtual_time

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import Cache, MemoryStore
+from cachelab import Cache, Flight, Freshness, MemoryStore
 from cachelab.lab.sim.database import SlowDatabase
 from cachelab.lab.sim.faults import Down, Faulty
 from cachelab.lab.sim.listeners import listen
@@ -107,6 +107,18 @@ async def test_an_error_is_no_hit() -> None:
 
 
 @in_virtual_time
+async def test_refused_calls_are_listed_with_their_times() -> None:
+    """They are no queries. A load in the background that is refused counts too, and times count from the start."""
+    db = SlowDatabase(service_s=0.5)
+    load = Faulty(db.fetch_user, Down(12.0, 15.0))
+    cache: Cache[int, Any] = Cache(MemoryStore(9), load, ttl=1.0, flight=Flight(), freshness=Freshness(stale_for=9.0))
+    await asyncio.sleep(10.0)
+    result = await replay([Request(when, 0, 1) for when in (0.0, 2.0, 4.5, 5.5, 6.0)], cache, db=db)
+    assert (list(result.refused), len(result.queries)) == ([2.0, 4.5], 2)
+    assert (await replay([Request(0.0, 0, 1)], cache, db=db)).refused == []
+
+
+@in_virtual_time
 async def test_a_row_has_the_outcome_that_the_cache_reports() -> None:
     """With `listen=lab.listen` a row has the outcome and the name of the cache that the request called."""
     db = SlowDatabase()
@@ -155,6 +167,84 @@ async def test_writes_go_to_the_given_function() -> None:
 
     await replay([Request(0.0, 0, 7, write=True)], get_slowly, db=db, write=write)
     assert (written, db.queries) == ([7], [])
+
+
+class Origin:
+    """It answers after the first `durations` seconds, and then after the next; None stands for a failure at once."""
+
+    def __init__(self, *durations: float | None) -> None:
+        self.durations, self.left = list(durations), 0
+
+    async def __call__(self, key: int) -> int:
+        duration = self.durations.pop(0)
+        if duration is None:
+            raise LookupError
+        try:
+            await asyncio.sleep(duration)
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+        return key
+
+
+@in_virtual_time
+async def test_a_reader_without_patience_leaves() -> None:
+    """It cancels what it has asked for, and its row says so."""
+    origin = Origin(10.0)
+    result = await replay(THREE[:1], origin, patience_s=0.5)
+    (row,) = result.rows
+    assert (row.result, row.error, row.latency_s, origin.left) == ("error", "TimeoutError", 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("durations", "attempts", "result", "latency_s"),
+    [
+        ([0.1], [0.0], "value", 0.1),
+        ([9.0, 0.1], [0.0, 0.5], "value", 0.6),
+        ([9.0, 9.0, 0.1], [0.0, 0.5, 1.0], "value", 1.1),
+        ([9.0, 9.0, 9.0], [0.0, 0.5, 1.0], "error", 1.5),
+        ([None, 9.0, 0.1], [0.0, 0.0, 0.5], "value", 0.6),
+        ([None, None, None], [0.0, 0.0, 0.0], "error", 0.0),
+    ],
+)
+@in_virtual_time
+async def test_a_reader_tries_again_at_once(
+    durations: list[float | None], attempts: list[float], result: str, latency_s: float
+) -> None:
+    """After its patience, or after an error; three times here. The row has its time from the first attempt on."""
+    replayed = await replay(THREE[:1], Origin(*durations), patience_s=0.5, tries=3)
+    (row,) = replayed.rows
+    assert (replayed.attempts, row.result, row.latency_s) == (attempts, result, latency_s)
+
+
+@in_virtual_time
+async def test_a_write_is_sent_once_and_waits() -> None:
+    """Patience and attempts are the readers'."""
+    origin = Origin(10.0)
+    result = await replay([Request(0.0, 0, 7, write=True)], get_slowly, write=origin, patience_s=0.5, tries=3)
+    assert ([row.latency_s for row in result.rows], result.attempts) == ([10.0], [])
+
+
+@in_virtual_time
+async def test_attempts_count_from_the_start_of_the_replay() -> None:
+    """As the times of the rows."""
+    await asyncio.sleep(100.0)
+    assert (await replay(THREE, get_slowly)).attempts == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"patience_s": 0}, "patience_s is how many seconds a reader waits, more than 0, or None, not 0"),
+        ({"patience_s": float("nan")}, "patience_s is how many seconds a reader waits"),
+        ({"tries": 0}, "tries must be a whole number of at least 1, not 0"),
+    ],
+)
+@in_virtual_time
+async def test_readers_that_cannot_be_played_are_refused(options: dict[str, Any], sentence: str) -> None:
+    """In a sentence."""
+    with pytest.raises(ValueError, match=sentence):
+        await replay(THREE, get_slowly, **options)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The result of a replay: its summaries and its digest."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -106,3 +107,41 @@ def test_the_digest_sees_every_query(field: str) -> None:
 def test_the_digest_overlooks_what_is_below_a_nanosecond() -> None:
     """The last bits of a float are rounding errors."""
     assert result_of(row(latency_s=0.1 + 0.2)).digest() == result_of(row(latency_s=0.3)).digest()
+
+
+def answered(*by_second: float) -> ReplayResult:
+    """Ten users in each second, of whom this share is answered."""
+    rows = [
+        row(when=second + n / 10, result="value" if n < 10 * share else "error")
+        for second, share in enumerate(by_second)
+        for n in range(10)
+    ]
+    return ReplayResult(rows, [], float(len(by_second)))
+
+
+def test_the_answered_share_is_of_the_reads_sent_in_a_time() -> None:
+    """Half of those of the second second; all if nobody asked."""
+    result = answered(1, 0.5, 1)
+    assert [result.answered_share(*span) for span in [(0, 1), (1, 2), (0, 3), (7, 9)]] == [1, 0.5, 25 / 30, 1]
+
+
+@pytest.mark.parametrize(
+    ("by_second", "seconds"),
+    [
+        ([1, 1, 1, 1, 1, 1], 0),
+        ([1, 0, 0, 1, 1, 1], 2),
+        ([1, 0, 1, 1, 0, 1, 1], 4),
+        ([1, 0, 1, 1, 1, 0], inf),
+        ([1, 0, 0, 0, 0, 1], inf),
+        ([1, 0, 0, 0, 1, 1], 3),
+    ],
+)
+def test_a_service_is_back_if_it_stays(by_second: list[float], seconds: float) -> None:
+    """It has to be seen for the whole of `over_s`, and what comes back only for a while has not come back."""
+    assert answered(*by_second).back_after_s(1, over_s=2) == seconds
+
+
+def test_how_many_must_be_answered_can_be_chosen() -> None:
+    """Nine in ten are not enough for 99 %, and enough for 90 %."""
+    result = answered(1, 0.5, 0.9, 0.9, 0.9)
+    assert (result.back_after_s(1, over_s=1), result.back_after_s(1, 0.9, over_s=1)) == (inf, 1)

@@ -1,0 +1,143 @@
+"""Chapter 11: what it says of lies, of cold starts and of stale answers under random traffic."""
+
+from typing import Any
+
+import pytest
+
+from tests.claims.claim import Chapter
+
+claim = Chapter("11")
+
+TTL_S = 30
+IN_FLIGHT_S = 1.0
+"""A load, its wait in the database's queue and some round trips: by so much an answer may be late."""
+FEW = 0.004
+"""The share of answers that a sample without a fault has out of date: those that were on their way during a write."""
+
+
+def before_and_first(run: Any) -> tuple[float, float]:
+    """Queries per second in the 10 s before the deploy, and in the first second after it."""
+    asked = run.queries_per_second(asked=True)
+    return sum(asked[:10]) / 10, asked[10]
+
+
+def share_wrong(answers: Any) -> float:
+    """The share of wrong answers among those of the new release about banned users."""
+    banned = [answer.value.banned for answer in answers if answer.is_new and answer.key % 5 == 0]
+    return banned.count(False) / len(banned)
+
+
+@claim("In the 30 s after the deploy, 42% of the answers about banned users say that they are not banned.")
+def many_are_wrong(same_key: Any) -> None:
+    """About four in ten; the last of them before the TTL of the last old entry has ended."""
+    assert share_wrong(same_key.answers) == pytest.approx(0.42, abs=0.12)
+
+
+@claim("They come from entries of release 1, and end with the TTL of the last one.")
+def they_end_with_the_ttl(same_key: Any) -> None:
+    """A load of release 1 may have begun just before the deploy, and have ended after it."""
+    wrong = [a.when for a in same_key.answers if a.is_new and a.key % 5 == 0 and not a.value.banned]
+    assert max(wrong) <= 10 + TTL_S + IN_FLIGHT_S
+
+
+@claim("No answer is wrong. But in the first second after the deploy the database is asked 37 queries; before, it was")
+def far_more_than_before(bumps: Any) -> None:
+    """Three times as much or more, and more than it can answer."""
+    before, first = before_and_first(bumps[30].run)
+    assert first > 2.5 * before
+    assert first > bumps[30].run.capacity
+
+
+@claim("37 with either TTL.")
+def the_same_peak(bumps: Any) -> None:
+    """To the query, or nearly: a load that is under way at the deploy may make a difference of one or two."""
+    assert before_and_first(bumps[30].run)[1] == pytest.approx(before_and_first(bumps[300].run)[1], abs=2)
+
+
+@claim("In the first second 55 requests come, for 37 users.")
+def one_load_for_each_user(bumps: Any) -> None:
+    """As many queries as users, or nearly: a request at the end of the second is a query of the next."""
+    users = {row.key for row in bumps[30].run.reads if 10 <= row.when < 11}
+    assert before_and_first(bumps[30].run)[1] == pytest.approx(len(users), abs=2)
+
+
+@claim("with a TTL of 30 s it is about 4 times as much, with 300 s about 30 times.")
+def further_from_what_it_is_used_to(bumps: Any) -> None:
+    """About three to six times, and ten times or more."""
+    ratios = {ttl: first / before for ttl, bump in bumps.items() for before, first in [before_and_first(bump.run)]}
+    assert 2.5 < ratios[30] < 7
+    assert ratios[300] > 10
+
+
+@claim("At once, the database is asked for more than it can answer; other ways ask for less")
+def the_others_ask_for_less(deploys: Any) -> None:
+    """In the two busiest seconds at once it is more than the capacity; in the other ways it is less than that."""
+    peaks = {way: max(run.queries_per_second(2, asked=True)) for way, (run, _) in deploys.items()}
+    at_once = peaks.pop("all at once")
+    assert at_once > 20
+    assert max(peaks.values()) < 0.95 * at_once
+
+
+@claim("All at once, requests wait in the database's queue, and take up to 2.2 s.")
+def the_longest_wait(deploys: Any) -> None:
+    """A second or more; with each other way less than that, and less than 1.2 s."""
+    slowest = {way: max(row.latency_s for row in run.reads if row.when >= 10) for way, (run, _) in deploys.items()}
+    at_once = slowest.pop("all at once")
+    assert at_once > 0.8
+    assert max(slowest.values()) < min(at_once, 1.2)
+
+
+@claim("The dual read has no peak.")
+def no_peak(deploys: Any) -> None:
+    """In the seconds after the deploy the database is asked as much as before, with some room for chance."""
+    asked = deploys["dual read"].run.queries_per_second(asked=True)
+    assert sum(asked[10:15]) / 5 < 1.7 * sum(asked[:10]) / 10
+
+
+@claim("But 42% of its answers about banned users are wrong, as many as with the same key")
+def as_many_as_with_the_same_key(deploys: Any, same_key: Any) -> None:
+    """The same share, up to a hundredth."""
+    assert share_wrong(deploys["dual read"].answers) == pytest.approx(share_wrong(same_key.answers), abs=0.01)
+    assert all(share_wrong(deploys[way].answers) == 0 for way in deploys if way != "dual read")
+
+
+@claim("In the half-deployed fleet 14.53% of the answers are out of date, by up to 27.4 s: nearly the TTL.")
+def stale_until_the_ttl_ends(halves: Any) -> None:
+    """A tenth or so, where it was one in two hundred and fifty at most; the worst by half of the TTL or more."""
+    half = halves["half 1, half 2"].run
+    assert halves["all on release 1"].run.stale_share <= FEW
+    assert 0.05 < half.stale_share < 0.25
+    assert 0.5 * TTL_S < half.max_stale_s <= TTL_S + IN_FLIGHT_S
+
+
+@claim("If only release 2 deletes both keys, 5.28% are left: those after the writes of release 1.")
+def about_half_is_left(halves: Any) -> None:
+    """Fewer, and more than a tenth; and the nodes of release 2, which are the first two, give all that are old."""
+    left = halves["half 1, half 2b"].run
+    assert 0.1 < left.stale_share / halves["half 1, half 2"].run.stale_share < 0.95
+    assert {row.node for row in left.reads if row.stale_s > IN_FLIGHT_S} <= {0, 1}
+
+
+@claim("A half-deployed fleet gives old values until the TTL ends, unless both releases delete both")
+def the_cure(halves: Any) -> None:
+    """With the cure there are no more than three times those before, or as few as are on their way; and none is old."""
+    before, cured = halves["all on release 1"].run, halves["half 1b, half 2b"].run
+    assert cured.stale_share <= max(3 * before.stale_share, FEW)
+    assert cured.max_stale_s < IN_FLIGHT_S
+
+
+@claim("After a deploy at once the load follows from traffic and keys alone")
+def as_the_formula_says(bumps: Any, rates: Any, first_requests: Any) -> None:
+    """In each five seconds, up to four standard errors of a count."""
+    for bump in bumps.values():
+        asked = bump.run.queries_per_second(asked=True)[10:]
+        for start in range(0, 25, 5):
+            expected = sum(first_requests(second) for second in range(start, start + 5))
+            assert abs(sum(asked[start : start + 5]) - expected) < 4 * expected**0.5
+
+
+@claim("There is no lie, and a smaller peak than the 37 of an empty cache.")
+def no_lie_and_a_smaller_peak(honest_run: Any, bumps: Any) -> None:
+    """The peak is smaller than three quarters of it."""
+    assert share_wrong(honest_run.answers) == 0
+    assert before_and_first(honest_run.run)[1] < 0.75 * before_and_first(bumps[300].run)[1]
