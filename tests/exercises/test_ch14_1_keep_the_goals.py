@@ -20,15 +20,16 @@ from cachelab import (
     TimeLimit,
     lab,
 )
+from cachelab.lab.day.site import Site
 from tests.support.exercise_checks import assert_verdict, each_answer
 
 
-def origin(site: lab.Site) -> Any:
+def origin(site: Site) -> Any:
     """The database, behind a short line and the filter."""
     return Guarded(Bulkhead(site.load, running=1, waiting=2), site.known)
 
 
-def shared(site: lab.Site, **options: Any) -> Any:
+def shared(site: Site, **options: Any) -> Any:
     """A cache in Redis, one version for each release."""
     store = Breaker(site.redis(version=site.release), failures=5, open_s=2)
     settings: dict[str, Any] = {"ttl": 600, "flight": Flight(), "freshness": Freshness(jitter=0.2, stale_for=600)}
@@ -41,7 +42,7 @@ def over(lower: Any, **options: Any) -> Any:
     return Cache(MemoryStore(500), lower, **settings | options)
 
 
-def two_levels(site: lab.Site) -> Any:
+def two_levels(site: Site) -> Any:
     """The usual answer."""
     return over(shared(site))
 
@@ -49,7 +50,7 @@ def two_levels(site: lab.Site) -> Any:
 class Node:
     """A class with two methods in place of a cache."""
 
-    def __init__(self, site: lab.Site) -> None:
+    def __init__(self, site: Site) -> None:
         self._cache = over(shared(site))
 
     async def __call__(self, user_id: int) -> Any:
@@ -61,7 +62,7 @@ class Node:
         await self._cache.delete(user_id)
 
 
-def with_a_limit(site: lab.Site) -> Any:
+def with_a_limit(site: Site) -> Any:
     """A time limit for Redis inside the breaker, and deletes for the next version."""
     store: Any = Breaker(TimeLimit(site.redis(version=site.release), 0.05), failures=3, open_s=1)
     if site.release == 1:
@@ -69,50 +70,50 @@ def with_a_limit(site: lab.Site) -> Any:
     return over(Cache(store, origin(site), ttl=300, flight=Flight(), freshness=Freshness(stale_for=300)))
 
 
-def guard_above(site: lab.Site) -> Any:
+def guard_above(site: Site) -> Any:
     """The filter in front of Redis."""
     store = Breaker(site.redis(version=site.release))
     l2 = Cache(store, Bulkhead(site.load, running=1, waiting=2), ttl=900, flight=Flight())
     return over(Guarded(l2, site.known))
 
 
-def one_version(site: lab.Site) -> Any:
+def one_version(site: Site) -> Any:
     """The old bytes in the new release."""
     return over(Cache(site.redis(version=1), origin(site), ttl=600, flight=Flight()))
 
 
-def long_ttl(site: lab.Site) -> Any:
+def long_ttl(site: Site) -> Any:
     """Copies that outlive a minute."""
     return over(shared(site), ttl=600)
 
 
-def no_filter(site: lab.Site) -> Any:
+def no_filter(site: Site) -> Any:
     """Nothing against the unknown ids."""
     return over(Cache(site.redis(version=site.release), site.load, ttl=600, flight=Flight()))
 
 
-def absences(site: lab.Site) -> Any:
+def absences(site: Site) -> Any:
     """Absences are kept in each node."""
     l2 = Cache(Breaker(site.redis(version=site.release)), site.load, ttl=600, negative_ttl=600, flight=Flight())
     return over(l2, negative_ttl=600)
 
 
-def returns_nothing(site: lab.Site) -> Any:
+def returns_nothing(site: Site) -> Any:
     """The return is missing."""
     over(shared(site))
 
 
-async def is_async(site: lab.Site) -> Any:
+async def is_async(site: Site) -> Any:
     """A plan that must be awaited."""
     return over(shared(site))
 
 
-def misspelt(site: lab.Site) -> Any:
+def misspelt(site: Site) -> Any:
     """A typing mistake."""
     return site.loda  # type: ignore[attr-defined]
 
 
-def never_answers(site: lab.Site) -> Any:
+def never_answers(site: Site) -> Any:
     """Each reader waits for ever."""
 
     async def get(user_id: int) -> Any:
@@ -121,7 +122,7 @@ def never_answers(site: lab.Site) -> Any:
     return get
 
 
-def stub(site: lab.Site) -> Any: ...
+def stub(site: Site) -> Any: ...
 
 
 ANSWERS: list[tuple[Any, str]] = [
