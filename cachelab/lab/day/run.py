@@ -68,10 +68,10 @@ async def _day(plan: Plan, seed: int) -> Score:
     site = _DaySite(plan)
     site.begin()
     watch = asyncio.ensure_future(site.watch())
-    playing = asyncio.ensure_future(
+    playing: asyncio.Future[Any] = asyncio.ensure_future(
         replay(day_requests(seed), [site.getter(node) for node in range(NODES)], db=site.db, write=site.write)
     )
-    await asyncio.wait([playing, asyncio.ensure_future(site.failed)], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([playing, site.failed], return_when=asyncio.FIRST_COMPLETED)
     watch.cancel()
     if site.failed.done():
         playing.cancel()

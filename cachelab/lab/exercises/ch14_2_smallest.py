@@ -70,7 +70,7 @@ def _examine(plan: Any) -> str:
         store, entries, ttl = _choice(site, one)
         load = origin_load(processes, store, entries, min(ttl, 10 * MAX_TTL_S))
         if words := _misconception(processes, store, entries, ttl):
-            rows = [
+            rows: list[list[object]] = [
                 ["queries a second", f"{load:.1f}", f"at most {MAX_LOAD:g}"],
                 ["oldest answer", f"{ttl:g} s", f"at most {MAX_TTL_S:g} s"],
                 ["entries", entries, f"at most {MOST_ENTRIES[store]:,}"],
