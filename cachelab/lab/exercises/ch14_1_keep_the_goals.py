@@ -63,5 +63,5 @@ EXERCISE = Exercise(
         "A copy in each node answers while Redis hangs, if it may be a little old. Chapters 12 and 13 have the parts.",
         "Put a MemoryStore with a TTL of some seconds and Freshness(stale_for=...) over the cache in Redis.",
     ],
-    seconds=60.0,
+    seconds=40.0,
 )
