@@ -37,7 +37,7 @@ def both_keep_them_for_the_short_ttl(lives: Any) -> None:
 
 @claim("0 ms (Redis)")
 def redis_is_up_to_date(lives: Any) -> None:
-    """But for a load or a read that was on its way."""
+    """But for a load or a read that was on its way: the lease refuses a fill that a delete has overtaken."""
     run, _ = lives["Redis"]
     assert run.max_stale_s < 0.06
 

@@ -26,9 +26,9 @@ from cachelab.entry import ABSENT, Absent, Entry
 from cachelab.events import InvalidationFailed
 from cachelab.lab.day.parts import entries_in, parts_of
 from cachelab.lab.day.score import Quarter, Score
-from cachelab.lab.day.site import Plan, Profile, ProfileWithPlan, Site
+from cachelab.lab.day.site import Plan, ProfileWithPlan, Site
 from cachelab.lab.day.traffic import DAY_S, EVENTS, HOUR_S, NODES, SIGN_UPS, USERS, day_requests
-from cachelab.lab.sim.database import SlowDatabase
+from cachelab.lab.sim.database import SlowDatabase, UserProfile
 from cachelab.lab.sim.fake_redis import FakeRedis, Hanging
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.traffic.replay import replay
@@ -130,7 +130,7 @@ class _DaySite:
             self.failed.set_exception(error)
 
     def _build(self, node: int, *, release: int) -> Any:
-        load = self._load_1 if release == 1 else self._load_2
+        load = self.db.fetch_user if release == 1 else self._load_with_plan
         top = self._plan(Site(load=load, known=self.known, release=release, node=node, client=self._clients[node]))
         if inspect.iscoroutine(top):
             top.close()
@@ -140,11 +140,7 @@ class _DaySite:
         self.made.append(top)
         return top
 
-    async def _load_1(self, user_id: int) -> Profile | Absent:
-        user = await self.db.fetch_user(user_id)
-        return user if isinstance(user, Absent) else Profile(user.id, user.username, user.email, user.commit)
-
-    async def _load_2(self, user_id: int) -> ProfileWithPlan | Absent:
+    async def _load_with_plan(self, user_id: int) -> ProfileWithPlan | Absent:
         user = await self.db.fetch_user(user_id)
         if isinstance(user, Absent):
             return user
@@ -195,7 +191,7 @@ def _checked(answer: Any, user_id: int) -> Any:
     value = answer.value if isinstance(answer, Entry) else answer
     if value is ABSENT:
         return value
-    if not isinstance(value, Profile | ProfileWithPlan):
+    if not isinstance(value, UserProfile):
         raise TypeError(f"The plan answers with {value!r:.60}, which is neither a profile nor ABSENT.")
     if value.id != user_id or getattr(value, "plan", "gold") != "gold":
         raise Invented

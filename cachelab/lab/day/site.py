@@ -1,4 +1,4 @@
-"""The site of the day: what a node gives to a plan, and the two releases of its profile."""
+"""The site of the day: what a node gives to a plan, and the profile of its second release."""
 
 from __future__ import annotations
 
@@ -10,29 +10,16 @@ from redis.asyncio import Redis
 
 from cachelab.bloom import Bloom
 from cachelab.entry import Absent
+from cachelab.lab.sim.database import UserProfile
 from cachelab.stores.redis_store import RedisStore
 
-__all__ = ["Plan", "Profile", "ProfileWithPlan", "Site"]
+__all__ = ["Plan", "ProfileWithPlan", "Site"]
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """A user's profile, as the first release knows it. `commit` is the number of the commit that wrote the row."""
-
-    id: int
-    username: str
-    email: str
-    commit: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileWithPlan:
+class ProfileWithPlan(UserProfile):
     """The profile of the second release. Every row has the plan "gold": a "free" one is the default, and invented."""
 
-    id: int
-    username: str
-    email: str
-    commit: int = 0
     plan: str = "free"
 
 
@@ -46,7 +33,7 @@ class Site:
     `node`     the number of the node, from 0
     """
 
-    load: Callable[[int], Coroutine[Any, Any, Profile | ProfileWithPlan | Absent]]
+    load: Callable[[int], Coroutine[Any, Any, UserProfile | Absent]]
     known: Bloom
     release: int
     node: int
@@ -54,7 +41,7 @@ class Site:
 
     def redis(self, *, version: int) -> RedisStore[Any]:
         """The store in Redis which all nodes share. Its keys begin with `user:v1:` for the version 1."""
-        kind = Profile if self.release == 1 else ProfileWithPlan
+        kind = UserProfile if self.release == 1 else ProfileWithPlan
         return RedisStore(self.client, kind, namespace="user", version=version)
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from cachelab import ABSENT, Cache, Flight, MemoryStore
+from cachelab import ABSENT, Cache, Flight, MemoryStore, lab
 from cachelab.lab.day.plans import PLANS
 from cachelab.lab.day.run import BadPlan, run_day
 from cachelab.lab.day.score import hours_of
-from cachelab.lab.day.site import Plan, Profile, ProfileWithPlan, Site
+from cachelab.lab.day.site import Plan, ProfileWithPlan, Site
 from cachelab.lab.day.stored import day_scores
 from cachelab.lab.day.traffic import day_requests
 
@@ -26,9 +26,9 @@ def answering(answer: Any) -> Plan:
     return plan
 
 
-def profile(user_id: int) -> Profile:
+def profile(user_id: int) -> lab.UserProfile:
     """The row that a user has from the start."""
-    return Profile(user_id, f"user_{user_id}", f"user_{user_id}@example.com")
+    return lab.UserProfile(user_id, f"user_{user_id}", f"user_{user_id}@example.com")
 
 
 def test_every_reader_is_counted_and_no_attacker() -> None:
@@ -66,7 +66,7 @@ def test_whoever_waits_too_long_has_failed() -> None:
 
     def plan(seconds: float) -> Plan:
         def build(_: Site) -> Any:
-            async def get(user_id: int) -> Profile:
+            async def get(user_id: int) -> lab.UserProfile:
                 await asyncio.sleep(seconds)
                 return profile(user_id)
 
