@@ -34,3 +34,10 @@ def test_entries_of_all_levels_are_counted() -> None:
         return entries_in(top)
 
     assert lab.run(scenario) == 4
+
+
+def test_a_part_that_stands_in_two_places_counts_once() -> None:
+    """Two levels over one store."""
+    store: MemoryStore[int] = MemoryStore(9)
+    top = Cache(store, Cache(store, load, ttl=9), ttl=9)
+    assert parts_of(top) == ["Cache", "Cache", "MemoryStore"]
