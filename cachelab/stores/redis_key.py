@@ -48,7 +48,8 @@ def escaped(key: Hashable) -> str:
         return f"b'{quote(key, safe='')}'"
     if isinstance(key, tuple):
         parts = [f"({escaped(part)})" if isinstance(part, tuple) else escaped(part) for part in key]
-        return ":".join(parts) + ":" * (len(parts) < 2)
+        name = ":".join(parts)
+        return name if len(parts) > 1 else name + ":"  # (7,) is another key than 7
     try:
         return str(key)  # an int, a UUID or None
     except ValueError:

@@ -25,9 +25,9 @@ def stale(run: Any) -> int:
     return sum(row.stale_s > 0 for row in run.rows)
 
 
-@claim("The deploy empties five memories, and they load again. Redis keeps its entries")
+@claim("The deploy empties five caches, which load again. Redis keeps its entries")
 def they_load_again(each: Any, shared: Any) -> None:
-    """In the five seconds after the deploy the memories load half as much again as before, and with Redis fewer."""
+    """In the five seconds after the deploy the caches load half as much again as before, and with Redis fewer."""
     assert loads(each, 15, 20) > 1.5 * loads(each, 10, 15)
     assert loads(shared, 15, 20) < loads(shared, 10, 15)
 
@@ -45,21 +45,24 @@ def loads_of_both(each: Any, shared: Any) -> None:
     assert loads(shared) == pytest.approx(492, rel=0.1)
 
 
-@claim("With memories, each pod loads a popular user, and each new pod again.")
+@claim("If each pod has a cache, each pod loads a popular user, and each new pod loads it again.")
 def each_pod_again(each: Any) -> None:
     """User 1 is loaded five times at least before the deploy, and five times at least after it."""
     of_user_1 = [query.asked for query in each.queries if query.kind == "read" and query.key == 1]
     assert sum(when < 15 for when in of_user_1) >= 5 <= sum(when >= 15 for when in of_user_1)
 
 
-@claim("The five empty memories ask for 394 loads in five seconds; before, it was 194.")
+@claim("The five empty caches ask for 394 loads in five seconds; before, it was 194.")
 def after_the_deploy(each: Any) -> None:
     """Within 15 %."""
     assert loads(each, 10, 15) == pytest.approx(194, rel=0.15)
     assert loads(each, 15, 20) == pytest.approx(394, rel=0.15)
 
 
-@claim("At first this is more than the database can do, and in this sample one reader waits for 553 ms.")
+@claim(
+    "In the first second they ask for more than the database can answer, "
+    "and one reader of this sample waits for 553 ms."
+)
 def more_than_it_can_do(each: Any) -> None:
     """More than 80 in the first second; and in every sample a reader waits for several queries."""
     assert loads(each, 15, 16) > 80
@@ -75,7 +78,7 @@ def redis_keeps_the_entries(shared: Any) -> None:
 
 @claim("476 stale answers in this sample. In Redis a delete counts for all pods: 0 here. (In others there can be some")
 def stale_answers(each: Any, shared: Any) -> None:
-    """In every sample there are hundreds with memories, and a third as many at most with Redis."""
+    """In every sample there are hundreds with a cache in each pod, and a third as many at most with Redis."""
     assert stale(each) > 300
     assert stale(shared) < stale(each) / 3
 

@@ -13,12 +13,14 @@ Answers: TypeAlias = Sequence[tuple[Any, str]]
 """Answers to one exercise, each with words of its verdict; only the words for a right answer begin with "Correct."."""
 
 
-def each_answer(answers: Answers) -> pytest.MarkDecorator:
-    """Run a test with each `answer` and its `words`."""
-    ids = [
-        f"{number}-{getattr(answer, '__name__', type(answer).__name__)}" for number, (answer, _) in enumerate(answers)
-    ]
-    return pytest.mark.parametrize(("answer", "words"), answers, ids=ids)
+def each_answer(answers: Answers, *, quick: int = 1) -> pytest.MarkDecorator:
+    """Run a test with each `answer` and its `words`. Of a slow check, only every `quick`-th is in the quick tier."""
+    cases = []
+    for number, (answer, words) in enumerate(answers):
+        name = getattr(answer, "__name__", type(answer).__name__)
+        marks = [pytest.mark.long] if number % quick else []
+        cases.append(pytest.param(answer, words, id=f"{number}-{name}", marks=marks))
+    return pytest.mark.parametrize(("answer", "words"), cases)
 
 
 def assert_verdict(exercise: str, answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:

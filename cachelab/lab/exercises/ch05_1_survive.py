@@ -147,6 +147,6 @@ EXERCISE = Exercise(
     [
         "A caller awaits a task, and the caller is cancelled. What else is cancelled?",
         "Let callers await asyncio.shield(task). Then look at the finally: whose load does it remove?",
-        "task.add_done_callback can call a method that removes the task, if it is still the one in the table.",
+        "Let the task run a method of yours. It awaits load(key), and then removes itself if it is still in the table.",
     ],
 )

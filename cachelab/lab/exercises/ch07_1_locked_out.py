@@ -103,12 +103,12 @@ def _examine(allow: Any) -> str:
     rows: list[list[object]] = []
     for after_ms in kills_ms:
         refused = run_experiment(_answers_after_a_kill, allow, after_ms).count(False)
-        outcome = "-" if not refused else f"{refused} of 19 calls in the next hours refused"
+        outcome = "-" if not refused else f"{refused} of 19 calls in the next three hours are refused"
         rows.append([f"{after_ms:.1f} ms", outcome])
         if refused:
             words = (
                 "A pod that is killed between your two commands leaves a counter without a TTL. It counts for ever, "
-                "and ana is locked out. The counter must never be there without its TTL."
+                "and its user is locked out. The counter must never be there without its TTL."
             )
             raise Wrong(words, evidence_table(["killed after", "then"], rows, wrong_row=len(rows) - 1))
     for before_ms in BEFORE_THE_END_MS:

@@ -180,7 +180,7 @@ def _check_store_down(page: Any, *broken: str) -> None:
         if not all(isinstance(one, exceptions.RedisError) for one in seen):
             raise
         words = (
-            "The page must not fail if the store is down, or fails in the middle: the origin is there. "
+            "The page must not fail if the store fails, at get_many or at a set: the origin is there. "
             "(Python's own ConnectionError and TimeoutError are other classes than redis's.)"
         )
         raised = f"{type(seen[0]).__module__}.{seen[0]!r}"
