@@ -147,9 +147,8 @@ ANSWERS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.long
 @pytest.mark.timeout(120)
-@each_answer(ANSWERS)
+@each_answer(ANSWERS, quick=6)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told what has defeated it."""
     assert_verdict("14.1", answer, words, capsys)

@@ -1,5 +1,7 @@
 """What a plan is made of."""
 
+from typing import Any
+
 from cachelab import Bulkhead, Cache, Flight, Freshness, Guarded, MemoryStore, lab
 from cachelab.lab.day.parts import entries_in, parts_of
 
@@ -38,6 +40,6 @@ def test_entries_of_all_levels_are_counted() -> None:
 
 def test_a_part_that_stands_in_two_places_counts_once() -> None:
     """Two levels over one store."""
-    store: MemoryStore[int] = MemoryStore(9)
+    store = MemoryStore[Any](9)
     top = Cache(store, Cache(store, load, ttl=9), ttl=9)
     assert parts_of(top) == ["Cache", "Cache", "MemoryStore"]
