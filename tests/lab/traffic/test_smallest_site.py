@@ -17,8 +17,9 @@ def test_one_process_needs_no_redis() -> None:
 
 
 def test_four_processes_miss_for_themselves() -> None:
-    """With a memory each, the origin gets more than with one Redis for all of them."""
-    assert lab.origin_load(4, "memory", 300, 20) > 1.2 * lab.origin_load(4, "redis", 300, 20)
+    """With a memory each, the origin gets a third more than with one Redis for all of them."""
+    memories, redis = (lab.origin_load(4, store, 300, 20) for store in ("memory", "redis"))
+    assert 1.2 < memories / redis < 1.5
 
 
 def test_room_and_ttl_help() -> None:
