@@ -74,5 +74,5 @@ class Freshness:
 
     def should_refresh(self, entry: Entry[Any], now: float) -> bool:
         """Whether the reader that reads `entry` at `now` should have it loaded again. Each call draws anew."""
-        # now − δ·β·ln(U) ≥ expiry
+        # now − δ·β·ln(U) ≥ expiry, where U = 1 − random() is never 0
         return now - entry.load_time_s * self.beta * log(1 - self.random()) >= entry.fresh_until

@@ -24,12 +24,13 @@ from cachelab.stores.memory import MemoryStore
 
 __all__ = ["EXERCISE"]
 
-SITE = Workload(rate=400, seconds=60, keys=200, zipf=0.8, seed=5)
-MAX_AGE_S, MAX_PEAK, MAX_LOAD, MAX_WAITS = 30, 30, 7.0, 0.01
+SITE = Workload(rate=400, seconds=120, keys=200, zipf=0.8, seed=5)
+SETTLED_S = 60.0  # by then most keys have been loaded again twice, and loads and waits are about those of the long run
+MAX_AGE_S, MAX_PEAK, MAX_LOAD, MAX_WAITS = 30, 30, 9, 0.01
 
 
 def _run_site(ttl: float, beta: float, jitter: float) -> ReplayResult:
-    """A minute of the site after a deploy that has filled all of its keys."""
+    """Two minutes of the site after a deploy that has filled all of its keys."""
 
     async def scenario() -> ReplayResult:
         db = SlowDatabase(users=SITE.keys, connections=40, service_s=0.2)
@@ -62,24 +63,29 @@ def _numbers(plan: Any) -> tuple[float, float, float]:
 
 
 def _examine(plan: Any) -> str:
-    """Run the site with the learner's TTL, β and jitter, and compare age, peak, mean and waits with the SLO."""
+    """Run the site with the learner's TTL, β and jitter, and compare age, peak, mean and waits with the SLO.
+
+    The peak is that of both minutes, for the first expiries are the worst. The rest is of the second minute.
+    """
     ttl, beta, jitter = _numbers(plan)
     result = _run_site(ttl, beta, jitter)
     peak = max(result.queries_per_second(1.0))
-    waits = sum(row.latency_s > 0 for row in result.reads) / len(result.reads)
+    mean = sum(query.asked - result.start >= SETTLED_S for query in result.queries) / (SITE.seconds - SETTLED_S)
+    reads = [row for row in result.reads if row.when >= SETTLED_S]
+    waits = sum(row.latency_s > 0 for row in reads) / len(reads)
     rows: list[list[object]] = [
         ["longest life (ttl·(1 + j))", f"{ttl * (1 + jitter):.1f} s", f"at most {MAX_AGE_S} s"],
         ["peak at the origin", f"{peak:.0f}/s", f"at most {MAX_PEAK}/s"],
-        ["mean at the origin", f"{result.origin_load:.1f}/s", f"at most {MAX_LOAD:g}/s"],
-        ["readers who wait", f"{waits:.2%}", f"at most {MAX_WAITS:.0%}"],
+        ["mean in the second minute", f"{mean:.1f}/s", f"at most {MAX_LOAD}/s"],
+        ["readers who wait then", f"{waits:.2%}", f"at most {MAX_WAITS:.0%}"],
     ]
     evidence = evidence_table([f"ttl {ttl:g} s, β {beta:g}, jitter {jitter:g}", "measured", "target"], rows)
     if ttl * (1 + jitter) > MAX_AGE_S:
         raise Wrong("Some answers are too old: the longest life of an entry is ttl·(1 + j).", evidence)
-    if result.origin_load > MAX_LOAD and beta > 4:
+    if mean > MAX_LOAD and SITE.keys / ttl <= MAX_LOAD and beta > 4:
         raise Wrong("With so large a β, entries are loaded again long before they expire.", evidence)
-    if result.origin_load > MAX_LOAD:
-        raise Wrong("The TTL is too short: the origin loads entries again that are still young.", evidence)
+    if mean > MAX_LOAD:
+        raise Wrong("The TTL is too short: in the long run there are about 200/ttl loads a second.", evidence)
     if peak > MAX_PEAK and jitter < 0.05:
         words = "The deploy has loaded all keys together, and they still expire together: that is the avalanche."
         raise Wrong(words, evidence)
@@ -91,14 +97,14 @@ def _examine(plan: Any) -> str:
     if waits > MAX_WAITS:
         words = "Too many readers find an entry that has just expired. Make an early recomputation more likely."
         raise Wrong(words, evidence)
-    return f"Peak {peak:.0f}/s, mean {result.origin_load:.1f}/s, {waits:.2%} wait: inside the target."
+    return f"Peak {peak:.0f}/s, mean {mean:.1f}/s, {waits:.2%} wait: inside the target."
 
 
 EXERCISE = Exercise(
     _examine,
     [
-        "Begin with the age: the longest life is ttl·(1 + j). Then the peak: which of the three numbers spreads it?",
-        "With a jitter of 0.2 the TTL may be 25 s. Now raise β until at most 1 % of the readers wait.",
-        'plan = {"ttl": 25, "beta": 2, "jitter": 0.2}',
+        "Without β: life ttl·(1 + j), peak about N/(2·j·ttl), mean about 200/ttl. Which TTL and jitter allow all?",
+        "With a jitter of 0.2 the TTL may be 25 s. Now raise β until at most 1% of the readers wait.",
+        'plan = {"ttl": 25, "beta": 4, "jitter": 0.2}',
     ],
 )

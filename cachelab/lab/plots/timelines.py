@@ -58,7 +58,7 @@ def plot_timelines(results: Mapping[str, ReplayResult], title: str, *, top: floa
     words, harms, dots = [], set[str](), set[float]()
     for ax, (label, result) in zip(strips, results.items(), strict=True):
         ax.spines[["top", "right"]].set_visible(False)
-        dots |= _draw_load(ax, loads[label], top)
+        dots |= _draw_load(ax, loads[label], top, result.seconds)
         _draw_refused(ax, refused[label], loads[label])
         counts = _draw_harms(ax, result, top)
         harms |= set(counts)
@@ -71,7 +71,7 @@ def plot_timelines(results: Mapping[str, ReplayResult], title: str, *, top: floa
     figure.supylabel("queries in each second", fontsize=9.5)
     handles: list[Patch | Line2D] = [Patch(color=COLOURS["origin"], label="the origin's load")]
     if dots:
-        handles.append(Line2D([], [], **LOW, label=f"{max(dots):g} or fewer"))
+        handles.append(Line2D([], [], **LOW, label=f"a bar of {max(dots):g} or fewer"))
     if any(result.refused for result in results.values()):
         handles.append(Patch(**REFUSED, label="refused"))
     for harm in HARMS:
@@ -81,9 +81,10 @@ def plot_timelines(results: Mapping[str, ReplayResult], title: str, *, top: floa
     return finish(figure, title, ". ".join(words) + ".")
 
 
-def _draw_load(ax: Axes, load: Sequence[float], top: float) -> set[float]:
-    """The bars of the queries. Returns the rates for which there is a dot in place of a hairline."""
+def _draw_load(ax: Axes, load: Sequence[float], top: float, seconds: float) -> set[float]:
+    """The bars of the queries, on a line to the end of the run. Returns the rates that have a dot for a hairline."""
     colour = COLOURS["origin"]
+    ax.plot([0, max(len(load), seconds)], [0, 0], color=colour, linewidth=1)
     ax.bar(range(len(load)), load, width=1, align="edge", color=colour, edgecolor=colour)
     low = {n + 0.5: rate for n, rate in enumerate(load) if 0 < rate < 0.04 * top}
     ax.plot(list(low), [0.05 * top] * len(low), **LOW)

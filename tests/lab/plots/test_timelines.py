@@ -1,5 +1,6 @@
 """What the picture of timelines says in words."""
 
+import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -45,7 +46,21 @@ async def test_a_low_bar_has_a_dot_that_the_legend_names(drawn: list[Figure]) ->
     requests = [lab.Request(0.0, 0, 1)] * 100 + [lab.Request(2.0, 0, 1)]
     lab.plot_timelines({"one": await lab.replay(requests, db.fetch_user, db=db)}, "title")
     lab.plot_timelines({"one": await lab.replay(requests[-1:], db.fetch_user, db=db)}, "title")
-    assert [[label for label in labels(figure) if "or fewer" in label] for figure in drawn] == [["1 or fewer"], []]
+    assert [[label for label in labels(figure) if "or fewer" in label] for figure in drawn] == [
+        ["a bar of 1 or fewer"],
+        [],
+    ]
+
+
+@in_virtual_time
+async def test_the_line_goes_on_to_the_end_of_the_run(drawn: list[Figure]) -> None:
+    """The only query comes at the start of ten seconds, and the zero line of the load ends with them."""
+    db = lab.SlowDatabase(users=5, service_s=0.05)
+    cache = Cache(MemoryStore(10), db.fetch_user, ttl=60)
+    result = await lab.replay([lab.Request(0.0, 0, 1), lab.Request(10.0, 0, 1)], cache, db=db)
+    lab.plot_timelines({"one": result}, "title")
+    (figure,) = drawn
+    assert np.asarray(figure.axes[0].lines[0].get_xdata()).tolist() == [0.0, 10.0]
 
 
 def labels(figure: Figure) -> list[str]:
