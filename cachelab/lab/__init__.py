@@ -13,6 +13,11 @@ from cachelab._facade import lazy_names
 if TYPE_CHECKING:
     from cachelab.lab.breakers.exam import breaker_exam as breaker_exam
     from cachelab.lab.breakers.subjects import installed_breakers as installed_breakers
+    from cachelab.lab.day.plans import CHEATS as CHEATS, FORESEEN as FORESEEN, PLANS as PLANS
+    from cachelab.lab.day.run import BadPlan as BadPlan
+    from cachelab.lab.day.score import Score as Score
+    from cachelab.lab.day.stored import day_scores as day_scores
+    from cachelab.lab.day.trial import try_plan as try_plan
     from cachelab.lab.exercises.checking import check as check, hint as hint
     from cachelab.lab.exercises.solved import solved as solved
     from cachelab.lab.flight_exam.exam import exam as exam
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
         plot_load as plot_load,
         plot_requests as plot_requests,
     )
+    from cachelab.lab.plots.days import plot_day as plot_day, plot_plans as plot_plans
     from cachelab.lab.plots.eviction import (
         eviction_steps as eviction_steps,
         miss_ratios as miss_ratios,
@@ -96,6 +102,7 @@ if TYPE_CHECKING:
         roll_out as roll_out,
         warm_up as warm_up,
     )
+    from cachelab.lab.traffic.smallest_site import origin_load as origin_load
     from cachelab.lab.traffic.unknown_ids import unknown_ids as unknown_ids
     from cachelab.lab.traffic.warm import warm as warm
     from cachelab.lab.traffic.workload import (

@@ -44,18 +44,22 @@ lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simul
 lab.sim.races lab.sim.stampede
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.warm lab.traffic.workload
-lab.traffic.unknown_ids
+lab.traffic.smallest_site lab.traffic.unknown_ids
 lab.traffic.replay
 lab.traffic.l1_site lab.traffic.rollout
+lab.day.site lab.day.traffic
+lab.day.parts lab.day.plans lab.day.score
+lab.day.run lab.day.stored
+lab.day.trial
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
 lab.keys.line_reader
 lab.keys.extended_log
 lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
-lab.plots.attacks lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.matrix
-lab.plots.races lab.plots.sign_ups lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes
-lab.plots.timelines lab.plots.trials lab.plots.users
+lab.plots.attacks lab.plots.curves lab.plots.days lab.plots.eviction lab.plots.lanes lab.plots.lifetimes
+lab.plots.matrix lab.plots.races lab.plots.sign_ups lab.plots.slider lab.plots.stale_answers lab.plots.staleness
+lab.plots.stampedes lab.plots.timelines lab.plots.trials lab.plots.users
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
 lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process
@@ -76,9 +80,9 @@ lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size l
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
 lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.ch09_1_mend
 lab.exercises.ch09_2_choose lab.exercises.ch10_1_size lab.exercises.ch10_2_not_found lab.exercises.ch11_1_cents
-lab.exercises.ch11_2_no_decoder
-lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
-lab.exercises.ch13_1_longest_line lab.exercises.ch13_2_one_at_a_time
+lab.exercises.ch11_2_no_decoder lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
+lab.exercises.ch13_1_longest_line lab.exercises.ch13_2_one_at_a_time lab.exercises.ch14_1_keep_the_goals
+lab.exercises.ch14_2_smallest
 lab.exercises.checking
 lab.exercises.ttl_cache_examiner
 lab.exercises.ch01_1_flaw lab.exercises.ch01_3_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied

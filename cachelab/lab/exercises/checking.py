@@ -50,7 +50,7 @@ def _is_right(exercise: Exercise, answer: Any) -> bool:
     """Run the experiment, print the verdict, and return whether the answer is right."""
     still_running = left_running()
     try:
-        _print(f"Correct. {run_sandboxed(lambda: exercise.examine(answer))}")
+        _print(f"Correct. {_sandboxed(exercise, answer)}")
         return True
     except NotYet as stub:
         _print(f"Nothing to check yet: {stub}")
@@ -59,6 +59,11 @@ def _is_right(exercise: Exercise, answer: Any) -> bool:
     except BaseException as error:
         _print_failure(error, still_running)
     return False
+
+
+def _sandboxed(exercise: Exercise, answer: Any) -> str:
+    limit = {} if exercise.seconds is None else {"seconds": exercise.seconds}
+    return run_sandboxed(lambda: exercise.examine(answer), **limit)
 
 
 def _print_failure(error: BaseException, still_running: str | None) -> None:

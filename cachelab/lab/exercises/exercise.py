@@ -28,11 +28,12 @@ class Exercise:
     """An experiment and its hints, which go from a nudge to nearly the answer.
 
     `examine(answer)` runs the experiment. It raises `NotYet` or `Wrong`, or returns a sentence that says what was
-    right.
+    right. It may take so many `seconds` of real time, by default ten.
     """
 
     examine: Callable[[Any], str]
     hints: Sequence[str]
+    seconds: float | None = None
 
 
 def _stub() -> None: ...

@@ -76,12 +76,14 @@ def _name(policy: Callable[[int], Policy[Any]]) -> str:
     return getattr(policy, "__name__", "?")
 
 
-def plot_policies(panels: Curves, sizes: Sequence[int], title: str, *, drawn: Collection[str] = ()) -> Picture:
+def plot_policies(
+    panels: Curves, sizes: Sequence[int], title: str, *, drawn: Collection[str] = (), limit: float | None = None
+) -> Picture:
     """Miss ratio over size (entries, logarithmic): a panel for each trace, and in it a line for each policy.
 
     `drawn` names the policies that are drawn; without it all are. The names are in a legend below the panels, since
-    lines may lie on each other, and open marks show both. The dark line is the lowest that is possible. Three traces
-    are in one row, other numbers in rows of two.
+    lines may lie on each other, and open marks show both. The dark line is the lowest that is possible. `limit` is the
+    miss ratio that the origin can carry, a dashed line. Three traces are in one row, other numbers in rows of two.
     """
     columns = 3 if len(panels) == 3 else min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -90,6 +92,8 @@ def plot_policies(panels: Curves, sizes: Sequence[int], title: str, *, drawn: Co
     for ax, (trace, curves) in zip(axs, panels.items(), strict=False):
         shown = {name: ratios for name, ratios in curves.items() if not drawn or name in drawn}
         _draw_curves(ax, shown, sizes)
+        if limit is not None:
+            ax.axhline(limit, color=darkened(COLOURS["miss"], 3), linestyle="-.", label="the origin's limit")
         ax.set_title(trace, loc="left", fontsize=10)
         middle = len(sizes) // 2
         words.append(f"{trace}: " + ", ".join(f"{name} {ratios[middle]:.3f}" for name, ratios in shown.items()))
@@ -101,6 +105,8 @@ def plot_policies(panels: Curves, sizes: Sequence[int], title: str, *, drawn: Co
         ax.set_ylabel("miss ratio")
     handles = {str(line.get_label()): line for ax in axs[: len(panels)] for line in ax.get_lines()}
     figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=6, frameon=False, fontsize=9)
+    if limit is not None:
+        words.append(f"the origin can carry {limit:.3f}")
     return finish(figure, title, f"miss ratios with room for {sizes[len(sizes) // 2]}; " + "; ".join(words) + ".")
 
 

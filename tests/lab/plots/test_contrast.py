@@ -88,6 +88,8 @@ PICTURES: Mapping[str, Callable[[], Any]] = {
     "sign-up": lambda: lab.plot_sign_up({"a": signed_up(denies=True), "b": signed_up(denies=False)}, "title"),
     "latency": lambda: lab.plot_latency({"a": replayed()}, "title"),
     "requests": lambda: lab.plot_requests(replayed(), "title", top_s=7),
+    "day": lambda: lab.plot_day(lab.day_scores()["absent for a day"], "title"),
+    "plans": lambda: lab.plot_plans(lab.day_scores(), "title"),
     "curve": lambda: lab.plot_curve(CURVES, "title", x="x", y="y", lines=CURVES, limits={"limit": 3.5}, notes=["n"]),
     "ladder": lambda: lab.plot_ladder({"a": 1.0, "b": 2.0}, "title"),
     "policies": lambda: lab.plot_policies({"trace": {"LRU": [0.5, 0.2], "OPT": [0.3, 0.1]}}, [10, 20], "title"),

@@ -66,3 +66,10 @@ def test_only_the_named_policies_are_drawn() -> None:
         assert f"{traces[-1]}: LRU" in words
         assert "OPT" in words
         assert "FIFO" not in words
+
+
+def test_what_the_origin_can_carry_is_drawn_and_said() -> None:
+    """The limit is at the end of the words; without one nothing is said of it."""
+    curves = {"trace": {"LRU": [0.5, 0.2], "OPT": [0.3, 0.1]}}
+    assert lab.plot_policies(curves, [10, 20], "title", limit=0.25).words.endswith("; the origin can carry 0.250.")
+    assert "carry" not in lab.plot_policies(curves, [10, 20], "title").words
