@@ -33,7 +33,7 @@ def many_are_wrong(same_key: Any) -> None:
     assert share_wrong(same_key.answers) == pytest.approx(0.42, abs=0.12)
 
 
-@claim("They come from entries of release 1, and end with the TTL of the last one.")
+@claim("They come from entries of release 1, and there are none after the TTL of the last one.")
 def they_end_with_the_ttl(same_key: Any) -> None:
     """A load of release 1 may have begun just before the deploy, and have ended after it."""
     wrong = [a.when for a in same_key.answers if a.is_new and a.key % 5 == 0 and not a.value.banned]
@@ -54,7 +54,7 @@ def the_same_peak(bumps: Any) -> None:
     assert before_and_first(bumps[30].run)[1] == pytest.approx(before_and_first(bumps[300].run)[1], abs=2)
 
 
-@claim("In the first second 55 requests come, for 37 users.")
+@claim("So there are as many queries as different users.")
 def one_load_for_each_user(bumps: Any) -> None:
     """As many queries as users, or nearly: a request at the end of the second is a query of the next."""
     users = {row.key for row in bumps[30].run.reads if 10 <= row.when < 11}
@@ -69,12 +69,12 @@ def further_from_what_it_is_used_to(bumps: Any) -> None:
     assert ratios[300] > 10
 
 
-@claim("At once, the database is asked for more than it can answer; other ways ask for less")
+@claim("All at once asks the database for far more than it can answer; the other ways ask for less")
 def the_others_ask_for_less(deploys: Any) -> None:
-    """In the two busiest seconds at once it is more than the capacity; in the other ways it is less than that."""
+    """In the two busiest seconds at once it is a quarter more than the capacity; in the other ways it is less."""
     peaks = {way: max(run.queries_per_second(2, asked=True)) for way, (run, _) in deploys.items()}
     at_once = peaks.pop("all at once")
-    assert at_once > 20
+    assert at_once > 1.25 * deploys["all at once"].run.capacity
     assert max(peaks.values()) < 0.95 * at_once
 
 
@@ -126,7 +126,7 @@ def the_cure(halves: Any) -> None:
     assert cured.max_stale_s < IN_FLIGHT_S
 
 
-@claim("After a deploy at once the load follows from traffic and keys alone")
+@claim("After a deploy on all nodes at once, traffic and keys alone decide the load")
 def as_the_formula_says(bumps: Any, rates: Any, first_requests: Any) -> None:
     """In each five seconds, up to four standard errors of a count."""
     for bump in bumps.values():
@@ -136,8 +136,8 @@ def as_the_formula_says(bumps: Any, rates: Any, first_requests: Any) -> None:
             assert abs(sum(asked[start : start + 5]) - expected) < 4 * expected**0.5
 
 
-@claim("There is no lie, and a smaller peak than the 37 of an empty cache.")
-def no_lie_and_a_smaller_peak(honest_run: Any, bumps: Any) -> None:
-    """The peak is smaller than three quarters of it."""
+@claim("There is no lie, and the first second has far fewer queries than the 37 of an empty cache.")
+def no_lie_and_far_fewer_queries(honest_run: Any, bumps: Any) -> None:
+    """Less than three quarters of them."""
     assert share_wrong(honest_run.answers) == 0
     assert before_and_first(honest_run.run)[1] < 0.75 * before_and_first(bumps[300].run)[1]
