@@ -61,7 +61,7 @@ def one_load_for_each_user(bumps: Any) -> None:
     assert before_and_first(bumps[30].run)[1] == pytest.approx(len(users), abs=2)
 
 
-@claim("with a TTL of 30 s it is about 4 times as much, with 300 s about 30 times.")
+@claim("With a TTL of 30 s the peak is about 4 times as much, with 300 s about 30 times.")
 def further_from_what_it_is_used_to(bumps: Any) -> None:
     """About three to six times, and ten times or more."""
     ratios = {ttl: first / before for ttl, bump in bumps.items() for before, first in [before_and_first(bump.run)]}
@@ -103,9 +103,8 @@ def as_many_as_with_the_same_key(deploys: Any, same_key: Any) -> None:
 
 @claim("In the half-deployed fleet 14.53% of the answers are out of date, by up to 27.4 s: nearly the TTL.")
 def stale_until_the_ttl_ends(halves: Any) -> None:
-    """A tenth or so, where it was one in two hundred and fifty at most; the worst by half of the TTL or more."""
+    """A tenth or so; the worst by half of the TTL or more."""
     half = halves["half 1, half 2"].run
-    assert halves["all on release 1"].run.stale_share <= FEW
     assert 0.05 < half.stale_share < 0.25
     assert 0.5 * TTL_S < half.max_stale_s <= TTL_S + IN_FLIGHT_S
 
@@ -120,9 +119,9 @@ def about_half_is_left(halves: Any) -> None:
 
 @claim("A half-deployed fleet gives old values until the TTL ends, unless both releases delete both")
 def the_cure(halves: Any) -> None:
-    """With the cure there are no more than three times those before, or as few as are on their way; and none is old."""
-    before, cured = halves["all on release 1"].run, halves["half 1b, half 2b"].run
-    assert cured.stale_share <= max(3 * before.stale_share, FEW)
+    """With the cure no more are left than those that were on their way during a write; and none of them is old."""
+    cured = halves["half 1b, half 2b"].run
+    assert cured.stale_share <= FEW
     assert cured.max_stale_s < IN_FLIGHT_S
 
 
