@@ -54,14 +54,14 @@ def the_same_peak(bumps: Any) -> None:
     assert before_and_first(bumps[30].run)[1] == pytest.approx(before_and_first(bumps[300].run)[1], abs=2)
 
 
-@claim("So there are as many queries as different users.")
+@claim("So there are as many queries as different users")
 def one_load_for_each_user(bumps: Any) -> None:
     """As many queries as users, or nearly: a request at the end of the second is a query of the next."""
     users = {row.key for row in bumps[30].run.reads if 10 <= row.when < 11}
     assert before_and_first(bumps[30].run)[1] == pytest.approx(len(users), abs=2)
 
 
-@claim("With a TTL of 30 s the peak is about 4 times as much, with 300 s about 30 times.")
+@claim("With a TTL of 30 s the peak is about 4 times that, with 300 s about 30 times.")
 def further_from_what_it_is_used_to(bumps: Any) -> None:
     """About three to six times, and ten times or more."""
     ratios = {ttl: first / before for ttl, bump in bumps.items() for before, first in [before_and_first(bump.run)]}
