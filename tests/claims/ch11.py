@@ -33,7 +33,7 @@ def many_are_wrong(same_key: Any) -> None:
     assert share_wrong(same_key.answers) == pytest.approx(0.42, abs=0.12)
 
 
-@claim("They come from entries of release 1, and end with the TTL of the last one.")
+@claim("They come from entries of release 1, and there are none after the TTL of the last one.")
 def they_end_with_the_ttl(same_key: Any) -> None:
     """A load of release 1 may have begun just before the deploy, and have ended after it."""
     wrong = [a.when for a in same_key.answers if a.is_new and a.key % 5 == 0 and not a.value.banned]
@@ -54,14 +54,14 @@ def the_same_peak(bumps: Any) -> None:
     assert before_and_first(bumps[30].run)[1] == pytest.approx(before_and_first(bumps[300].run)[1], abs=2)
 
 
-@claim("In the first second 55 requests come, for 37 users.")
+@claim("So there are as many queries as different users")
 def one_load_for_each_user(bumps: Any) -> None:
     """As many queries as users, or nearly: a request at the end of the second is a query of the next."""
     users = {row.key for row in bumps[30].run.reads if 10 <= row.when < 11}
     assert before_and_first(bumps[30].run)[1] == pytest.approx(len(users), abs=2)
 
 
-@claim("with a TTL of 30 s it is about 4 times as much, with 300 s about 30 times.")
+@claim("With a TTL of 30 s the peak is about 4 times that, with 300 s about 30 times.")
 def further_from_what_it_is_used_to(bumps: Any) -> None:
     """About three to six times, and ten times or more."""
     ratios = {ttl: first / before for ttl, bump in bumps.items() for before, first in [before_and_first(bump.run)]}
@@ -69,12 +69,12 @@ def further_from_what_it_is_used_to(bumps: Any) -> None:
     assert ratios[300] > 10
 
 
-@claim("At once, the database is asked for more than it can answer; other ways ask for less")
+@claim("All at once asks the database for far more than it can answer; the other ways ask for less")
 def the_others_ask_for_less(deploys: Any) -> None:
-    """In the two busiest seconds at once it is more than the capacity; in the other ways it is less than that."""
+    """In the two busiest seconds at once it is a quarter more than the capacity; in the other ways it is less."""
     peaks = {way: max(run.queries_per_second(2, asked=True)) for way, (run, _) in deploys.items()}
     at_once = peaks.pop("all at once")
-    assert at_once > 20
+    assert at_once > 1.25 * deploys["all at once"].run.capacity
     assert max(peaks.values()) < 0.95 * at_once
 
 
@@ -101,16 +101,15 @@ def as_many_as_with_the_same_key(deploys: Any, same_key: Any) -> None:
     assert all(share_wrong(deploys[way].answers) == 0 for way in deploys if way != "dual read")
 
 
-@claim("In the half-deployed fleet 14.53% of the answers are out of date, by up to 27.4 s: nearly the TTL.")
+@claim("In the half-deployed fleet 15.32% of the answers are out of date, by up to 27.8 s: nearly the TTL.")
 def stale_until_the_ttl_ends(halves: Any) -> None:
-    """A tenth or so, where it was one in two hundred and fifty at most; the worst by half of the TTL or more."""
+    """A tenth or so; the worst by half of the TTL or more."""
     half = halves["half 1, half 2"].run
-    assert halves["all on release 1"].run.stale_share <= FEW
     assert 0.05 < half.stale_share < 0.25
     assert 0.5 * TTL_S < half.max_stale_s <= TTL_S + IN_FLIGHT_S
 
 
-@claim("If only release 2 deletes both keys, 5.28% are left: those after the writes of release 1.")
+@claim("If only release 2 deletes both keys, 5.32% are left: those after the writes of release 1.")
 def about_half_is_left(halves: Any) -> None:
     """Fewer, and more than a tenth; and the nodes of release 2, which are the first two, give all that are old."""
     left = halves["half 1, half 2b"].run
@@ -120,13 +119,13 @@ def about_half_is_left(halves: Any) -> None:
 
 @claim("A half-deployed fleet gives old values until the TTL ends, unless both releases delete both")
 def the_cure(halves: Any) -> None:
-    """With the cure there are no more than three times those before, or as few as are on their way; and none is old."""
-    before, cured = halves["all on release 1"].run, halves["half 1b, half 2b"].run
-    assert cured.stale_share <= max(3 * before.stale_share, FEW)
+    """With the cure no more are left than those that were on their way during a write; and none of them is old."""
+    cured = halves["half 1b, half 2b"].run
+    assert cured.stale_share <= FEW
     assert cured.max_stale_s < IN_FLIGHT_S
 
 
-@claim("After a deploy at once the load follows from traffic and keys alone")
+@claim("After a deploy on all nodes at once, traffic and keys alone decide the load")
 def as_the_formula_says(bumps: Any, rates: Any, first_requests: Any) -> None:
     """In each five seconds, up to four standard errors of a count."""
     for bump in bumps.values():
@@ -136,8 +135,8 @@ def as_the_formula_says(bumps: Any, rates: Any, first_requests: Any) -> None:
             assert abs(sum(asked[start : start + 5]) - expected) < 4 * expected**0.5
 
 
-@claim("There is no lie, and a smaller peak than the 37 of an empty cache.")
-def no_lie_and_a_smaller_peak(honest_run: Any, bumps: Any) -> None:
-    """The peak is smaller than three quarters of it."""
+@claim("There is no lie, and the first second has far fewer queries than the 37 of an empty cache.")
+def no_lie_and_far_fewer_queries(honest_run: Any, bumps: Any) -> None:
+    """Less than three quarters of them."""
     assert share_wrong(honest_run.answers) == 0
     assert before_and_first(honest_run.run)[1] < 0.75 * before_and_first(bumps[300].run)[1]

@@ -125,13 +125,12 @@ async def roll_out(
     workload: Workload,
     *,
     ttl: float = 30.0,
-    before: Callable[[Site], Awaitable[None]] | None = None,
 ) -> Deployed:
     """Deploy the release `new` over `old` under this traffic: the node number i changes at the second `at[i]`.
 
     Each key of the workload is a user of the database, which answers two queries at a time in 0.1 s each. The site is
-    warm when the traffic begins. Nodes take turns at writing. `before` runs beside the traffic from its beginning on.
-    The scenario belongs into `lab.simulate`.
+    warm when the traffic begins. Nodes take turns at writing. The
+    scenario belongs into `lab.simulate`.
     """
     db = SlowDatabase(users=workload.keys, connections=CONNECTIONS, service_s=SERVICE_S)
     site = Site(FakeRedis(), db, ttl)
@@ -142,8 +141,5 @@ async def roll_out(
         await db.update_user(user_id)
         await fleet.delete(user_id)
 
-    preparing = asyncio.ensure_future(before(site)) if before is not None else None
     run = await replay(workload, fleet.nodes, db=db, write=write)
-    if preparing is not None:
-        await preparing
     return Deployed(run, fleet.answers)

@@ -129,17 +129,3 @@ def test_a_half_deployed_fleet_gives_old_values() -> None:
     writes = lab.Workload(rate=40, seconds=20, keys=50, nodes=2, seed=3, write_rate=2)
     whole, half = (lab.run(partial(lab.roll_out, old, late, [0, inf], writes)).run for late in (old, new))
     assert whole.stale_share < 0.01 < 0.1 < half.stale_share
-
-
-def test_what_comes_before_runs_beside_the_traffic() -> None:
-    """It gets the site, and the deploy ends when it has ended."""
-    heard: list[float] = []
-
-    async def before(site: lab.Site) -> None:
-        heard.append(site.ttl)
-        await lab.warm_up(new(site).get, TRAFFIC, ttl=10)
-        heard.append(len(site.db.queries))
-
-    deployed = lab.run(partial(lab.roll_out, old, new, [3, 3], TRAFFIC, before=before))
-    assert heard[0] == 30.0
-    assert heard[1] > len(deployed.run.queries) - 20
