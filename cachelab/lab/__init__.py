@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         Workload as Workload,
         zipf_popularity as zipf_popularity,
     )
+    from cachelab.lab.web_app.serving import Answer as Answer, Worker as Worker, serving as serving
 
 else:
     # On its first run Matplotlib logs that it builds a cache of fonts, and where it keeps it if HOME cannot be written

@@ -41,7 +41,7 @@ lab.memory lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.
 lab.working_copy
 lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
-lab.sim.races lab.sim.stampede
+lab.sim.races lab.sim.stampede lab.web_app.serving
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
 lab.traffic.replay
