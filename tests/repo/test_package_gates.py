@@ -22,7 +22,7 @@ events
 eviction.che eviction.policy eviction.sketch
 eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
 eviction
-flight freshness guarded guards.guard level thread_flight upgrading
+flight freshness guarded guards.guard level opentelemetry_metrics prometheus_metrics thread_flight upgrading
 guards.breaker guards.bulkhead guards.time_limit
 invalidation
 stores.also_deleting stores.cachetools_store stores.codec stores.expiry_heap stores.fingerprint stores.in_process
@@ -90,6 +90,7 @@ SLOW_TO_IMPORT = {
     "matplotlib",
     "msgspec",
     "numpy",
+    "opentelemetry",
     "pandas",
     "redis",
 }
@@ -319,6 +320,11 @@ def test_import_is_light(statement: str) -> None:
         ("redis", "from cachelab import redis_client; redis_client('redis://a')", 'pip install "cachelab[redis]"'),
         ("msgspec", "from cachelab import Codec", 'pip install "cachelab[redis]"'),
         ("matplotlib", "from cachelab import lab; lab.plot_trials", 'pip install "cachelab[lab]"'),
+        (
+            "opentelemetry",
+            "from cachelab import OpenTelemetryMetrics; OpenTelemetryMetrics()",
+            "pip install opentelemetry-api",
+        ),
         ("cachetools", "from cachelab import CachetoolsStore; CachetoolsStore(1)", "pip install cachetools"),
     ],
 )
