@@ -41,11 +41,12 @@ lab.memory lab.output lab.progress_bar lab.sim.faults lab.sim.listeners lab.sim.
 lab.working_copy
 lab.prediction lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
-lab.sim.races lab.sim.stampede lab.web_app.serving
+lab.sim.races lab.sim.stampede lab.web_app.profiles lab.web_app.serving
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.workload
-lab.traffic.replay
-lab.traffic.l1_site
+lab.traffic.replay lab.web_app.traffic
+lab.traffic.l1_site lab.web_app.application
+lab.web_app.incidents
 lab.keys.key_trace lab.keys.log_maker lab.keys.synthetic lab.keys.unpacking
 lab.keys.line_reader
 lab.keys.extended_log
@@ -56,9 +57,9 @@ lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plot
 lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
-lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process
+lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process lab.web_app.worker_process
 lab.real_redis.pods
-lab.real_redis.leased_pods
+lab.real_redis.leased_pods lab.web_app.real_workers
 lab.flight_exam.record lab.flight_exam.subjects
 lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
