@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         plot_load as plot_load,
         plot_requests as plot_requests,
     )
+    from cachelab.lab.plots.dashboard import plot_dashboard as plot_dashboard
     from cachelab.lab.plots.eviction import (
         eviction_steps as eviction_steps,
         miss_ratios as miss_ratios,

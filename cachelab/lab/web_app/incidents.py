@@ -49,6 +49,9 @@ async def watch_incident(incident: str, create: Callable[..., Any] = create, *, 
                 await first.get(f"/users/{user_id}")
                 await asyncio.sleep(user_id * WARM_UP_S / USERS - loop.time())
         if incident == "flush":
-            flusher = redis.client()
-            loop.call_at(start, lambda: asyncio.create_task(flusher.flushall()))
+            loop.call_at(start, lambda: loop.create_task(_flush(redis)))
         return await watch([first, second], traffic)
+
+
+async def _flush(redis: FakeRedis) -> None:
+    await redis.client().flushall()

@@ -52,7 +52,7 @@ class Worker:
     """
 
     def __init__(self, app: Application) -> None:
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         self._app = app
         self._state: dict[str, Any] = {}  # what the lifespan yields: each request gets a copy
         self._handlers: set[asyncio.Task[None]] = set()
@@ -82,7 +82,7 @@ class Worker:
     async def _handle(self, scope: dict[str, Any], exchange: _Exchange) -> None:
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except Exception as error:  # the server answers for the application, and goes on
+        except (Exception, asyncio.CancelledError) as error:  # the server answers for the application, and goes on
             self.errors.append(error)
             exchange.status = 500
 
