@@ -53,7 +53,7 @@ lab.keys.extended_log
 lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
-lab.plots.curves lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races
+lab.plots.curves lab.plots.dashboard lab.plots.eviction lab.plots.lanes lab.plots.lifetimes lab.plots.races
 lab.plots.slider lab.plots.stale_answers lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
@@ -72,6 +72,7 @@ lab.exercises.ch02_2_mend lab.exercises.ch04_1_sieve lab.exercises.ch04_2_size l
 lab.exercises.ch05_2_lock lab.exercises.ch06_1_slo lab.exercises.ch06_2_leak lab.exercises.ch07_1_locked_out
 lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envelope lab.exercises.ch09_1_mend
 lab.exercises.ch09_2_choose lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
+lab.exercises.ch15_1_session lab.exercises.ch15_2_alert
 lab.exercises.checking
 lab.exercises.ttl_cache_examiner
 lab.exercises.ch01_1_flaw lab.exercises.ch01_3_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied

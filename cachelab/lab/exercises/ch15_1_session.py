@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, awaited, refuse_an_object
 from cachelab.lab.exercises.experiment import run_experiment
-from cachelab.lab.text import evidence_table
 from cachelab.lab.web_app.profiles import Profile, ProfileDatabase
 from cachelab.lab.web_app.serving import Worker, serving
 
@@ -37,7 +36,9 @@ def _service(db: ProfileDatabase, users: Any) -> Starlette:
         except TimeoutError:
             return Response(status_code=504)
         if not isinstance(user, Profile) or user.id != user_id:
-            raise Wrong("get returns the user that was asked for, as the session gave it.", f"get({user_id}) → {user!r:.60}")
+            raise Wrong(
+                "get returns the user that was asked for, as the session gave it.", f"get({user_id}) → {user!r:.60}"
+            )
         return Response(msgspec.json.encode(user))
 
     return Starlette(routes=[Route("/users/{id:int}", get_user)])
@@ -77,7 +78,6 @@ async def _seconds(make: Any) -> int:
     """One user, read ten times a second while the address changes; how many queries there were."""
     db, clock = ProfileDatabase(), asyncio.get_running_loop().time
     changes: list[asyncio.Task[None]] = []
-    worst, line = 0.0, []
     async with serving(_service(db, make(db))) as worker:
         for tenth in range(10 * SECONDS):
             await asyncio.sleep(tenth / 10 - clock())
@@ -85,16 +85,14 @@ async def _seconds(make: Any) -> int:
             asked = clock()
             answer = await worker.get("/users/7", {"patience": "long"})
             _raise_error_of(worker, f"the request at {asked:.1f} s")
+            stale_s = db.stale_s(7, answer.json()["email"], clock())
+            if stale_s > MAX_STALE_S:
+                words = "The renewals fail, or there are none: the answers grow older, and each of them has status 200."
+                raise Wrong(words, f"the answer at {clock():.1f} s: status 200, out of date by {stale_s:.1f} s")
             if tenth and clock() > asked:
                 words = "Within 30 s after its TTL the old value is given at once, and nobody waits for the new one."
                 raise Wrong(words, f"the request at {asked:.1f} s waited {clock() - asked:.2f} s")
-            stale_s = db.stale_s(7, answer.json()["email"], clock())
-            if stale_s > worst:
-                worst, line = stale_s, [[f"{clock():.1f} s", answer.status, f"{stale_s:.1f} s"]]
         await asyncio.gather(*changes)
-    if worst > MAX_STALE_S:
-        words = "The renewals fail, or there are none: the answers grow older, and each of them has status 200."
-        raise Wrong(words, evidence_table(["the worst answer at", "status", "out of date by"], line, 0))
     if db.reads > MAX_READS:
         words = "The value is fresh for 1 s: within it nothing is loaded."
         raise Wrong(words, f"{SECONDS} s with ten reads a second → {db.reads} queries")
@@ -108,7 +106,7 @@ def _examine(make: Any) -> str:
     refuse_an_object(make)
     run_experiment(_hundred, make)
     reads = run_experiment(_seconds, make)
-    return f"99 neighbours are answered, no answer is out of date by more than 2 s, and {reads} queries do for {SECONDS} s."
+    return f"99 neighbours are answered, and no answer is out of date by more than 2 s, with {reads} queries in 35 s."
 
 
 EXERCISE = Exercise(

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from cachelab.lab.exercises.exercise import Exercise, NotYet, Wrong, is_stub
 from cachelab.lab.sim.simulation import run
 from cachelab.lab.text import evidence_table
-from cachelab.lab.web_app.incidents import DURING, watch_incident
+from cachelab.lab.web_app.incidents import DURING, SEEN, watch_incident
 from cachelab.lab.web_app.traffic import Numbers
 
 __all__ = ["EXERCISE", "recorded"]
 
 RINGS_WITHIN_S = 6.0
 WORDS = {
-    "flush": "Redis was emptied, and the alert did not ring. Which panel falls, though nothing fails and nothing is slow?",
-    "Redis hangs": "Redis answered nothing, and the alert did not ring. Which two numbers see it?",
-    "slow database": "Loads took 20 times as long, and the alert did not ring: hits and loads do not see it.",
     "calm": "It rings while nothing is wrong: that threshold lies inside what is normal.",
     "cold start": "It rings after a cold start, so each deploy would wake somebody. How long have the workers been up?",
+    "flush": "Redis was emptied, and the alert did not ring. What falls, though nothing fails and nothing is slow?",
+    "Redis hangs": "Redis answered nothing, and the alert did not ring. Which two numbers see it?",
+    "slow database": "Loads took 20 times as long, and the alert did not ring: hits and loads do not see it.",
 }
 SHOWN = ["when", "up_s", "memory_hits", "redis_hits", "loads_per_s", "load_s", "store_errors_per_s", "p99_s"]
 
 
-@lru_cache(maxsize=16)
-def recorded(incident: str, seed: int = 1) -> tuple[Numbers, ...]:
-    """The numbers of half a minute with this incident."""
-    return tuple(run(lambda: watch_incident(incident, seed=seed)).numbers)
+def recorded(incident: str, seed: int = 1) -> list[Numbers]:
+    """The numbers of half a minute with this incident. What the notebook has watched is not run again."""
+    if (incident, seed) not in SEEN:
+        run(lambda: watch_incident(incident, seed=seed))
+    return SEEN[incident, seed]
 
 
 def _answer(rings: Callable[[Numbers], Any], now: Numbers) -> bool:
@@ -50,7 +50,7 @@ def _refuse(incident: str, now: Numbers) -> None:
 
 def _examine(rings: Any) -> str:
     """Ask the alert in each window of each run."""
-    if rings is ... or is_stub(rings):
+    if rings is ... or (is_stub(rings) and rings(None) is None):
         raise NotYet("write the body of rings: it returns True or False.")
     if not callable(rings):
         raise Wrong("Give the check the function itself, without parentheses.", f"this is a {type(rings).__name__}")

@@ -6,7 +6,8 @@ Idea: a session is a real connection to a real file. A query takes `service_s` s
     `connections` of them run at once, so the database has a capacity and a queue, as `lab.SlowDatabase` does.
 Guarantee: a query of a closed session raises SQLite's own error. A write and its note in the outbox are committed
     together, or neither is. The row is read at the end of the service.
-Not guaranteed: anything that a real disk or lock would do; a commit may not survive a power failure. Every process counts its own connections.
+Not guaranteed: anything that a real disk or lock would do. A commit may not survive a power failure. Every process
+    counts its own connections.
 Cost: opening an SQLite file for each session, a tenth of a millisecond.
 Source: the outbox is that of Richardson, "Microservices Patterns", chapter 3 (transactional outbox).
 """
@@ -126,7 +127,8 @@ class ProfileDatabase:
         return max(0.0, at - commits[newer][0]) if newer < len(commits) else 0.0
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path)
+        # The garbage collector may close a connection in another thread.
+        connection = sqlite3.connect(self.path, check_same_thread=False)
         connection.execute("PRAGMA synchronous = OFF")  # a commit does not wait for the disk
         return connection
 

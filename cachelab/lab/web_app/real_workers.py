@@ -1,8 +1,7 @@
 """Real workers: the service of chapter 15 as processes, each behind uvicorn on a port of its own.
 
     async with lab.real_workers(2, redis) as service:
-        async with httpx.AsyncClient() as client:
-            await client.get(f"{service.urls[0]}/users/7")
+        answer = await service.get(0, "/users/7")
 
 `uvicorn --workers 2` would start them too, with one port for both: then nobody chooses which one answers, and when the
 process that supervises them is killed, they stay. These end with the block, and when the notebook ends or is killed.
@@ -15,10 +14,12 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from cachelab.entry import checked_count
 from cachelab.lab.real_redis.connect import FoundRedis
@@ -32,10 +33,15 @@ _numbers = count(1)  # what an earlier service has left in Redis is not found
 
 @dataclass(frozen=True)
 class RealService:
-    """Workers that run: the URL of each, and the SQLite file of their database."""
+    """Workers that run: the URL of each, the SQLite file of their database, and a client."""
 
     urls: list[str]
     database: str
+    client: httpx.AsyncClient = field(repr=False)
+
+    async def get(self, worker: int, path: str) -> httpx.Response:
+        """What this worker answers to GET. Raises what httpx raises, a time-out after 10 s among them."""
+        return await self.client.get(self.urls[worker] + path)
 
 
 @asynccontextmanager
@@ -52,7 +58,8 @@ async def real_workers(workers: int, redis: FoundRedis) -> AsyncIterator[RealSer
         job = {"database": database, "namespace": f"{redis.prefix}service-{next(_numbers)}", "timeout_s": TIMEOUT_S}
         job |= {"url": redis._url, "is_cluster": redis.kind == "cluster"}
         ports = await in_a_thread(_start, pods, job)
-        yield RealService([f"http://127.0.0.1:{port}" for port in ports], database)
+        async with httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=200)) as client:
+            yield RealService([f"http://127.0.0.1:{port}" for port in ports], database, client)
 
 
 def _start(pods: list[Pod], job: dict[str, Any]) -> list[int]:

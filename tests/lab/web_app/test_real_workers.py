@@ -56,7 +56,7 @@ def test_two_workers_share_a_database_and_end_with_the_block() -> None:
             one, two = (f"{url}/users/7" for url in service.urls)
             assert (await client.put(one, json={"email": "new@example.com"})).status_code == 204
             assert (await client.get(two)).json()["email"] == "new@example.com"
-            assert "cachelab_gets_total" in (await client.get(f"{service.urls[1]}/metrics")).text
+            assert "cachelab_gets_total" in (await service.get(1, "/metrics")).text
             return service
 
     service = asyncio.run(scenario())
