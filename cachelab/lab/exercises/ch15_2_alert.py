@@ -55,7 +55,7 @@ def _examine(rings: Any) -> str:
     if not callable(rings):
         raise Wrong("Give the check the function itself, without parentheses.", f"this is a {type(rings).__name__}")
     start, end = DURING
-    first = {}
+    first: dict[str, float] = {}
     for incident in WORDS:
         for now in recorded(incident):
             is_incident = incident not in ("calm", "cold start")
