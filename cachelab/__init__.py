@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from cachelab.guards.bulkhead import Bulkhead as Bulkhead
     from cachelab.guards.time_limit import TimeLimit as TimeLimit
     from cachelab.lease import LeasedStore as LeasedStore
+    from cachelab.opentelemetry_metrics import OpenTelemetryMetrics as OpenTelemetryMetrics
+    from cachelab.prometheus_metrics import PrometheusMetrics as PrometheusMetrics
     from cachelab.stores.also_deleting import AlsoDeleting as AlsoDeleting
     from cachelab.stores.cachetools_store import CachetoolsStore as CachetoolsStore
     from cachelab.stores.codec import Codec as Codec, Undecodable as Undecodable

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         plot_load as plot_load,
         plot_requests as plot_requests,
     )
+    from cachelab.lab.plots.dashboard import plot_dashboard as plot_dashboard
     from cachelab.lab.plots.days import plot_day as plot_day, plot_plans as plot_plans
     from cachelab.lab.plots.eviction import (
         eviction_steps as eviction_steps,
@@ -110,6 +111,11 @@ if TYPE_CHECKING:
         Workload as Workload,
         zipf_popularity as zipf_popularity,
     )
+    from cachelab.lab.web_app.incidents import watch_incident as watch_incident
+    from cachelab.lab.web_app.profiles import Profile as Profile, ProfileDatabase as ProfileDatabase
+    from cachelab.lab.web_app.real_workers import RealService as RealService, real_workers as real_workers
+    from cachelab.lab.web_app.serving import Answer as Answer, Worker as Worker, serving as serving
+    from cachelab.lab.web_app.traffic import Numbers as Numbers, Visit as Visit, Watch as Watch, visit as visit
 
 else:
     # On its first run Matplotlib logs that it builds a cache of fonts, and where it keeps it if HOME cannot be written

@@ -22,7 +22,7 @@ events
 eviction.che eviction.policy eviction.sketch
 eviction.curves eviction.fifo eviction.lfu eviction.lru eviction.opt eviction.s3fifo eviction.sieve eviction.wtinylfu
 eviction
-flight freshness guarded guards.guard level thread_flight upgrading
+flight freshness guarded guards.guard level opentelemetry_metrics prometheus_metrics thread_flight upgrading
 guards.breaker guards.bulkhead guards.time_limit
 invalidation
 stores.also_deleting stores.cachetools_store stores.codec stores.expiry_heap stores.fingerprint stores.in_process
@@ -41,12 +41,13 @@ lab.memory lab.output lab.progress_bar lab.sim.listeners lab.sim.virtual_loop la
 lab.working_copy
 lab.prediction lab.sim.faults lab.text
 lab.glossary_terms lab.sandbox lab.sim.database lab.sim.fake_redis lab.sim.simulation
-lab.sim.races lab.sim.stampede
+lab.sim.races lab.sim.stampede lab.web_app.profiles lab.web_app.serving
 lab.sim.redis_races
 lab.traffic.replay_result lab.traffic.warm lab.traffic.workload
 lab.traffic.smallest_site lab.traffic.unknown_ids
-lab.traffic.replay
-lab.traffic.l1_site lab.traffic.rollout
+lab.traffic.replay lab.web_app.traffic
+lab.traffic.l1_site lab.traffic.rollout lab.web_app.application
+lab.web_app.incidents
 lab.day.site lab.day.traffic
 lab.day.parts lab.day.plans lab.day.score
 lab.day.run lab.day.stored
@@ -57,14 +58,14 @@ lab.keys.extended_log
 lab.keys.access_log
 lab.keys.csv_trace
 lab.plots.style
-lab.plots.attacks lab.plots.curves lab.plots.days lab.plots.eviction lab.plots.lanes lab.plots.lifetimes
-lab.plots.matrix lab.plots.races lab.plots.sign_ups lab.plots.slider lab.plots.stale_answers lab.plots.staleness
-lab.plots.stampedes lab.plots.timelines lab.plots.trials lab.plots.users
+lab.plots.attacks lab.plots.curves lab.plots.dashboard lab.plots.days lab.plots.eviction lab.plots.lanes
+lab.plots.lifetimes lab.plots.matrix lab.plots.races lab.plots.sign_ups lab.plots.slider lab.plots.stale_answers
+lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials lab.plots.users
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
-lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process
+lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process lab.web_app.worker_process
 lab.real_redis.pods
-lab.real_redis.leased_pods
+lab.real_redis.leased_pods lab.web_app.real_workers
 lab.flight_exam.record lab.flight_exam.subjects
 lab.flight_exam.picture lab.flight_exam.stage
 lab.flight_exam.items lab.flight_exam.task_stage lab.flight_exam.thread_stage
@@ -82,7 +83,7 @@ lab.exercises.ch07_2_page lab.exercises.ch08_1_reader lab.exercises.ch08_2_envel
 lab.exercises.ch09_2_choose lab.exercises.ch10_1_size lab.exercises.ch10_2_not_found lab.exercises.ch11_1_cents
 lab.exercises.ch11_2_no_decoder lab.exercises.ch12_1_older_than_both lab.exercises.ch12_2_how_large
 lab.exercises.ch13_1_longest_line lab.exercises.ch13_2_one_at_a_time lab.exercises.ch14_1_keep_the_goals
-lab.exercises.ch14_2_smallest
+lab.exercises.ch14_2_smallest lab.exercises.ch15_1_session lab.exercises.ch15_2_alert
 lab.exercises.checking
 lab.exercises.ttl_cache_examiner
 lab.exercises.ch01_1_flaw lab.exercises.ch01_3_make lab.exercises.ch03_1_lock lab.exercises.ch03_2_copied
@@ -102,6 +103,7 @@ SLOW_TO_IMPORT = {
     "matplotlib",
     "msgspec",
     "numpy",
+    "opentelemetry",
     "pandas",
     "redis",
 }
@@ -331,6 +333,11 @@ def test_import_is_light(statement: str) -> None:
         ("redis", "from cachelab import redis_client; redis_client('redis://a')", 'pip install "cachelab[redis]"'),
         ("msgspec", "from cachelab import Codec", 'pip install "cachelab[redis]"'),
         ("matplotlib", "from cachelab import lab; lab.plot_trials", 'pip install "cachelab[lab]"'),
+        (
+            "opentelemetry",
+            "from cachelab import OpenTelemetryMetrics; OpenTelemetryMetrics()",
+            "pip install opentelemetry-api",
+        ),
         ("cachetools", "from cachelab import CachetoolsStore; CachetoolsStore(1)", "pip install cachetools"),
     ],
 )

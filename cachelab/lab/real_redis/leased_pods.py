@@ -68,7 +68,7 @@ async def leased_pods(
     client = redis.client()
     count = processes + sum(kill is not None for kill in kills)
     with ExitStack() as stack:
-        pods = [stack.enter_context(Pod(number, "leased_process")) for number in range(count)]
+        pods = [stack.enter_context(Pod(number, "real_redis.leased_process")) for number in range(count)]
         alive = await in_a_thread(_started, pods, order)
         rounds = []
         for key, kill in enumerate(kills):

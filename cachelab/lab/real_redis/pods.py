@@ -143,12 +143,12 @@ class Pod:
     Its stderr goes to a file: a pipe that is not read would fill up and stop the process.
     """
 
-    def __init__(self, number: int, module: str = "pod_process") -> None:
+    def __init__(self, number: int, module: str = "real_redis.pod_process") -> None:
         self.number = number
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
         search_path = filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")])
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", f"cachelab.lab.real_redis.{module}"],
+            [sys.executable, "-P", "-m", f"cachelab.lab.{module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

@@ -84,6 +84,9 @@ class VirtualLoop(_Base):  # type: ignore[misc]
         self._tasks_made += 1
         return asyncio.Task(coro, loop=self, name=str(name or f"task {self._tasks_made:06d}"), context=context)
 
+    def get_task_factory(self) -> None:
+        """Always None: tasks are made by `create_task`. anyio asks, and with it Starlette."""
+
     def run_slice(self, seconds: float) -> None:
         """Run until `stop`, or for about `seconds` of real time. Raises `Deadlock` when nothing is left to run."""
         until = time.perf_counter() + seconds
