@@ -75,4 +75,5 @@ EXERCISE = Exercise(
         "The hanging Redis has errors, the slow database has long loads. The flush has only few hits in Redis.",
         "A cold Redis has few hits, too, but then the workers have not been up for long: now.up_s.",
     ],
+    seconds=40.0,
 )
