@@ -138,7 +138,11 @@ def test_equal_keys_are_one_and_all_others_are_two(same: list[Hashable]) -> None
         assert [key for keys in ONE_KEY_EACH for key in keys if key in bloom] == same
 
 
-@pytest.mark.parametrize("wrong", [1.5, [1], {"id": 1}, object(), (1, 1.5)], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [1.5, [1], {"id": 1}, object(), (1, 1.5)],
+    ids=["a float", "a list", "a dict", "an object", "a float in a tuple"],
+)
 def test_what_is_no_key_is_refused(wrong: Any) -> None:
     """On a question as on an add, and before a bit is set."""
     bloom = Bloom(10)

@@ -194,7 +194,7 @@ def test_an_upgrade_that_is_no_plain_function_is_refused(upgrade: Any) -> None:
         Upgrading(RemoteStore(), upgrade, Origin())
 
 
-@pytest.mark.parametrize("wrong", [RemoteStore, Origin(), None], ids=repr)
+@pytest.mark.parametrize("wrong", [RemoteStore, Origin(), None], ids=["a class", "an object", "None"])
 def test_an_old_store_that_is_none_is_refused(wrong: Any) -> None:
     """The sentence names the argument."""
     with pytest.raises(TypeError, match=r"^old_store must"):

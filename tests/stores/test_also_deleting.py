@@ -138,7 +138,7 @@ def test_the_counters_are_those_of_the_store() -> None:
         wrapped.claim  # noqa: B018
 
 
-@pytest.mark.parametrize("wrong", [RemoteStore, Origin(), None], ids=repr)
+@pytest.mark.parametrize("wrong", [RemoteStore, Origin(), None], ids=["a class", "an object", "None"])
 def test_a_next_store_that_is_none_is_refused(wrong: Any) -> None:
     """The sentence names the argument."""
     with pytest.raises(TypeError, match=r"^next_store must"):
