@@ -11,6 +11,13 @@ COMMAND = r"(flush(all|db)|config|debug|shutdown)"
 METHOD = re.compile(r"(flush(all|db)|(config|debug|(script|function)_flush)\w*|shutdown)", re.IGNORECASE)
 TEXT = re.compile(rf"{COMMAND}( +[a-z-]+)*|(?s:.*)\bp?call\(\s*.{COMMAND}\b(?s:.*)", re.IGNORECASE)
 
+HARMLESS = {
+    "cachelab/lab/web_app/incidents.py": ["flushall"],  # of a simulated Redis
+    "cachelab/lab/web_app/serving.py": ["shutdown"],  # a word of ASGI
+    "cachelab/lab/web_app/worker_process.py": ["Config"],  # of uvicorn
+}
+"""What looks like one, and is none."""
+
 
 def harmful_commands(code: ast.AST) -> list[str]:
     """The commands in some code that empty, change or stop a whole Redis: as methods, as text, and inside Lua."""
@@ -53,4 +60,4 @@ def test_there_is_no_harmful_command() -> None:
     trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in modules}
     for path in paths():
         trees |= {f"{path.name}, {number}": tree(cell) for number, cell in enumerate(code_cells(load(path)))}
-    assert {name: found for name, code in trees.items() if (found := harmful_commands(code))} == {}
+    assert {name: found for name, code in trees.items() if (found := harmful_commands(code))} == HARMLESS
