@@ -11,7 +11,7 @@ import pytest
 from cachelab import Breaker, Bulkhead, Bus, Guarded, TimeLimit, lease
 from cachelab.lab.sim.faults import Failing, Faulty
 from tests.support.fleet import Node
-from tests.support.fleet_schedules import KEYS, L1_TTL_S, WRONG, Schedule, many_schedules
+from tests.support.fleet_schedules import KEYS, WRONG, Schedule, many_schedules
 from tests.support.tiers import tiers
 
 UNKNOWN, RUNNING, WAITING = 99, 1, 1
@@ -27,7 +27,7 @@ class Composed(Schedule):
         self.breakers: list[Breaker[Any, Any]] = []
         super().__init__(seed, faulty=faulty)
 
-    def node(self, number: int) -> Node:
+    def node(self, number: int, load: Any = None, **guards: Any) -> Node:
         """Every part is in its place."""
         begin = 1.0 + 3.0 * self.chance.random()
         fetch = Faulty(self.rows.load, Failing(begin, begin + 1.0, share=0.9), seed=number)
@@ -35,18 +35,11 @@ class Composed(Schedule):
             self.breaker(TimeLimit(fetch, 0.6)), running=RUNNING, waiting=WAITING, last_first=number % 2 == 1
         )
         self.bulkheads.append(bulkhead)
-        return Node(
-            self.redis.client(),
+        return super().node(
+            number,
             bulkhead,
             wrap=lambda store: self.breaker(TimeLimit(store, 0.2)),
             above=lambda l2: Guarded(l2, KEYS),
-            ttl=1.5,
-            l1_ttl=L1_TTL_S,
-            negative_ttl=0.5 * (number % 2),
-            stale_for=5.0,
-            shared=number > 0,
-            lease_s=0.4,
-            keep_s=2.0,
         )
 
     def breaker(self, inside: Any) -> Breaker[Any, Any]:

@@ -71,11 +71,11 @@ class Schedule:
         self.nodes = [self.node(number) for number in range(NODES)]
         self.gone: set[int] = set()
 
-    def node(self, number: int) -> Node:
-        """Its flight, its TTL for absences and its leases differ from those of others."""
+    def node(self, number: int, load: Any = None, **guards: Any) -> Node:
+        """Its flight, its TTL for absences and its leases differ from those of others. `guards` are `Node`'s."""
         return Node(
             self.redis.client(),
-            self.rows.load,
+            load or self.rows.load,
             ttl=1.5,
             l1_ttl=L1_TTL_S,
             negative_ttl=0.5 * (number % 2),
@@ -83,6 +83,7 @@ class Schedule:
             shared=number > 0,
             lease_s=0.4,
             keep_s=2.0,
+            **guards,
         )
 
     def moment(self) -> float:

@@ -206,7 +206,9 @@ def plot_ladder(seconds: Mapping[str, float], title: str) -> Picture:
         ratio = seconds[name] / least
         ax.plot([1, ratio], [-i, -i], color="#CCCCCC", linewidth=1.2)
         ax.plot(ratio, -i, "o", color=PALETTE[0], markersize=7)
-        ax.annotate(f"{ratio:.3g} ×", (ratio, -i), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9.5)
+        ax.annotate(
+            f"{_rounded(ratio)} ×", (ratio, -i), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9.5
+        )
     ax.set_yticks([-i for i in range(len(names))], names)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
@@ -214,4 +216,8 @@ def plot_ladder(seconds: Mapping[str, float], title: str) -> Picture:
     ax.margins(x=0.12)
     ax.set_ylim(0.6 - len(names), 0.6)
     ax.set_xlabel(f"as a multiple of {names[0]}")
-    return finish(figure, title, ", ".join(f"{name} {seconds[name] / least:.3g} times" for name in names) + ".")
+    return finish(figure, title, ", ".join(f"{name} {_rounded(seconds[name] / least)} times" for name in names) + ".")
+
+
+def _rounded(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 1_000 else f"{ratio:.3g}"

@@ -129,8 +129,7 @@ async def roll_out(
     """Deploy the release `new` over `old` under this traffic: the node number i changes at the second `at[i]`.
 
     Each key of the workload is a user of the database, which answers two queries at a time in 0.1 s each. The site is
-    warm when the traffic begins. Nodes take turns at writing. The
-    scenario belongs into `lab.simulate`.
+    warm when the traffic begins. Nodes take turns at writing. Call it in a scenario.
     """
     db = SlowDatabase(users=workload.keys, connections=CONNECTIONS, service_s=SERVICE_S)
     site = Site(FakeRedis(), db, ttl)
