@@ -58,11 +58,7 @@ async def replay(
     attempts: list[float] = []
     refused: list[float] = []
 
-    def ask(get: Get, key: int) -> Awaitable[Any]:
-        if patience_s is None and tries == 1:  # a reader that only waits: the time-out would cost a quarter of a replay
-            attempts.append(loop.time() - start)
-            return get(key)
-        return _ask(get, key, patience_s, tries, lambda: attempts.append(loop.time() - start))
+    ask = _reader(patience_s, tries, lambda: attempts.append(loop.time() - start))
 
     async def serve(number: int, done: Callable[[int], None]) -> None:
         request = requests[number]
@@ -106,17 +102,25 @@ def _check_readers(patience_s: float | None, tries: int) -> None:
     checked_count("tries", tries)
 
 
-async def _ask(get: Get, key: int, patience_s: float | None, tries: int, note: Callable[[], None]) -> Any:
-    """The answer to a reader that attempts it so often, with so much patience. Each attempt begins with `note()`."""
-    for left in reversed(range(tries)):
+def _reader(patience_s: float | None, tries: int, note: Callable[[], None]) -> Callable[[Get, int], Awaitable[Any]]:
+    """How readers with this patience and so many tries ask: each attempt begins with `note()`."""
+
+    def ask_once(get: Get, key: int) -> Awaitable[Any]:
         note()
-        try:
-            async with asyncio.timeout(patience_s):
-                return await get(key)
-        except (Exception, asyncio.CancelledError):  # a shared load may pass a cancellation on
-            if not left:
-                raise
-    return None  # for the type checker: `tries` is at least 1
+        return get(key)
+
+    async def ask(get: Get, key: int) -> Any:
+        for left in reversed(range(tries)):
+            try:
+                async with asyncio.timeout(patience_s):
+                    return await ask_once(get, key)
+            except (Exception, asyncio.CancelledError):  # a shared load may pass a cancellation on
+                if not left:
+                    raise
+        return None  # for the type checker: `tries` is at least 1
+
+    # a time limit for each read would make a replay a quarter slower, so readers that only wait have none
+    return ask_once if patience_s is None and tries == 1 else ask
 
 
 async def _open_loop(
