@@ -148,7 +148,7 @@ ANSWERS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.timeout(120)
-@each_answer(ANSWERS, quick=6)
+@each_answer(ANSWERS, quick=18)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told what has defeated it."""
     assert_verdict("14.1", answer, words, capsys)

@@ -65,6 +65,7 @@ def digest_of_a_process(hash_seed: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.long
 def test_two_processes_agree_on_the_whole_service() -> None:
     """Each answer, each header and each time is the same, and another seed gives others."""
     digest = lab.run(everything)
@@ -130,7 +131,9 @@ def test_a_killed_worker_leaves_its_note_to_the_other(seed: int) -> None:
     assert lab.run(scenario)
 
 
-@pytest.mark.parametrize("incident", INCIDENTS)
+@pytest.mark.parametrize(
+    "incident", [*INCIDENTS[:3], *(pytest.param(name, marks=pytest.mark.long) for name in INCIDENTS[3:])]
+)
 def test_no_incident_makes_the_service_fail(incident: str) -> None:
     """No answer is an error, in any of them. The numbers tell them apart."""
     watch = lab.run(watch_incident, incident)
