@@ -142,6 +142,6 @@ async def roll_out(
         await db.update_user(user_id)
         await fleet.delete(user_id)
 
-    beside = [] if script is None else [script(site)]
-    run, *_ = await asyncio.gather(replay(workload, fleet.nodes, db=db, write=write), *beside)
+    traffic = replay(workload, fleet.nodes, db=db, write=write)
+    run = await traffic if script is None else (await asyncio.gather(traffic, script(site)))[0]
     return Deployed(run, fleet.answers)
