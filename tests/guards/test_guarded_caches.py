@@ -233,13 +233,14 @@ async def replay(cache: Cache[int, Any], until_s: float) -> list[tuple[float, fl
 
 
 def make_redis_cache(
-    redis: FakeRedis, *, has_breaker: bool = True, open_s: float = 1.0, ttl: float = 60.0
+    redis: FakeRedis, *, has_breaker: bool = True, open_s: float = 1.0, ttl: float = 60.0, stale_for: float = 0.0
 ) -> tuple[Cache[int, Any], Any]:
     """A cache whose store has a time-out of its own, and a breaker if it is said so."""
     store: Any = RedisStore(redis.client(), str, namespace="test", version=1)
     if has_breaker:
         store = Breaker(store, failures=3, open_s=open_s)
-    return Cache(store, Origin(load_time_s=LOAD_S), ttl=ttl, flight=Flight()), store
+    freshness = Freshness(stale_for=stale_for)
+    return Cache(store, Origin(load_time_s=LOAD_S), ttl=ttl, flight=Flight(), freshness=freshness), store
 
 
 @OUTAGES
@@ -295,6 +296,19 @@ async def test_with_memory_and_stale_answers_everything_is_answered_at_once(faul
     took = await replay(l1, END)
     assert {(seconds, answer) for _, seconds, answer in took} == {(0.0, "value")}
     assert len(warm) > 100
+
+
+@pytest.mark.parametrize("below_s", [0.0, 60.0], ids=["in the memory alone", "at both levels"])
+@OUTAGES
+@in_virtual_time
+async def test_stale_answers_have_to_be_allowed_at_both_levels(fault: Any, below_s: float) -> None:
+    """The entries of Redis end as the outage begins. A memory serves nothing longer than the level below it would."""
+    l2, _ = make_redis_cache(make_redis(fault), ttl=BEGIN - 0.5, stale_for=below_s)
+    freshness = Freshness(stale_for=60.0)
+    l1: Cache[int, Any] = Cache(MemoryStore(100), l2, ttl=3.0, flight=Flight(), freshness=freshness, name="l1")
+    await replay(l1, BEGIN)
+    waited = [seconds for _, seconds, _ in await replay(l1, END) if seconds > 0]
+    assert bool(waited) is not bool(below_s)
 
 
 # A Redis that comes back with its old values
