@@ -6,8 +6,8 @@ The guide is `notebooks/teaching.ipynb`. The paths for learners stand at the end
 import errno
 import os
 import re
+from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
@@ -50,14 +50,20 @@ CHAPTERS = {int(path.stem[:2]): path for path in chapters()}
 every_chapter = pytest.mark.parametrize("number", CHAPTERS, ids=lambda number: CHAPTERS[number].stem)
 
 
+@cache
+def chapter(number: int) -> NotebookNode:
+    """The notebook of a chapter, which no test changes."""
+    return load(CHAPTERS[number])
+
+
 def promised(number: int) -> int:
     """The minutes of a chapter."""
-    return promised_minutes(load(CHAPTERS[number]))
+    return promised_minutes(chapter(number))
 
 
-def label(path: Path) -> str:
+def label(number: int) -> str:
     """The title of a chapter up to its question: "5 · Stampedes"."""
-    return str(load(path).cells[0].source.splitlines()[0].removeprefix("# ").partition(":")[0])
+    return str(chapter(number).cells[0].source.splitlines()[0].removeprefix("# ").partition(":")[0])
 
 
 def compared_outputs(notebook: NotebookNode) -> str:
@@ -89,7 +95,7 @@ def questions(notebook: NotebookNode) -> list[tuple[str, str]]:
 
 def test_each_chapter_has_a_section() -> None:
     """They stand in reading order, below everything else, and have the chapters' titles."""
-    assert [TITLE.findall(text) for text in SECTIONS.values()] == [[label(path)] for path in chapters()]
+    assert [TITLE.findall(text) for text in SECTIONS.values()] == [[label(number)] for number in CHAPTERS]
     assert list(CELLS.values()) == [*FRONT, *SECTIONS.values()]
 
 
@@ -102,7 +108,7 @@ def test_a_section_has_the_minutes_of_its_chapter(number: int) -> None:
 @every_chapter
 def test_a_section_asks_what_the_chapter_asks(number: int) -> None:
     """All its predictions, word for word, each with what was measured."""
-    assert QUESTION.findall(SECTIONS[number]) == questions(load(CHAPTERS[number]))
+    assert QUESTION.findall(SECTIONS[number]) == questions(chapter(number))
 
 
 @every_chapter
@@ -110,7 +116,7 @@ def test_a_section_has_three_wrong_guesses(number: int) -> None:
     """None of them is what was measured, and each has its reason."""
     guesses = GUESS.findall(SECTIONS[number])
     assert len(guesses) == SECTIONS[number].count("\n- ") == 3
-    (_, measured), *_ = questions(load(CHAPTERS[number]))
+    (_, measured), *_ = questions(chapter(number))
     assert [guess for guess in guesses if numbers(guess) == numbers(measured)[:1]] == []
     assert all(numbers(guess) for guess in guesses)
 
@@ -118,7 +124,7 @@ def test_a_section_has_three_wrong_guesses(number: int) -> None:
 @every_chapter
 def test_bold_numbers_were_measured_in_the_chapter(number: int) -> None:
     """Each stands, as a number of its own, in an output of the chapter that nbval compares."""
-    measured = set(numbers(compared_outputs(load(CHAPTERS[number]))))
+    measured = set(numbers(compared_outputs(chapter(number))))
     assert [one for one in bold_numbers(SECTIONS[number]) if one not in measured] == []
 
 
@@ -130,7 +136,7 @@ def test_no_other_number_is_bold() -> None:
 @every_chapter
 def test_what_can_be_left_out_is_there(number: int) -> None:
     """Headings of the main part, in italics, and exercises of the chapter; at least one exercise."""
-    notebook = load(CHAPTERS[number])
+    notebook = chapter(number)
     (what,) = TO_LEAVE_OUT.findall(SECTIONS[number])
     named = set(re.findall(r"\*([^*]+)\*", what))
     exercises = set(re.findall(r"\b\d+\.\d\b", what))
@@ -143,7 +149,7 @@ def test_parts_of_chapters_are_there() -> None:
     """Where the guide names a heading of a chapter, the chapter has it."""
     named = [found for text in FRONT for found in PART_OF_A_CHAPTER.findall(text)]
     assert len(named) >= 2
-    assert [(part, number) for part, number in named if part not in headings(load(CHAPTERS[int(number)]).cells)] == []
+    assert [(part, number) for part, number in named if part not in headings(chapter(int(number)).cells)] == []
 
 
 def rows_of(timetable: str) -> list[list[str]]:
@@ -180,7 +186,7 @@ def test_a_timetable_adds_up(name: str) -> None:
 
 def taught(name: str) -> list[int]:
     """The chapters of a timetable. The title of each is a link to its section."""
-    titles = {f"[{label(path)}](#{label(path).replace(' ', '-')})": number for number, path in CHAPTERS.items()}
+    titles = {f"[{label(number)}](#{label(number).replace(' ', '-')})": number for number in CHAPTERS}
     return [titles[what] for _, what, notebook, _ in TIMETABLES[name][1] if notebook]
 
 
@@ -212,18 +218,18 @@ def test_the_chapters_whose_numbers_differ_are_named() -> None:
     """Those with a cell in their main part whose output nbval does not compare."""
     (named,) = re.findall(r"^Three chapters have a figure .+$", CELLS["teaching-before"], re.MULTILINE)
     differing = [
-        path.name
-        for path in chapters()
-        if any("nbval-ignore-output" in tags(cell) for cell in above_going_further(load(path)))
+        number
+        for number in CHAPTERS
+        if any("nbval-ignore-output" in tags(cell) for cell in above_going_further(chapter(number)))
     ]
-    assert re.findall(r"\((\d\d_\w+\.ipynb)\)", named) == differing
+    assert re.findall(r"\((\d\d_\w+\.ipynb)\)", named) == [CHAPTERS[number].name for number in differing]
     assert len(differing) == 3
 
 
 def test_the_letter_has_a_number_of_chapter_0() -> None:
     """By it the others see that their installation works."""
     rate, p99 = re.findall(r"the row (\d+/s) has to end with ([\d.]+ s)\.", CELLS["teaching-before"])[0]
-    assert re.search(rf"^ *{rate} .* {re.escape(p99)}$", compared_outputs(load(CHAPTERS[0])), re.MULTILINE)
+    assert re.search(rf"^ *{rate} .* {re.escape(p99)}$", compared_outputs(chapter(0)), re.MULTILINE)
 
 
 def one_line(text: str) -> str:
@@ -252,14 +258,14 @@ def test_the_commands_are_there() -> None:
 
 def test_the_learners_table_has_the_minutes() -> None:
     """The list of chapters in chapter 0."""
-    text = "\n".join(cell.source for cell in markdown_cells(load(CHAPTERS[0])))
+    text = "\n".join(cell.source for cell in markdown_cells(chapter(0)))
     rows = re.findall(r"^\| \[?(\d+) · [^|]+\| (\d+) \|", text, re.MULTILINE)
     assert {int(number): int(listed) for number, listed in rows} == {number: promised(number) for number in CHAPTERS}
 
 
 def test_the_learners_paths_add_up() -> None:
     """In chapter 0: an evening, a day, and a workshop whose two days have all chapters."""
-    text = "\n".join(cell.source for cell in markdown_cells(load(CHAPTERS[0])))
+    text = "\n".join(cell.source for cell in markdown_cells(chapter(0)))
     paths = re.findall(r"^- \*\*(An evening|A day|Two days):\*\* (.+)$", text, re.MULTILINE)
     assert [name for name, _ in paths] == ["An evening", "A day", "Two days"]
     for name, said in paths:
