@@ -112,6 +112,14 @@ def test_a_section_asks_what_the_chapter_asks(number: int) -> None:
 
 
 @every_chapter
+def test_what_the_room_has_to_know_stands_in_the_chapter(number: int) -> None:
+    """The paragraph above the question: each number in it stands in the main part, in text or code."""
+    (known,) = re.findall(r"\n\n([^*\n][^\n]+)\n\n> ", SECTIONS[number].partition("\nMeasured:")[0])
+    said = "\n".join(cell.source for cell in above_going_further(chapter(number)))
+    assert [one for one in numbers(known) if one not in numbers(said)] == []
+
+
+@every_chapter
 def test_a_section_has_three_wrong_guesses(number: int) -> None:
     """None of them is what was measured, and each has its reason."""
     guesses = GUESS.findall(SECTIONS[number])
