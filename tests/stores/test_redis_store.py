@@ -620,7 +620,8 @@ class TestOnARealServer:
 
     def test_redis_py_waits_as_long_as_chapter_7_says(self) -> None:
         """Before version 8 for ever. Since then 5 s, and a client that is not made from a URL tries ten times more."""
-        connections = [client.connection_pool.make_connection() for client in (Redis.from_url("redis://host"), Redis())]
+        pools: list[Any] = [client.connection_pool for client in (Redis.from_url("redis://host"), Redis())]
+        connections = [pool.make_connection() for pool in pools]
         before_8 = redis.__version__ < "8"
         assert [connection.socket_timeout for connection in connections] == [None if before_8 else 5] * 2
         if not before_8:
