@@ -7,6 +7,7 @@ all of it.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -34,19 +35,24 @@ async def get_user(request: Request) -> Response:
 
 
 async def put_user(request: Request) -> Response:
-    """Change the address, and tell the caches. The answer says that it is committed."""
-    sent = await request.json()
-    await request.state.db.update_user(request.path_params["id"], sent["email"])
-    await deliver(request.state.db, request.state.users)
+    """Change the address, and tell the caches of this user. The answer says that it is committed."""
+    user_id, sent = request.path_params["id"], await request.json()
+    await request.state.db.update_user(user_id, sent["email"])
+    await deliver(request.state.db, request.state.users, user_id)
     return Response(status_code=204)
 
 
-async def deliver(db: ProfileDatabase, users: Cache[int, Profile]) -> None:
-    """Delete from the caches each user of whom the outbox has a note. A note stays until its delete has succeeded."""
-    for note in db.notes():
-        with suppress(InvalidationFailed):
-            await users.delete(note.user_id)
-            db.drop_note(note.number)
+async def deliver(db: ProfileDatabase, users: Cache[int, Profile], user_id: int | None = None) -> None:
+    """Delete from the caches each user, or this one, of whom the outbox has a note.
+
+    A note stays until its delete has succeeded. A database that is locked, or a Redis that is away, is no error here:
+    the next round tries again.
+    """
+    with suppress(sqlite3.OperationalError):
+        for note in db.notes(user_id):
+            with suppress(InvalidationFailed):
+                await users.delete(note.user_id)
+                db.drop_note(note.number)
 
 
 def create(

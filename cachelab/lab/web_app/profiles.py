@@ -109,10 +109,11 @@ class ProfileDatabase:
                 connection.execute("INSERT INTO outbox (user_id) VALUES (?)", (user_id,))
         self.commits[user_id].append((asyncio.get_running_loop().time(), email))
 
-    def notes(self) -> list[Note]:
-        """What the outbox holds, the oldest first. It takes no time here."""
+    def notes(self, user_id: int | None = None) -> list[Note]:
+        """What the outbox holds, or holds of this user, the oldest first. It takes no time here."""
+        query = "SELECT number, user_id FROM outbox WHERE user_id = coalesce(?, user_id) ORDER BY number"
         with closing(self._connect()) as connection:
-            return [Note(*row) for row in connection.execute("SELECT number, user_id FROM outbox ORDER BY number")]
+            return [Note(*row) for row in connection.execute(query, (user_id,))]
 
     def drop_note(self, number: int) -> None:
         """Remove a note whose work is done."""

@@ -37,7 +37,7 @@ async def test_a_write_leaves_a_note_until_it_is_dropped() -> None:
     db = ProfileDatabase(service_s=1.0)
     await db.update_user(7, "new@example.com")
     await db.update_user(8, "new@example.com")
-    assert db.notes() == [Note(1, 7), Note(2, 8)]
+    assert (db.notes(), db.notes(8)) == ([Note(1, 7), Note(2, 8)], [Note(2, 8)])
     db.drop_note(1)
     assert db.notes() == [Note(2, 8)]
     assert (db.stale_s(7, "user_7@example.com", 3.5), db.stale_s(7, "new@example.com", 3.5)) == (2.5, 0.0)
