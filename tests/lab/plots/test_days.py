@@ -48,7 +48,7 @@ def test_every_event_is_named_in_its_place(drawn: list[Figure]) -> None:
     drawn[0].canvas.draw()
     names = {text.get_text(): text for text in drawn[0].findobj(Text)}
     hour = drawn[0].axes[0].transData.inverted().transform
-    ends = [event.start for event in EVENTS.values()][1:] + [24]
+    ends = [*[event.start for event in EVENTS.values()][1:], 24]
     for event, next_start in zip(EVENTS.values(), ends, strict=True):
         box = names[event.name].get_window_extent()
         assert event.end < hour(box.p0)[0] < hour(box.p1)[0] < next_start
