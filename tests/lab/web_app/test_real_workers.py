@@ -66,6 +66,7 @@ def test_two_workers_share_a_database_and_end_with_the_block() -> None:
     assert not Path(service.database).parent.exists()
 
 
+@pytest.mark.long
 def test_they_end_when_the_notebook_is_killed() -> None:
     """SIGKILL gives the notebook no chance to end them: their input closes, and they end, and remove the database."""
     with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, cwd=ROOT, text=True) as notebook:
