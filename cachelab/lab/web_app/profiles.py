@@ -85,7 +85,10 @@ class ProfileDatabase:
         self._free = asyncio.Semaphore(connections)
         with closing(self._connect()) as connection, connection:
             connection.execute("CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, username TEXT, email TEXT)")
-            connection.execute("CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, user_id INTEGER)")
+            # AUTOINCREMENT: no number is used twice. Else whoever has just delivered a note could drop a newer one.
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, user_id INTEGER)"
+            )
             rows = ((number, f"user_{number}", f"user_{number}@example.com") for number in range(1, users + 1))
             connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", rows)
 
@@ -100,14 +103,16 @@ class ProfileDatabase:
         with self.session() as session:
             return await session.fetch_user(user_id)
 
-    async def update_user(self, user_id: int, email: str) -> None:
-        """Change the address, and leave a note in the outbox, in one transaction."""
+    async def update_user(self, user_id: int, email: str) -> Note:
+        """Change the address, and leave a note in the outbox, in one transaction. Returns the note."""
         async with self._free:
             await asyncio.sleep(self.service_s)
             with closing(self._connect()) as connection, connection:
                 connection.execute("UPDATE users SET email = ? WHERE id = ?", (email, user_id))
-                connection.execute("INSERT INTO outbox (user_id) VALUES (?)", (user_id,))
+                number = connection.execute("INSERT INTO outbox (user_id) VALUES (?)", (user_id,)).lastrowid
         self.commits[user_id].append((asyncio.get_running_loop().time(), email))
+        assert number is not None  # after an INSERT there is one
+        return Note(number, user_id)
 
     def notes(self) -> list[Note]:
         """What the outbox holds, the oldest first. It takes no time here."""
