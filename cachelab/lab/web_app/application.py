@@ -7,9 +7,10 @@ all of it.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, TypeAlias
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,9 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cachelab import ABSENT, Cache, Flight, Freshness, InvalidationFailed, MemoryStore, PrometheusMetrics, RedisStore
-from cachelab.lab.web_app.profiles import Profile, ProfileDatabase
+from cachelab.entry import Store
+from cachelab.lab.web_app.profiles import Note, Profile, ProfileDatabase
 
-__all__ = ["create", "deliver", "get_user", "put_user"]
+__all__ = ["OpenStore", "create", "deliver", "get_user", "open_plain_store", "put_user"]
+
+OpenStore: TypeAlias = Callable[[Any, str], AbstractAsyncContextManager[Store[Profile]]]
+"""Opens the store that all workers share, given a Redis and a namespace; `releases`, beside this, has another one."""
 
 
 async def get_user(request: Request) -> Response:
@@ -36,21 +41,34 @@ async def get_user(request: Request) -> Response:
 async def put_user(request: Request) -> Response:
     """Change the address, and tell the caches. The answer says that it is committed."""
     sent = await request.json()
-    await request.state.db.update_user(request.path_params["id"], sent["email"])
-    await deliver(request.state.db, request.state.users)
+    note = await request.state.db.update_user(request.path_params["id"], sent["email"])
+    await deliver(request.state.db, request.state.users, [note])
     return Response(status_code=204)
 
 
-async def deliver(db: ProfileDatabase, users: Cache[int, Profile]) -> None:
-    """Delete from the caches each user of whom the outbox has a note. A note stays until its delete has succeeded."""
-    for note in db.notes():
-        with suppress(InvalidationFailed):
+async def deliver(db: ProfileDatabase, users: Cache[int, Profile], notes: list[Note]) -> None:
+    """Delete the users of these notes from the caches, and drop each note whose delete has succeeded.
+
+    The first delete that fails ends this: with Redis away, each of the others would wait for a time-out, too.
+    """
+    with suppress(InvalidationFailed):
+        for note in notes:
             await users.delete(note.user_id)
             db.drop_note(note.number)
 
 
+@asynccontextmanager
+async def open_plain_store(redis: Any, namespace: str) -> AsyncIterator[Store[Profile]]:
+    """The store of the notebook."""
+    yield RedisStore(redis, Profile, namespace=namespace, version=1)
+
+
 def create(
-    open_db: Callable[[], ProfileDatabase], open_redis: Callable[[], Any], *, namespace: str = "user"
+    open_db: Callable[[], ProfileDatabase],
+    open_redis: Callable[[], Any],
+    *,
+    namespace: str = "user",
+    open_store: OpenStore = open_plain_store,
 ) -> Starlette:
     """The application. It opens a database and a Redis when a worker starts, and not when it is built."""
     metrics = PrometheusMetrics()
@@ -58,13 +76,13 @@ def create(
     async def relay(db: ProfileDatabase, users: Cache[int, Profile]) -> None:
         while True:
             await asyncio.sleep(1)
-            await deliver(db, users)
+            with suppress(sqlite3.Error):  # with the database away there is nothing to do until the next round
+                await deliver(db, users, db.notes())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with open_redis() as redis:
+        async with open_redis() as redis, open_store(redis, namespace) as store:
             db, swr = open_db(), Freshness(stale_for=5)
-            store = RedisStore(redis, Profile, namespace=namespace, version=1)
             l2 = Cache(store, db.fetch_user, ttl=60, flight=Flight(), name="redis", listen=metrics)
             memory = MemoryStore[Profile](10_000)
             l1 = Cache(memory, l2, ttl=5, flight=Flight(), freshness=swr, name="memory", listen=metrics)

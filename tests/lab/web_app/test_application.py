@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from cachelab import lab
 from cachelab.lab.web_app import application
 from cachelab.lab.web_app.incidents import INCIDENTS, watch_incident
+from cachelab.lab.web_app.releases import store_of_release
 from cachelab.lab.web_app.traffic import Watch
 from tests.support.fakes import in_virtual_time
 from tests.support.notebooks import ROOT
@@ -128,6 +130,59 @@ def test_a_killed_worker_leaves_its_note_to_the_other(seed: int) -> None:
             return email == "new@example.com"
 
     assert lab.run(scenario)
+
+
+def test_a_write_waits_for_one_delete_however_many_notes_there_are() -> None:
+    """For 30 s Redis answers nothing, and 5 writes a second leave 150 notes. Then all are delivered."""
+
+    async def scenario() -> tuple[float, int, int]:
+        db, redis = lab.ProfileDatabase(), lab.FakeRedis(lab.Hanging(5, 35))
+        requests = lab.Workload(rate=20, write_rate=5, seconds=40, keys=100, nodes=2, seed=1).requests()
+        loop, notes = asyncio.get_running_loop(), []
+        loop.call_at(34.5, lambda: notes.extend(db.notes()))
+        async with lab.serving(create(db, redis, "A")) as one, lab.serving(create(db, redis, "B")) as two:
+            visits = await lab.visit([one, two], requests)
+        return max(visit.latency_s for visit in visits if visit.write), len(notes), len(db.notes())
+
+    slowest, waiting, left = lab.run(scenario)
+    assert slowest < 0.2  # 50 ms for the row, and a time-out of Redis
+    assert (waiting > 100, left) == (True, 0)
+
+
+@in_virtual_time
+async def test_the_outbox_outlives_an_error_of_the_database() -> None:
+    """The database is away when the relay looks for notes. Later it delivers the one that was there."""
+    db, redis = lab.ProfileDatabase(), lab.FakeRedis(lab.Down(1, 5))
+    async with lab.serving(create(db, redis)) as worker:
+        await asyncio.sleep(1.5)
+        assert (await worker.put("/users/7", {"email": "new@example.com"})).status == 204
+        path, db.path = db.path, "/"
+        await asyncio.sleep(3)
+        db.path = path
+        assert len(db.notes()) == 1
+        await asyncio.sleep(3)
+        assert db.notes() == []
+
+
+@in_virtual_time
+async def test_a_release_deletes_the_users_of_its_neighbours() -> None:
+    """A write that goes through release 2 reaches what releases 1 and 3 have put into Redis, and the other way."""
+    db, redis = lab.ProfileDatabase(), lab.FakeRedis()
+    stores = [store_of_release(release) for release in (1, 2, 3)]
+    apps = [application.create(lambda: db, lambda: redis.client("A"), open_store=store) for store in stores]
+    for writer in (1, 0, 2):
+        async with AsyncExitStack() as stack:
+            workers = [await stack.enter_async_context(lab.serving(app)) for app in apps]
+            for worker in workers:
+                await worker.get("/users/7")
+            reads = db.reads
+            await workers[writer].put("/users/7", {"email": f"{writer}@example.com"})
+            reached = [abs(number - writer) <= 1 for number in range(3)]
+        async with AsyncExitStack() as stack:  # new workers, whose memories are empty
+            workers = [await stack.enter_async_context(lab.serving(app)) for app in apps]
+            emails = [(await worker.get("/users/7")).json()["email"] for worker in workers]
+        assert [email == f"{writer}@example.com" for email in emails] == reached
+        assert db.reads - reads == sum(reached)
 
 
 @pytest.mark.parametrize("incident", INCIDENTS)
