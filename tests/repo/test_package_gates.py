@@ -33,8 +33,9 @@ bus lease stores.locked
 cache
 cachelab
 book.text
-book.outputs
+book.docstrings book.outputs
 book.chapters
+book.reference
 book.site
 book.__main__
 lab.memory lab.output lab.progress_bar lab.sim.listeners lab.sim.virtual_loop lab.timing
