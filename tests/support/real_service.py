@@ -223,12 +223,12 @@ class Traffic:
     """Visitors that come when they come, and a load balancer that sends each to one of the workers in turn.
 
     `visits`    each request, in the order of their ends
-    `broken`    the number of the worker, for each connection that broke or was refused
+    `broken`    for each connection that broke or was refused, the number of the worker, and the second of `time.time`
     """
 
     def __init__(self, service: RealService) -> None:
         self.visits: list[Visit] = []
-        self.broken: list[int] = []
+        self.broken: list[tuple[int, float]] = []
         self._service = service
         self._turn = 0
 
@@ -260,7 +260,7 @@ class Traffic:
             except httpx.TimeoutException:
                 break
             except httpx.TransportError:
-                self.broken.append(worker.number)
+                self.broken.append((worker.number, time.time()))
             else:
                 status = answer.status_code
                 if write is None:

@@ -93,6 +93,19 @@ def unexpected(visits: list[Visit], failing: Spans) -> list[Visit]:
     return [visit for visit in visits if visit.status != (204 if visit.write else 200) and not is_of_the_origin(visit)]
 
 
+def unexplained(broken: list[tuple[int, float]], killed: set[int], failing: Spans) -> list[tuple[int, float]]:
+    """The connections that broke, apart from those to a worker that was killed.
+
+    After an error of the application, uvicorn closes the connection on which it has answered 500, just when the client
+    may use it again. So those while the database was failing are left out, too.
+    """
+    return [
+        (worker, at)
+        for worker, at in broken
+        if worker not in killed and not any(began < at < ended + 1 for began, ended in failing)
+    ]
+
+
 def lost_writes(visits: list[Visit], history: list[Commit]) -> list[Visit]:
     """The writes that were confirmed, and are not in the database."""
     committed = {(commit.user_id, commit.email) for commit in history}
@@ -146,7 +159,8 @@ def report(service: RealService, traffic: Traffic, history: list[Commit], ages: 
 def test_the_service_survives_kills_hangs_and_deploys(rounds: int) -> None:
     """No error that the database did not cause, no lost write, no answer above its bound, and nothing is left.
 
-    Each round of 20 s has 100 reads and 5 writes a second.
+    Each round of 20 s has 100 reads and 5 writes a second. In ten minutes the oldest answer was old by 9.4 s. One round
+    is too short to show a memory that keeps its copies for too long; three are enough.
     """
     service, traffic, history, old_entries = asyncio.run(soak(rounds))
     ages = old_answers(traffic.visits, history, service.away)
@@ -155,10 +169,43 @@ def test_the_service_survives_kills_hangs_and_deploys(rounds: int) -> None:
     assert lost_writes(traffic.visits, history) == []
     assert [age for age, allowed in ages if age > allowed] == []
     assert old_entries == []
-    assert set(traffic.broken) <= service.killed  # a deploy breaks no connection
+    assert unexplained(traffic.broken, service.killed, service.failing) == []  # a deploy breaks no connection
     assert set(re.findall(r"^[\w.]*(?:Error|Exception|Warning)\b.*", service.printed, re.MULTILINE)) <= ORIGIN_ERRORS
     assert min(len(traffic.broken), len(ages), len(service.failing), service.deploys, len(service.killed)) >= 1
     assert [pid for pid in service.started if is_running(pid)] == []
+
+
+def read(sent: float, email: str, status: int = 200) -> Visit:
+    """An answer for user 7."""
+    return Visit(7, write=False, due=sent, sent=sent, ended=sent + 0.1, status=status, email=email)
+
+
+def test_the_age_of_an_answer_is_that_of_the_next_commit() -> None:
+    """An answer is old from the commit that replaced it, and not from its own; the last address is never old."""
+    history = [Commit(7, "a", 10.0), Commit(8, "x", 11.0), Commit(7, "b", 20.0)]
+    first, bound = "user_7@example.com", DELIVERY_S + MEMORY_S + SLACK_S
+    visits = [read(9.0, first), read(13.0, first), read(13.0, "a"), read(40.0, "a"), read(50.0, "b")]
+    assert old_answers(visits, history, []) == [(3.0, bound), (20.0, bound)]
+    with pytest.raises(ValueError, match="x"):
+        old_answers([read(13.0, "x")], history, [])
+
+
+def test_an_outage_puts_the_bound_off() -> None:
+    """A delete is late if Redis is away at the commit, or before it was surely delivered; two outages may follow."""
+    away = [(10.0, 12.0), (13.0, 14.0), (30.0, 31.0)]
+    assert delivered_by(5.0, away) == 5.0 + DELIVERY_S
+    assert delivered_by(9.0, away) == delivered_by(11.0, away) == 14.0 + DELIVERY_S
+    assert delivered_by(15.0, away) == 15.0 + DELIVERY_S
+
+
+def test_only_the_database_excuses_an_error() -> None:
+    """A 500 while the database was failing is its own. One before it, a missing answer, and a write with 200 are not."""
+    failing = [(10.0, 11.0)]
+    wrong = [read(9.0, "", 500), read(10.5, "", 0), read(10.5, "", 503), read(1.0, "a")._replace(write=True)]
+    assert unexpected([read(1.0, "a"), read(10.5, "", 500), read(9.95, "", 500), *wrong], failing) == wrong
+    written = read(1.0, "a", 204)._replace(write=True)
+    assert lost_writes([written, written._replace(email="b")], [Commit(7, "a", 1.0)]) == [written._replace(email="b")]
+    assert unexplained([(1, 5.0), (2, 5.0), (2, 11.5), (2, 12.5)], {1}, failing) == [(2, 5.0), (2, 12.5)]
 
 
 @pytest.mark.long
