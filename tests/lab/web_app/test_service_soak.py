@@ -199,7 +199,7 @@ def test_an_outage_puts_the_bound_off() -> None:
 
 
 def test_only_the_database_excuses_an_error() -> None:
-    """A 500 while the database was failing is its own. One before it, a missing answer, and a write with 200 are not."""
+    """A 500 while the database was failing is its own. One before that, or a missing answer, is a fault."""
     failing = [(10.0, 11.0)]
     wrong = [read(9.0, "", 500), read(10.5, "", 0), read(10.5, "", 503), read(1.0, "a")._replace(write=True)]
     assert unexpected([read(1.0, "a"), read(10.5, "", 500), read(9.95, "", 500), *wrong], failing) == wrong
