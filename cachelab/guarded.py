@@ -7,9 +7,9 @@ Idea: a filter knows all keys that exist, a `Bloom` as a rule. A key that is not
 Guarantee: a key that is not in `known` reaches no level below, and no cache above keeps an entry for it; an old entry
     that a cache above wanted to refresh is removed. A key that is in `known` is loaded as without the guard. An error,
     an absence and the age of what the level below answers pass as they are.
-Not guaranteed: that a "no" is true. A filter may say no only about what it has been told completely. So add each key in
-    all processes before its row is committed; if the commit fails, there is one more false positive, which does no
-    harm. Or let ids that grow pass by `upto`. Entries that a cache above holds are not asked about.
+Not guaranteed: that a "no" is true. A filter may say no only if it has been told of every key that exists. So add each
+    key in all processes before its row is committed; if the commit fails, there is one more false positive, which does
+    no harm. Or let ids that grow pass by `upto`. Entries that a cache above holds are not asked about.
 Cost: a question to the filter for each load. A hit pays nothing.
 Source: Bloom, CACM 13(7), 1970; the use in front of a store is that of Chang et al., "Bigtable", OSDI 2006, section 6.
 """
@@ -35,9 +35,9 @@ class Guarded(Generic[K, V]):
     """The loader `load`, asked only for keys that may exist; the others are absent. `Cache(memory, Guarded(l2, known))`
 
     `known`   the keys that may exist: a `Bloom`, a set, or anything else with `in`
-    `upto`    for ids that grow: the newest id about which `known` has been told completely, or a function that returns
-              it. A newer id passes. No id up to it may still wait for its commit: an id is taken before its row is
-              committed, and rows are not committed in the order of their ids.
+    `upto`    for ids that grow: `known` has been told of every id up to this one. It is an id, or a function that
+              returns one. A newer id passes. No id up to it may still wait for its commit: an id is taken before its
+              row is committed, and rows are not committed in the order of their ids.
     `spared`  counts the loads that were not needed
 
     With `upto=lambda: told_upto` a rebuild is:

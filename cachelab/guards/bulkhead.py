@@ -8,7 +8,7 @@ Guarantee: at most `running` calls at once, and at most `waiting` in line. With 
     `last_first` of the one that has waited longest. A caller that is cancelled gives its place back, wherever it is.
 Not guaranteed: an end of the wait in line, if the calls that run do not end. A fair share for each key or caller. With
     `last_first`, that a caller in line has its turn before others that came later.
-Cost: a number, and a future for each caller in line.
+Cost: a future for each caller in line, and a look along the line for each that joins it.
 Source: Nygard, "Release It!"; AWS Builders' Library, "Using load shedding to avoid overload". Last come, first served:
     Facebook's "Fail at Scale" (Maurer, ACM Queue 13(8), 2015), where it is called adaptive LIFO.
 """

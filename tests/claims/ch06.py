@@ -117,20 +117,26 @@ def early(runs: Any) -> None:
     assert sum(before_its_end) / len(before_its_end) == pytest.approx(2.25, abs=0.75)
 
 
-@claim("Without jitter the worst second has 160 loads. With 30% it has 26:")
-def jitter_flattens(peaks: Any) -> None:
-    """Within a tenth, and within a third."""
+@claim(
+    "Without jitter the worst second has 160 loads, and most of the others come in the next one. "
+    "With 30% the worst second has 26:"
+)
+def jitter_flattens(peaks: Any, jittered: Any) -> None:
+    """Within a tenth, and within a third. Of the 200 users, most of those not loaded by 16 s are by 17 s."""
     assert peaks[0] == pytest.approx(160, rel=0.1)
+    rates = jittered[0].queries_per_second()
+    assert rates[16] > (200 - sum(rates[:16])) / 2
     assert peaks[0.3] == pytest.approx(26, rel=1 / 3)
 
 
 @claim("so the expiries spread over nine seconds.")
 def over_nine_seconds(jittered: Any) -> None:
-    """The first 200 loads begin after 10.5 s, and nearly all of the 200 users are loaded again before 20.5 s."""
+    """The first loads begin at 10.5 s and end by 20.5 s, but for a few; at least a tenth come after 18.5 s."""
     first: dict[int, float] = {}
     for query in jittered[0.3].queries:
         first.setdefault(query.key, query.asked - jittered[0.3].start)
-    assert min(first.values()) > 10.4
+    assert 10.4 < min(first.values()) < 11.5
+    assert sum(moment > 18.5 for moment in first.values()) > 20
     assert sum(moment < 20.5 for moment in first.values()) > 190
 
 
@@ -156,13 +162,13 @@ def they_go_together(waves: Any) -> None:
     assert worst_second(waves["jitter 30%"]) < worst_second(waves["flight only"]) / 4
 
 
-@claim("Stale answers help the readers alone: nobody waits, and the origin has the same wave.")
+@claim("Stale answers help only the readers: nobody waits, and the origin has the same wave.")
 def the_wave_is_the_same(waves: Any) -> None:
     """The same loads, at the same moments."""
     assert waves["stale for 30 s"].queries_per_second(0.5) == waves["flight only"].queries_per_second(0.5)
 
 
-@claim("Jitter helps the origin alone: the worst second has 26 loads, and 429 readers wait, as many as before.")
+@claim("Jitter helps only the origin: the worst second has 26 loads, and 429 readers wait, as many as before.")
 def as_many_as_before(waves: Any) -> None:
     """Within a tenth."""
     assert waiting(waves["jitter 30%"]) == pytest.approx(429, rel=0.1)
@@ -179,6 +185,7 @@ def does_little(waves: Any) -> None:
 @claim("All three: nobody waits, and the worst second has 26 loads.")
 def all_three(waves: Any) -> None:
     """Within a third."""
+    assert waiting(waves["all three"]) == 0
     assert worst_second(waves["all three"]) == pytest.approx(26, rel=1 / 3)
 
 
@@ -249,25 +256,26 @@ def nearly_three(means: Any, counts: Any, math: Any) -> None:
 
 @claim("A higher rate changes neither.")
 def whatever_the_rate(recomputations: Any) -> None:
-    """With twice the rate the mean is the same, within a tenth."""
+    """With twice the rate the mean is the same, within a tenth, and the share, within four points."""
     found = recomputations(1, rate=800)
     assert sum(found) / len(found) == pytest.approx(2.72, rel=0.1)
+    assert found.count(1) / len(found) == pytest.approx(0.37, abs=0.04)
 
 
-@claim("A jitter of 10% turns 100,000 in one second into 1763 in the worst one.")
+@claim("A jitter of 10% turns 100,000 in one second into 1,763 in the worst one.")
 def divides_the_peak(first_expiries: Any) -> None:
     """Within one in twenty-five."""
     worst = max(first_expiries(0.1).values())
     assert worst == pytest.approx(1_763, rel=0.04)
 
 
-@claim("With a hundred nodes a key costs a hundred loads per TTL, whatever each node does.")
+@claim("Each node loads the key once per TTL, or a little more often, so a hundred nodes make about a hundred loads.")
 def a_hundred_loads(fleet: Any) -> None:
     """A load for each node in ten seconds, or a little more."""
     assert len(simulated(fleet, 100).queries) / 6 == pytest.approx(102, abs=4)
 
 
-@claim("(A node with more readers refreshes earlier, so it loads a little more often.)")
+@claim("(A node with more readers refreshes earlier, so it loads more often.)")
 def fewer_for_each_node(fleet: Any) -> None:
     """A node of one has more loads than a node of a hundred has on average."""
     alone, of_many = (len(simulated(fleet, nodes).queries) / nodes for nodes in (1, 100))
@@ -276,8 +284,8 @@ def fewer_for_each_node(fleet: Any) -> None:
 
 @claim("after the start of all nodes 87 in one second, and then they drift apart slowly.")
 def come_together(fleet: Any) -> None:
-    """Four of five in the first second. The worst second of the last ten still has a fifth, and half of it at most."""
+    """Four of five in the first second. Of these a third is still together ten seconds later, and fewer at the end."""
     rates = simulated(fleet, 100).queries_per_second()
     assert rates[0] == pytest.approx(87, abs=10)
-    assert max(rates[10:20]) > max(rates[50:60]) > 10
-    assert max(rates[50:60]) < rates[0] / 2
+    assert max(rates[10:20]) > rates[0] / 3
+    assert max(rates[50:60]) < 0.75 * max(rates[10:20])

@@ -49,7 +49,8 @@ def loads_of_both(each: Any, shared: Any) -> None:
 def each_pod_again(each: Any) -> None:
     """User 1 is loaded five times at least before the deploy, and five times at least after it."""
     of_user_1 = [query.asked for query in each.queries if query.kind == "read" and query.key == 1]
-    assert sum(when < 15 for when in of_user_1) >= 5 <= sum(when >= 15 for when in of_user_1)
+    before = sum(when < 15 for when in of_user_1)
+    assert min(before, len(of_user_1) - before) >= 5
 
 
 @claim("The five empty caches ask for 394 loads in five seconds; before, it was 194.")
@@ -59,10 +60,10 @@ def after_the_deploy(each: Any) -> None:
     assert loads(each, 15, 20) == pytest.approx(394, rel=0.15)
 
 
-@claim("In the first second this is more than the database can answer, and one reader waits for 553 ms.")
+@claim("In the first two seconds this is more than the database can answer: the longest wait is 553 ms.")
 def more_than_it_can_do(each: Any) -> None:
-    """More than 80 in the first second; and in every sample a reader waits for several queries."""
-    assert loads(each, 15, 16) > 80
+    """More than 160 in both together; and in every sample a reader waits for several queries."""
+    assert loads(each, 15, 17) > 160
     assert longest_wait(each, 15, 20) > 4 * 0.05
 
 

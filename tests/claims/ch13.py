@@ -65,7 +65,7 @@ def l1_helps(outages: Any, during: Any) -> None:
             assert during(with_l1)["queries/s"] < 0.5 * during(outages[fault, "nothing"])["queries/s"]
 
 
-@claim("In the next 5 s 24.9% of the answers are out of date, and the old values stay until their TTL ends.")
+@claim("In the 5 s after the outage 24.9% of the answers are out of date")
 def old_values(returned: Any) -> None:
     """Without further tries some, also at the end. With them fewer than half as many, and soon after it none is old."""
     after = {again: [row for row in run.reads if row.when >= 10] for again, run in returned.items()}
@@ -134,7 +134,7 @@ def orders_differ(dead_calls: Any, orders: Any) -> None:
     assert 2 * right <= breaker_outside < limit_outside
 
 
-@claim("But in other sites the retries are what pushes them over the edge")
+@claim("A breaker with a limit helps, but less than the cures.")
 def more_cures(shares: Any) -> None:
     """What throws work away answers fewer than half of the users; the ranking of the others is the same each time."""
     thrown_away = ["one attempt each", "a flight that ends with its caller", "Flight, and a limit of 0.5 s for a load"]

@@ -44,6 +44,15 @@ def the_load_does_not_rise(watches: Any) -> None:
     assert min(seen(watches, "Redis hangs", "loads_per_s")) > 1.5 * most
 
 
+@claim("the slow database, and the hanging Redis (0.15 s)")
+def what_p99_sees(watches: Any) -> None:
+    """A time-out and a load are 0.15 s. After a flush the loads find a free connection, so no answer takes longer."""
+    assert min(seen(watches, "slow database", "p99_s")) > 0.5
+    assert min(seen(watches, "Redis hangs", "p99_s")) > 0.12
+    assert max(seen(watches, "Redis hangs", "p99_s")) < 0.25
+    assert max(seen(watches, "flush", "p99_s")) < 0.1
+
+
 @claim("And no request failed: an alert on errors is silent in all three.")
 def no_request_failed(watches: Any) -> None:
     """No answer has the status 500 or above."""

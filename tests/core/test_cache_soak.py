@@ -143,6 +143,7 @@ async def many_refreshes(count: int) -> tuple[int, list[dict[str, Any]]]:
     return left_behind(cache) + len(other_tasks()), unhandled
 
 
+@pytest.mark.long
 @in_virtual_time
 async def test_refreshes_leave_nothing_behind() -> None:
     """No task or table entry is left, and the loop's exception handler gets nothing, even when garbage is collected."""

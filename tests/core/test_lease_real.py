@@ -111,6 +111,7 @@ def test_a_delete_in_mid_load_refuses_the_fill(new_client: NewClient) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_a_lease_shorter_than_the_load_is_taken_over(new_client: NewClient) -> None:
     """Lease 0.3 s, load 1 s: a load each 0.3 s until the first one has filled."""
 
@@ -143,6 +144,7 @@ def test_what_is_no_entry_does_not_count_as_filled(new_client: NewClient) -> Non
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_a_fleet_refreshes_once_a_life(new_client: NewClient) -> None:
     """Four nodes read a key of half a second for two and a half: one load for each life, and one to begin."""
 

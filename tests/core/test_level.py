@@ -113,7 +113,7 @@ async def faults_of_schedule(
 
 
 @SHARED
-@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+@pytest.mark.parametrize("fails", [False, pytest.param(True, marks=pytest.mark.long)], ids=["succeeds", "fails"])
 @pytest.mark.parametrize(
     ("make_store", "operation"),
     [(HeldStore, "set"), (HeldLeasingStore, "set"), (HeldLeasingStore, "claim"), (HeldLeasingStore, "reply to claim")],

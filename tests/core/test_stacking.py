@@ -244,6 +244,7 @@ def test_after_a_completed_delete_the_old_value_is_never_served(
     run(scenario)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deletes", [True, False], ids=["write and delete", "write only"])
 @PROPERTY
 @given(

@@ -63,7 +63,7 @@ ANSWERS: list[tuple[Any, str]] = [
 ]
 
 
-@each_answer(ANSWERS, quick=3)
+@each_answer(ANSWERS, quick=9)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told its own mistake."""
     assert_verdict("4.2", answer, words, capsys)
@@ -75,6 +75,7 @@ def test_wrong_answers_come_with_evidence(capsys: pytest.CaptureFixture[str]) ->
     assert_evidence_follows("4.2", ANSWERS, capsys)
 
 
+@pytest.mark.long
 def test_the_table_of_the_solution_is_measured() -> None:
     """Each number in the table of the notebook's solution is what the replay gives."""
     (path,) = (path for path in paths() if path.stem.startswith("04"))

@@ -338,7 +338,7 @@ ANSWERS: list[tuple[Any, str]] = [
 ]
 
 
-@each_answer(ANSWERS, quick=3)
+@each_answer(ANSWERS, quick=6)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told its own mistake."""
     assert_verdict("6.2", answer, words, capsys)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import Breaker, Refused
+from cachelab import Breaker, Refused, lab
 from tests.support import breaker_zoo as zoo
 from tests.support.exercise_checks import assert_evidence_follows, assert_verdict, each_answer
 
@@ -289,6 +289,12 @@ def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.
 def test_an_error_when_half_open_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """It looks like a refusal to a caller."""
     assert_verdict("13.2", RaisesWhenHalfOpen, "Your code raised AttributeError", capsys)
+
+
+@pytest.mark.parametrize(("build", "failed"), [(MyBreaker, {4, 7, 10}), (WithAFlag, {7, 10})])
+def test_the_breaker_of_the_chapter_fails_these_items(build: Any, failed: set[int]) -> None:
+    """Before and after it is mended: chapter 13 says that two are left, and which."""
+    assert lab.breaker_exam(build).failed == failed
 
 
 @pytest.mark.long

@@ -20,8 +20,10 @@ from cachelab import (
     TimeLimit,
     lab,
 )
+from cachelab.lab.day.run import run_day
 from cachelab.lab.day.site import Site
 from tests.support.exercise_checks import assert_verdict, each_answer
+from tests.support.notebooks import NOTEBOOKS, load, solution, tagged
 
 
 def origin(site: Site) -> Any:
@@ -148,7 +150,21 @@ ANSWERS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.timeout(120)
-@each_answer(ANSWERS, quick=6)
+@each_answer(ANSWERS, quick=18)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told what has defeated it."""
     assert_verdict("14.1", answer, words, capsys)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("seed", "missed"), [(1, []), (2, ["failed"])])
+def test_the_small_plan_of_the_solution(seed: int, missed: list[str]) -> None:
+    """It has six parts. On the second day it misses a goal by a hair, and the larger plan keeps it."""
+    names = dict(globals())
+    exec(solution(tagged(load(NOTEBOOKS / "14_choosing.ipynb"), "solution")["14.1"]), names)
+    small, large = run_day(names["plan"], seed), run_day(lab.PLANS["good"], seed)
+    assert len(small.parts) == 6
+    assert len(large.parts) == 11
+    assert (small.missed, large.missed) == (missed, [])
+    assert large.share("failed") < small.share("failed") < 0.011

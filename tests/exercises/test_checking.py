@@ -84,6 +84,7 @@ class CatchesEverything(Right):
                 continue
 
 
+@pytest.mark.long
 def test_what_still_runs_is_named_in_place_of_a_verdict(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def test_nothing_is_said_of_an_unsolved_chapter(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.long
 def test_a_check_ends_with_what_is_solved(capsys: pytest.CaptureFixture[str]) -> None:
     """The last line of a check names the solved exercises of the chapter, and one that was solved once stays so."""
     check("0.1", lambda rate, service_s: int(rate * service_s + 1e-9) + 1)

@@ -116,6 +116,32 @@ async def test_a_cancelled_trial_leaves_its_place_to_the_next_caller() -> None:
     assert (await ask(breaker, 2), breaker.state) == ("value", "closed")
 
 
+@pytest.mark.parametrize("caller_leaves", [False, True], ids=["time limit", "caller leaves"])
+@in_virtual_time
+async def test_a_trial_that_refuses_to_be_cancelled_is_alone_until_it_ends(caller_leaves: bool) -> None:
+    """The origin is still at work for it, so nobody else may try. Its late answer closes the breaker all the same."""
+    worker = Worker()
+    breaker = await opened_breaker(worker)
+    await until(1.0)
+
+    async def load(_: object) -> str:
+        worker.calls.append("trial")
+        try:
+            await asyncio.sleep(5.0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1.0)
+        return "late"
+
+    breaker._inside = TimeLimit(load, 1e6 if caller_leaves else 0.5)
+    trial = start(breaker, 1)
+    await asyncio.sleep(0.5)
+    if caller_leaves:
+        trial.cancel()
+    await asyncio.sleep(0.9)
+    assert await asyncio.gather(*(ask(breaker, key) for key in range(5))) == [Refused] * 5
+    assert (await trial, now(), worker.calls, breaker.state) == ("late", 2.5, ["trial"], "closed")
+
+
 @pytest.mark.parametrize("answer", ["value", ConnectionError()], ids=["succeeds", "fails"])
 @pytest.mark.parametrize("second", [0.5, 1.5, 2.5], ids=["open", "half open", "closed again"])
 @in_virtual_time

@@ -119,6 +119,26 @@ async def test_a_caller_that_is_thrown_away_in_line_gets_no_place() -> None:
 
 
 @in_virtual_time
+async def test_a_load_that_refuses_to_be_cancelled_keeps_its_place_until_it_ends() -> None:
+    """Its caller has left, but the origin still works for it. The next in line runs when that has ended."""
+    began: list[float] = []
+
+    async def load(key: int) -> None:
+        began.append(now())
+        try:
+            await asyncio.sleep(5.0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1.0)
+
+    bulkhead = Bulkhead(load, running=1, waiting=1)
+    callers = [start(bulkhead, key) for key in range(2)]
+    await asyncio.sleep(0.5)
+    callers[0].cancel()
+    await asyncio.wait(callers)
+    assert (began, bulkhead._free) == ([0.0, 1.5], 1)
+
+
+@in_virtual_time
 async def test_a_refusal_is_freed_at_once() -> None:
     """The error does not refer to itself by way of its traceback: under load there are many of them."""
 

@@ -1,11 +1,25 @@
-"""Caches whose loader or store has guards: what a refusal is to them, and what a Redis that is away costs a request."""
+"""Caches whose loader or store has guards: what a refusal is to them, and what a Redis costs that is away and returns.
+
+While it is away requests take longer. When it is back it still has the values from before.
+"""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from cachelab import Breaker, Bulkhead, Cache, Flight, Freshness, MemoryStore, RedisStore, Refused, TimeLimit
+from cachelab import (
+    Breaker,
+    Bulkhead,
+    Cache,
+    Flight,
+    Freshness,
+    InvalidationFailed,
+    MemoryStore,
+    RedisStore,
+    Refused,
+    TimeLimit,
+)
 from cachelab.entry import MISS
 from cachelab.lab.sim.fake_redis import FakeRedis, Hanging
 from cachelab.lab.sim.faults import Down
@@ -218,12 +232,15 @@ async def replay(cache: Cache[int, Any], until_s: float) -> list[tuple[float, fl
     return took
 
 
-def make_redis_cache(redis: FakeRedis, *, has_breaker: bool = True) -> tuple[Cache[int, Any], Any]:
+def make_redis_cache(
+    redis: FakeRedis, *, has_breaker: bool = True, open_s: float = 1.0, ttl: float = 60.0, stale_for: float = 0.0
+) -> tuple[Cache[int, Any], Any]:
     """A cache whose store has a time-out of its own, and a breaker if it is said so."""
     store: Any = RedisStore(redis.client(), str, namespace="test", version=1)
     if has_breaker:
-        store = Breaker(store, failures=3, open_s=1.0)
-    return Cache(store, Origin(load_time_s=LOAD_S), ttl=60.0, flight=Flight()), store
+        store = Breaker(store, failures=3, open_s=open_s)
+    freshness = Freshness(stale_for=stale_for)
+    return Cache(store, Origin(load_time_s=LOAD_S), ttl=ttl, flight=Flight(), freshness=freshness), store
 
 
 @OUTAGES
@@ -279,3 +296,95 @@ async def test_with_memory_and_stale_answers_everything_is_answered_at_once(faul
     took = await replay(l1, END)
     assert {(seconds, answer) for _, seconds, answer in took} == {(0.0, "value")}
     assert len(warm) > 100
+
+
+@pytest.mark.parametrize("below_s", [0.0, 60.0], ids=["in the memory alone", "at both levels"])
+@OUTAGES
+@in_virtual_time
+async def test_stale_answers_have_to_be_allowed_at_both_levels(fault: Any, below_s: float) -> None:
+    """The entries of Redis end as the outage begins. A memory serves nothing longer than the level below it would."""
+    l2, _ = make_redis_cache(make_redis(fault), ttl=BEGIN - 0.5, stale_for=below_s)
+    freshness = Freshness(stale_for=60.0)
+    l1: Cache[int, Any] = Cache(MemoryStore(100), l2, ttl=3.0, flight=Flight(), freshness=freshness, name="l1")
+    await replay(l1, BEGIN)
+    waited = [seconds for _, seconds, _ in await replay(l1, END) if seconds > 0]
+    assert bool(waited) is not bool(below_s)
+
+
+# A Redis that comes back with its old values
+
+TTL_S, AGAIN_S, OPEN_S = 30.0, 1.0, 8.0
+WRITTEN = BEGIN + 1.0
+"""When all fifty rows are written, during the outage."""
+RETURNS = pytest.mark.parametrize("fault", [Hanging(BEGIN, END), Down(BEGIN, END)], ids=["hangs", "refuses"])
+WITH_BREAKER = pytest.mark.parametrize("has_breaker", [False, True], ids=["plain", "breaker"])
+
+
+class Returned:
+    """A replay of reads around an outage during which each row is written once.
+
+    `old`      when the reads began that were answered with the value from before the write, and began after it
+    `deleted`  when each delete succeeded that was tried again; empty if none was
+    `open`     how many of them succeeded while the breaker was open
+    """
+
+    def __init__(self) -> None:
+        self.old: list[float] = []
+        self.deleted: list[float] = []
+        self.open = 0
+
+    async def play(self, fault: Any, *, has_breaker: bool, again: bool) -> None:
+        """Each handler deletes after its write. With `again` it tries once a second until the delete has worked."""
+        cache, store = make_redis_cache(make_redis(fault), has_breaker=has_breaker, open_s=OPEN_S, ttl=TTL_S)
+
+        async def delete(key: int) -> None:
+            while True:
+                try:
+                    await cache.delete(key)
+                    break
+                except InvalidationFailed:
+                    if not again:
+                        return
+                    await asyncio.sleep(AGAIN_S)
+            self.deleted.append(now())
+            self.open += has_breaker and store.state == "open"
+
+        origin: Any = cache._loader
+        origin.answer = "old"
+        await replay(cache, WRITTEN)
+        origin.answer = "new"
+        handlers = [asyncio.create_task(delete(key)) for key in range(50)]
+        took = await replay(cache, TTL_S + 10.0)
+        await asyncio.gather(*handlers)
+        self.old = [began for began, _, answer in took if answer == "old"]
+        assert {answer for _, _, answer in took} <= {"old", "new"}
+        assert left_behind(cache) == 0
+
+
+@RETURNS
+@WITH_BREAKER
+@in_virtual_time
+async def test_values_from_before_a_write_come_back_with_redis(fault: Any, has_breaker: bool) -> None:
+    """The deletes failed, and nobody tried again. Answers were new during the outage, and are old until the TTL ends.
+
+    While the breaker is open nobody reads the old values, but it only puts them off.
+    """
+    seen = Returned()
+    await seen.play(fault, has_breaker=has_breaker, again=False)
+    assert seen.deleted == []
+    assert END <= min(seen.old) < (END + OPEN_S if has_breaker else END + 0.1)
+    assert TTL_S - 0.1 < max(seen.old) < TTL_S + 50 * 0.05 + LOAD_S  # the last of the fifty was loaded so late
+
+
+@RETURNS
+@WITH_BREAKER
+@in_virtual_time
+async def test_a_delete_that_is_tried_again_succeeds_soon_after_redis_is_back(fault: Any, has_breaker: bool) -> None:
+    """From then on no answer is old. A breaker that is open lets the delete through, so it is not later with one."""
+    seen = Returned()
+    await seen.play(fault, has_breaker=has_breaker, again=True)
+    assert len(seen.deleted) == 50
+    assert END <= min(seen.deleted) <= max(seen.deleted) < END + AGAIN_S + TIMEOUT_S + 0.1
+    assert seen.open == (50 if has_breaker else 0)
+    assert [began for began in seen.old if began > max(seen.deleted)] == []
+    assert bool(seen.old) is not has_breaker  # while it is open nobody reads Redis at all

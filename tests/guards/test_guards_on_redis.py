@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cachelab import Breaker, Cache, Flight, RedisStore, TimeLimit
+from cachelab import Breaker, Cache, Flight, Freshness, MemoryStore, RedisStore, TimeLimit
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import redis_client
 from tests.support.fakes import now
@@ -88,3 +88,48 @@ def test_a_redis_that_is_far_opens_no_breaker() -> None:
     with_guards = outage(lambda proxy: proxy.delay(0.08), guarded)
     assert with_guards.store.opened == 0
     assert 0.08 <= min(with_guards.times) <= with_guards.mean_s < 2 * TIMEOUT_S
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [FaultyProxy.hang, FaultyProxy.refuse, lambda proxy: proxy.delay(0.08)],
+    ids=["hangs", "refuses", "is far"],
+)
+def test_with_memory_and_stale_answers_nobody_waits_for_redis(begin: Callable[[FaultyProxy], None]) -> None:
+    """The origin is down, too. Each request is answered from the memory, in a small part of a time-out."""
+    origin_is_down = False
+
+    async def load(key: int) -> int:
+        if origin_is_down:
+            raise ConnectionError
+        return key
+
+    async def scenario(server: Any) -> list[float]:
+        nonlocal origin_is_down
+        async with (
+            FaultyProxy(f"unix://{server}") as proxy,
+            redis_client(f"redis://{proxy.host}:{proxy.port}", timeout_s=TIMEOUT_S) as redis,
+        ):
+            store: RedisStore[int] = RedisStore(redis, int, namespace="test", version=1)
+            freshness = Freshness(stale_for=60.0)
+            l2 = Cache(guarded(store), load, ttl=0.01, flight=Flight(), freshness=freshness)
+            async with l2, Cache(MemoryStore(100), l2, ttl=0.01, flight=Flight(), freshness=freshness) as l1:
+                for key in range(REQUESTS):
+                    await l1.get(key)
+                await asyncio.sleep(0.05)  # all entries are stale now
+                begin(proxy)
+                origin_is_down = True
+                times = []
+                for _ in range(3):
+                    for key in range(REQUESTS):
+                        began = now()
+                        assert await l1.get(key) == key
+                        times.append(now() - began)
+                    await asyncio.sleep(TIMEOUT_S)  # the refreshes fail meanwhile
+                assert (l1.stale, l1.misses) == (3 * REQUESTS, REQUESTS)
+                return times
+
+    with real_server() as (server, _):
+        times = asyncio.run(scenario(server))
+    assert sorted(times)[len(times) // 2] < TIMEOUT_S / 10
+    assert max(times) < TIMEOUT_S / 2

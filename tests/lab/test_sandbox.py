@@ -69,6 +69,7 @@ def _digit(number: int) -> str:
     return str(number)
 
 
+@pytest.mark.long
 def test_code_that_nothing_can_end_is_reported_until_it_ends() -> None:
     """A thread that catches whatever is raised in it runs on, and its line is known; a blocked one does not run."""
     over = threading.Event()
@@ -124,6 +125,7 @@ def test_a_loop_full_of_tasks_that_never_wait_is_ended() -> None:
     assert not [thread for thread in threading.enumerate() if thread not in before]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_million_printed_lines_are_cut(stream: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The beginning is shown, and a line says once that there is more. Afterwards printing is as before."""

@@ -23,6 +23,7 @@ def test_plain_and_async_functions_are_measured(kind: str) -> None:
     assert seconds["it"] > 0
 
 
+@pytest.mark.long
 def test_old_objects_do_not_slow_down_what_is_measured() -> None:
     """Meanwhile the collector ignores the notebook's older objects; afterwards it looks at them again."""
     frozen = []

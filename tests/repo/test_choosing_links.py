@@ -53,21 +53,35 @@ def test_every_item_of_the_article_leads_somewhere() -> None:
     assert [row[1] for row in rows if not LINK.search(row[3]) and "(glossary.ipynb)" not in row[3]] == []
 
 
-def test_every_cell_of_the_comparison_has_its_measurement() -> None:
-    """Each row has a number of this notebook in bold, or a link; what is quoted stands in a compared output there."""
-    rows = [row for row in CELLS["c14-table"].source.splitlines() if row.startswith("| ") and not row.startswith("| |")]
-    assert len(rows) == 6
-    for row in rows:
-        links = list(LINK.finditer(row))
-        assert links or re.search(r"\*\*\d", row)
-        for number in QUOTED.finditer(row):
-            link = next(link for link in links if link.start() > number.start())
-            assert number[1] in outputs_under(NOTEBOOKS / link[3], link[2])
+ROWS = ["speed", "persistence", "consistency", "complexity", "eviction", "best for"]
+MEASURED = {
+    f"{row[1].strip()}, {column}": text
+    for row in (line.split("|") for line in CELLS["c14-table"].source.splitlines() if line.startswith("| "))
+    for column, text in zip(("the three", "the hybrid"), row[3:5], strict=True)
+    if row[1].strip()
+}
+"""The measured cells of the comparison, by row and column."""
+
+
+def test_the_comparison_has_all_its_cells() -> None:
+    """The six lines of the article's table, each for its three stores and for the hybrid."""
+    assert list(MEASURED) == [f"{row}, {column}" for row in ROWS for column in ("the three", "the hybrid")]
+
+
+@pytest.mark.parametrize("cell", MEASURED)
+def test_every_cell_of_the_comparison_has_its_measurement(cell: str) -> None:
+    """It has a number of this notebook in bold, or a link; what is quoted stands in a compared output there."""
+    links = list(LINK.finditer(MEASURED[cell]))
+    assert links or re.search(r"\*\*\d", MEASURED[cell])
+    for number in QUOTED.finditer(MEASURED[cell]):
+        link = next(link for link in links if link.start() > number.start())
+        whole = rf"(?<![\d.,]){re.escape(number[1])}(?![\d%]|[.,]\d)"
+        assert re.search(whole, outputs_under(NOTEBOOKS / link[3], link[2])), number[1]
 
 
 def test_numbers_are_quoted() -> None:
     """The gate above finds those that it has to follow."""
-    assert len(QUOTED.findall(CELLS["c14-table"].source)) >= 4
+    assert sum(len(QUOTED.findall(text)) for text in MEASURED.values()) == 11
 
 
 def test_every_sentence_of_the_conclusion_has_a_verdict_and_a_link() -> None:

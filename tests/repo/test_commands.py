@@ -303,6 +303,7 @@ def test_help_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("usage: python -m cachelab")
 
 
+@pytest.mark.long
 def test_exit_code_of_pytest_comes_back() -> None:
     """The real command has the exit code of pytest, which is 4 for an unknown option."""
     command = [sys.executable, "-m", "cachelab", "test", "--here", "--no-such-option"]
@@ -311,6 +312,7 @@ def test_exit_code_of_pytest_comes_back() -> None:
     assert "--no-such-option" in done.stderr
 
 
+@pytest.mark.long
 def test_a_checkout_that_cannot_be_written_to(tmp_path: Path) -> None:
     """Where pytest cannot keep its cache, the test command ends as its tests do, without a traceback."""
     (tmp_path / "a file").touch()

@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -154,10 +155,34 @@ ROOMS = [path for path in MODULES if path.name == "__init__.py" and path not in 
 """Packages that only hold modules."""
 PATHS = {dotted(path): path for path in MODULES}
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=name)
-every_module_with_code = pytest.mark.parametrize("path", [path for path in MODULES if path not in ROOMS], ids=name)
-every_strategy = pytest.mark.parametrize("path", STRATEGIES, ids=name)
-every_facade = pytest.mark.parametrize("path", FACADES, ids=name)
+
+def each(paths: Sequence[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of a check of one file. It fails with the name of each file that fails, and why.
+
+    A test for each rule and file would be some two thousand, which takes pytest longer than the checks.
+    """
+
+    def one_test(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            faults = {}
+            for path in paths:
+                try:
+                    check(path)
+                except AssertionError as fault:
+                    faults[name(path)] = str(fault)
+            assert paths
+            assert faults == {}
+
+        test.__doc__ = check.__doc__
+        return test
+
+    return one_test
+
+
+every_module = each(MODULES)
+every_module_with_code = each([path for path in MODULES if path not in ROOMS])
+every_strategy = each(STRATEGIES)
+every_facade = each(FACADES)
 
 
 def ours(path: Path) -> set[str]:
@@ -222,7 +247,7 @@ def short(path: Path) -> str:
     return dotted(path).removeprefix("cachelab.")
 
 
-@pytest.mark.parametrize("path", ROOMS, ids=name)
+@each(ROOMS)
 def test_a_room_holds_nothing_but_its_modules(path: Path) -> None:
     """The `__init__` of a package that is no facade has a docstring and nothing else."""
     assert [ast.unparse(statement) for statement in tree(path).body[1:]] == []
@@ -276,7 +301,7 @@ def test_public_things_are_documented(path: Path) -> None:
     assert [node.name for node in public(tree(path)) if not ast.get_docstring(node)] == []
 
 
-@pytest.mark.parametrize("path", TESTS, ids=name)
+@each(TESTS)
 def test_tests_are_documented(path: Path) -> None:
     """Every test says in a docstring what it shows."""
     tests = [node for node in public(tree(path)) if node.name.startswith("test_")]
@@ -366,7 +391,7 @@ def test_old_python_gets_a_sentence() -> None:
     assert re.fullmatch(r"cachelab needs Python 3\.11 .*\n", done.stderr)
 
 
-@pytest.mark.parametrize("path", PROSE, ids=name)
+@each(PROSE)
 def test_no_caller_is_called_he(path: Path) -> None:
     """Callers, readers and entries are *the caller … it* or *they* in code, comments and documents."""
     lines = path.read_text(encoding="utf-8").splitlines()

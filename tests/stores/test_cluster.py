@@ -140,6 +140,7 @@ MOVED: dict[RealCluster, set[int]] = {}
 """The slots that have moved. Each test moves a slot of its own."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("outage", ["SIGKILL", "SIGSTOP"])
 def test_the_keys_of_other_nodes_hit_while_one_node_fails(outage: str) -> None:
     """If a node was killed or hangs, each read of one of its keys is one counted miss. Other keys are not affected."""
@@ -192,6 +193,7 @@ def test_connect_deletes_its_own_keys_only(cluster: RealCluster, monkeypatch: py
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_a_cluster_ends_with_the_test_process(tmp_path: Path) -> None:
     """All three nodes end, also when the test process is killed and cannot clean up."""
     need_server()

@@ -204,6 +204,7 @@ SIMPLE = st.one_of(
 KEYS = st.recursive(SIMPLE, lambda parts: st.lists(parts, max_size=3).map(tuple) | st.builds(Point, parts, parts))
 
 
+@pytest.mark.long
 @given(st.lists(KEYS, min_size=2, max_size=12))
 def test_keys_have_one_name_if_and_only_if_they_are_equal(keys: list[Hashable]) -> None:
     """Of all kinds of keys, nested in any way."""

@@ -66,7 +66,9 @@ async def answered(store: RedisStore[int], reads: int) -> int:
 class TestFarRedis:
     """The round trip takes a large part of the time-out, so that a connection takes longer than the time-out."""
 
-    @pytest.mark.parametrize("round_trip_s", [0.036, 0.06, 0.08])
+    @pytest.mark.parametrize(
+        "round_trip_s", [0.036, *(pytest.param(long, marks=pytest.mark.long) for long in (0.06, 0.08))]
+    )
     def test_a_redis_that_is_far_is_reached(self, round_trip_s: float) -> None:
         """The first reads fail while the connection is made, and the others find it. Few connections are made."""
 
@@ -79,6 +81,7 @@ class TestFarRedis:
         with real_server() as (path, _):
             asyncio.run(main(path))
 
+    @pytest.mark.long
     @pytest.mark.parametrize("outage", ["hang", "refuse"])
     def test_a_redis_that_comes_back_slow_is_reached_again(self, outage: str) -> None:
         """After an outage all connections are gone, and the new ones take longer than the time-out."""
@@ -97,7 +100,8 @@ class TestFarRedis:
         with real_server() as (path, _):
             asyncio.run(main(path))
 
-    @pytest.mark.parametrize("seconds", [4, pytest.param(30, marks=pytest.mark.long)])
+    @pytest.mark.long
+    @pytest.mark.parametrize("seconds", [4, 30])
     def test_a_slow_redis_gets_no_storm_of_connections(self, seconds: int) -> None:
         """Fifty calls a second, with fills and deletes: a few connections are made and kept, and reads are hits."""
 
@@ -123,6 +127,7 @@ class TestFarRedis:
         with real_server() as (path, _):
             asyncio.run(main(path))
 
+    @pytest.mark.long
     def test_a_command_that_came_too_late_is_not_sent(self) -> None:
         """Writes fail while their connections are made. When the connections are there, nothing is sent any more.
 

@@ -618,6 +618,15 @@ class TestOnARealServer:
         pool = Redis().connection_pool
         assert (type(pool), pool.max_connections) == (ConnectionPool, 100)
 
+    def test_redis_py_waits_as_long_as_chapter_7_says(self) -> None:
+        """Before version 8 for ever. Since then 5 s, and a client that is not made from a URL tries ten times more."""
+        pools: list[Any] = [client.connection_pool for client in (Redis.from_url("redis://host"), Redis())]
+        connections = [pool.make_connection() for pool in pools]
+        before_8 = redis.__version__ < "8"
+        assert [connection.socket_timeout for connection in connections] == [None if before_8 else 5] * 2
+        if not before_8:
+            assert [connection.retry.get_retries() for connection in connections] == [0, 10]
+
     def test_more_callers_than_connections_all_get_an_answer(self, server: Path) -> None:
         """With a client from `redis_client`, 150 callers share 10 connections: they wait, and none fails."""
 

@@ -11,6 +11,8 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 GLOSSARY = NOTEBOOKS / "glossary.ipynb"
+TEACHING = NOTEBOOKS / "teaching.ipynb"
+"""The guide for those who teach."""
 CELL_TIMEOUT = 60
 """How many seconds one cell may take. nbval gets the same limit in pyproject.toml."""
 
@@ -28,8 +30,8 @@ def chapters() -> list[Path]:
 
 
 def paths() -> list[Path]:
-    """All notebooks of the course: the chapters in reading order, then the glossary."""
-    return [*chapters(), GLOSSARY]
+    """All notebooks of the course: the chapters in reading order, then the glossary, then the guide for teachers."""
+    return [*chapters(), GLOSSARY, TEACHING]
 
 
 def load(path: Path) -> NotebookNode:

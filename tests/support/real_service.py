@@ -30,7 +30,7 @@ T = TypeVar("T")
 USERS = 200
 NAMESPACE = "service"
 REDIS_TIMEOUT_S = 0.25
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 """After so many seconds the client gives up a request."""
 TRIES = 4
 """So often a request is sent if its connections break, each time to another worker as far as there are."""

@@ -41,6 +41,7 @@ def test_the_material_of_an_exercise_is_read_from_its_notebook() -> None:
     assert found.check.strip() == 'lab.check("5.2", fails)'
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each mutant runs in a fork of one process")
 def test_the_command_prints_a_row_for_each_exercise() -> None:
     """Nine mutants of a set of four numbers are killed, and with --words each is told why."""

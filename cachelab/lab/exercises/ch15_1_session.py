@@ -77,7 +77,7 @@ async def _hundred(make: Any) -> None:
 async def _seconds(make: Any) -> int:
     """One user, read ten times a second while the address changes; how many queries there were."""
     db, clock = ProfileDatabase(), asyncio.get_running_loop().time
-    changes: list[asyncio.Task[Any]] = []
+    changes: list[asyncio.Task[None]] = []
     async with serving(_service(db, make(db))) as worker:
         for tenth in range(10 * SECONDS):
             await asyncio.sleep(tenth / 10 - clock())

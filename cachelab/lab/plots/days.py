@@ -33,7 +33,7 @@ def plot_day(score: Score, title: str) -> Picture:
     figure, (ax,) = axes(height=3.3)
     hours = [quarter / 4 for quarter in range(len(score.quarters) + 1)]
     a_second = [4 * quarter.readers / HOUR_S for quarter in score.quarters]
-    top = 1.55 * max(a_second)
+    top = 1.2 * max(a_second)
     ax.stairs(a_second, hours, fill=True, label="readers", **outlined(COLOURS["wait"], 0.6))
     floor = [0.0] * len(score.quarters)
     for kind, (name, meaning, pattern) in KINDS.items():
@@ -43,17 +43,16 @@ def plot_day(score: Score, title: str) -> Picture:
             colour = COLOURS[meaning]
             look: dict[str, Any] = {
                 "facecolor": colour,
-                "edgecolor": darkened(colour, 3),
+                "edgecolor": darkened(colour, 6),
                 "hatch": pattern,
                 "linewidth": 0.6,
             }
             ax.stairs(roof, hours, baseline=floor, fill=True, label=name, **look)
             floor = roof
     ax.grid(visible=False)
-    for number, event in enumerate(EVENTS.values()):
+    for event in EVENTS.values():
         ax.axvspan(event.start, event.end, **outlined(COLOURS["origin"], 0.12), zorder=0)
-        place = (event.start, top * (0.97 - 0.08 * (number % 2)))
-        ax.annotate(event.name, place, fontsize=9, color=INK, ha="center", va="top", zorder=6)
+        ax.annotate(event.name, (event.end + 0.1, 0.97 * top), fontsize=9, color=INK, va="top", zorder=6)
     ax.set_ylim(0, top)
     ax.set_xlim(0, 24)
     ax.set_xticks(range(0, 25, 3), [f"{hour} h" for hour in range(0, 25, 3)])

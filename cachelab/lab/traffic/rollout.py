@@ -125,11 +125,13 @@ async def roll_out(
     workload: Workload,
     *,
     ttl: float = 30.0,
+    script: Callable[[Site], Awaitable[None]] | None = None,
 ) -> Deployed:
     """Deploy the release `new` over `old` under this traffic: the node number i changes at the second `at[i]`.
 
     Each key of the workload is a user of the database, which answers two queries at a time in 0.1 s each. The site is
-    warm when the traffic begins. Nodes take turns at writing. Call it in a scenario.
+    warm when the traffic begins. Nodes take turns at writing. A `script` begins with the traffic and gets the site; its
+    queries are in the result, too. Call it in a scenario.
     """
     db = SlowDatabase(users=workload.keys, connections=CONNECTIONS, service_s=SERVICE_S)
     site = Site(FakeRedis(), db, ttl)
@@ -140,5 +142,6 @@ async def roll_out(
         await db.update_user(user_id)
         await fleet.delete(user_id)
 
-    run = await replay(workload, fleet.nodes, db=db, write=write)
+    traffic = replay(workload, fleet.nodes, db=db, write=write)
+    run = await traffic if script is None else (await asyncio.gather(traffic, script(site)))[0]
     return Deployed(run, fleet.answers)

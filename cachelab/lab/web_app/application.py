@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from cachelab import ABSENT, Cache, Flight, Freshness, InvalidationFailed, MemoryStore, PrometheusMetrics, RedisStore
 from cachelab.entry import Store
-from cachelab.lab.web_app.profiles import Note, Profile, ProfileDatabase
+from cachelab.lab.web_app.profiles import Profile, ProfileDatabase
 
 __all__ = ["OpenStore", "create", "deliver", "get_user", "open_plain_store", "put_user"]
 
@@ -39,22 +39,24 @@ async def get_user(request: Request) -> Response:
 
 
 async def put_user(request: Request) -> Response:
-    """Change the address, and tell the caches. The answer says that it is committed."""
-    sent = await request.json()
-    note = await request.state.db.update_user(request.path_params["id"], sent["email"])
-    await deliver(request.state.db, request.state.users, [note])
+    """Change the address, and tell the caches of this user. The answer says that it is committed."""
+    user_id, sent = request.path_params["id"], await request.json()
+    await request.state.db.update_user(user_id, sent["email"])
+    await deliver(request.state.db, request.state.users, user_id)
     return Response(status_code=204)
 
 
-async def deliver(db: ProfileDatabase, users: Cache[int, Profile], notes: list[Note]) -> None:
-    """Delete the users of these notes from the caches, and drop each note whose delete has succeeded.
+async def deliver(db: ProfileDatabase, users: Cache[int, Profile], user_id: int | None = None) -> None:
+    """Delete from the caches each user, or this one, of whom the outbox has a note.
 
-    The first delete that fails ends this: with Redis away, each of the others would wait for a time-out, too.
+    A note stays until its delete has succeeded. A database that is locked, or a Redis that is away, is no error here:
+    the next round tries again.
     """
-    with suppress(InvalidationFailed):
-        for note in notes:
-            await users.delete(note.user_id)
-            db.drop_note(note.number)
+    with suppress(sqlite3.OperationalError):
+        for note in db.notes(user_id):
+            with suppress(InvalidationFailed):
+                await users.delete(note.user_id)
+                db.drop_note(note.number)
 
 
 @asynccontextmanager
@@ -76,8 +78,7 @@ def create(
     async def relay(db: ProfileDatabase, users: Cache[int, Profile]) -> None:
         while True:
             await asyncio.sleep(1)
-            with suppress(sqlite3.Error):  # with the database away there is nothing to do until the next round
-                await deliver(db, users, db.notes())
+            await deliver(db, users)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:

@@ -70,6 +70,11 @@ class Watch:
     visits: list[Visit]
     numbers: list[Numbers]
 
+    @property
+    def errors(self) -> int:
+        """How many answers had a status of 500 or more."""
+        return sum(visit.answer.status >= 500 for visit in self.visits)
+
     def digest(self) -> str:
         """Sixteen hexadecimal digits that differ if any answer, time or number differs."""
         return sha256(repr((self.visits, self.numbers)).encode()).hexdigest()[:16]
@@ -153,7 +158,7 @@ def _numbers(totals: Totals, visits: list[Visit], seconds: float, when: float, u
         stale_age_s=totals["stale_seconds", "memory", "stale"] / stale if stale else 0.0,
         store_errors_per_s=totals["facts", "redis", "store error"] / seconds,
         p99_s=latencies[int(0.99 * (len(latencies) - 1))],
-        errors_per_s=sum(each.answer.status >= 500 for each in visits) / seconds,
+        errors_per_s=Watch(visits, []).errors / seconds,
     )
 
 

@@ -39,12 +39,14 @@ def test_every_reader_is_counted_and_no_attacker() -> None:
     assert score.count("failed") == score.queries == score.packets == 0
 
 
+@pytest.mark.long
 def test_old_rows_are_stale_after_a_minute() -> None:
     """Who always gives the first row gives what is out of date, more and more in the course of the day."""
     stale = hours_of(run_day(answering(profile)).quarters, "stale")
     assert stale[0] < 10 < stale[8] < stale[13]
 
 
+@pytest.mark.long
 def test_an_invented_answer() -> None:
     """Another user's profile, or the default of the second release."""
     score = run_day(answering(lambda user_id: profile(user_id + 1)))
@@ -153,6 +155,7 @@ def test_a_mistake_in_an_answer_ends_the_day() -> None:
         run_day(answering(lambda user_id: user_id / 0))
 
 
+@pytest.mark.long
 def test_the_same_plan_has_the_same_score() -> None:
     """Also one that draws random numbers. What the notebook draws itself goes on as if nothing had happened."""
 

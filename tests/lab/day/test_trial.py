@@ -14,6 +14,7 @@ from cachelab.lab.day.score import GOALS
 from cachelab.lab.day.site import Site
 
 
+@pytest.mark.long
 def test_the_score_is_printed_and_returned(capsys: pytest.CaptureFixture[str]) -> None:
     """Five goals, the reasons, the costs; it is the score of the run."""
     score = lab.try_plan(CHEATS["refuse everybody"])

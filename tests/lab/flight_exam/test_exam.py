@@ -111,6 +111,7 @@ def test_what_a_notebook_holds_does_not_slow_the_exam_down() -> None:
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.long
 def test_a_subject_that_polls_without_a_pause_is_examined_in_real_time() -> None:
     """Virtual time stands still for such a subject, but it is right."""
     assert lab.exam(zoo.Polls).failed == set()

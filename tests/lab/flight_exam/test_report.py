@@ -44,6 +44,7 @@ def test_several_that_do_the_same_are_one_step(capsys: pytest.CaptureFixture[str
     assert "more loads  begin, read 1 (×97)" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_every_item_can_be_drawn() -> None:
     """Each picture has a twin with the same steps in words."""
     report = lab.exam(zoo.LockAcrossTheLoad)

@@ -35,6 +35,7 @@ def test_without_a_lease_each_process_loads() -> None:
     assert (only.loads, only.answers, only.values, only.errors) == (2, 100, ["user 0"], 0)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("server")
 def test_with_a_lease_one_loads_and_a_death_costs_one_more() -> None:
     """A killed process answers nobody; the other one waits for lease and load."""

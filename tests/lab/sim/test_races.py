@@ -94,7 +94,7 @@ def fenced(readers: int, writers: int, *, warm: bool) -> Race:
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-@pytest.mark.parametrize(("readers", "writers"), [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize(("readers", "writers"), [(1, 1), (1, 2), pytest.param(2, 1, marks=pytest.mark.long)])
 def test_behind_the_fence_no_order_ends_stale(readers: int, writers: int, warm: bool) -> None:
     """With two or three actors on the real Cache, no interleaving ends stale."""
     assert fenced(readers, writers, warm=warm).stale == []
@@ -182,6 +182,7 @@ async def delete_again(w: World) -> None:
     await w.delete()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
 def test_a_delete_after_the_pause_comes_after_every_late_fill(warm: bool) -> None:
     """So no order ends stale. Without the pause some do."""

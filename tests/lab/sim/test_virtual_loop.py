@@ -313,6 +313,7 @@ def test_async_generators_are_closed(play: Callable[[Scenario], Any], scenario: 
     assert done[-1:] == ["closed"]
 
 
+@pytest.mark.long
 @BOTH_WAYS
 def test_a_task_that_refuses_to_be_cancelled_does_not_hang_the_end(
     play: Callable[[Scenario], Any], capsys: pytest.CaptureFixture[str]

@@ -92,7 +92,7 @@ def test_beyond_the_knee_the_wait_is_a_ramp(share: float) -> None:
     assert sum(row.latency_s - SERVICE_S for row in last) / 100 == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize("busy", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("busy", [0.3, *(pytest.param(share, marks=pytest.mark.long) for share in (0.5, 0.7))])
 def test_one_connection_is_an_m_d_1_queue(busy: float) -> None:
     """The mean wait is ρs / 2(1 - ρ), within 5 %."""
     result = uncached(busy / SERVICE_S, 4_000.0, connections=1)

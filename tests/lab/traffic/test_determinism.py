@@ -5,6 +5,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
+
 from cachelab import Cache, MemoryStore, lab
 from tests.support.notebooks import ROOT
 
@@ -40,6 +42,7 @@ def fingerprint(hash_seed: str) -> str:
     return answer.stdout.strip()
 
 
+@pytest.mark.long
 def test_two_processes_agree() -> None:
     """Neither the order of sets nor the addresses of objects change anything."""
     assert fingerprint("1") == fingerprint("2")

@@ -14,6 +14,7 @@ def test_the_reads_that_the_solution_names(entries: int, l1_ttl: float, reads: i
     assert lab.l2_reads(entries, l1_ttl) == reads
 
 
+@pytest.mark.long
 def test_more_entries_or_a_longer_ttl_never_cost_reads() -> None:
     """Up to a read or two: so the learner's search for enough of both has an end."""
     sizes = [lab.l2_reads(entries, 4) for entries in (25, 50, 100, 200)]

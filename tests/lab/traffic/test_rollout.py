@@ -124,6 +124,20 @@ def test_a_deploy_with_another_version_is_a_cold_start() -> None:
     assert all(answer.is_new == (answer.when >= 3) for answer in deployed.answers if abs(answer.when - 3) > 0.2)
 
 
+def test_a_script_runs_beside_the_traffic() -> None:
+    """What it has filled by the moment of the deploy is no miss after it; its own queries are counted."""
+
+    async def script(site: lab.Site) -> None:
+        for key in range(1, 26):  # half of the users, in 2.5 s
+            await new(site).get(key)
+
+    deployed = lab.run(partial(lab.roll_out, old, new, [3, 3], TRAFFIC, ttl=30, script=script))
+    missed = {row.key for row in deployed.run.reads if row.when >= 3 and row.outcome == "miss"}
+    assert missed
+    assert min(missed) > 25
+    assert {query.key for query in deployed.run.queries} >= set(range(1, 26))
+
+
 def test_a_half_deployed_fleet_gives_old_values() -> None:
     """The other generation is not deleted. A fleet with one release gives hardly any."""
     writes = lab.Workload(rate=40, seconds=20, keys=50, nodes=2, seed=3, write_rate=2)

@@ -5,23 +5,25 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import indent
 
 import httpx
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
 
 from cachelab import lab
 from cachelab.lab.real_redis.url import URL_VARIABLE
 from tests.support.notebooks import ROOT
 
-NOTEBOOK = """
+CELL = """
 import asyncio
 from cachelab import lab
-async def main():
-    async with await lab.connect() as redis, lab.real_workers(2, redis) as service:
-        print(*service.urls, service.database, flush=True)
-        await asyncio.sleep(60)
-asyncio.run(main())
+async with await lab.connect() as redis, lab.real_workers(2, redis) as service:
+    print(*service.urls, service.database, flush=True)
+    await asyncio.sleep(60)
 """
+SCRIPT = f"import asyncio\nasync def main():{indent(CELL, '    ')}\nasyncio.run(main())"
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +68,7 @@ def test_two_workers_share_a_database_and_end_with_the_block() -> None:
 
 def test_they_end_when_the_notebook_is_killed() -> None:
     """SIGKILL gives the notebook no chance to end them: their input closes, and they end, and remove the database."""
-    with subprocess.Popen([sys.executable, "-c", NOTEBOOK], stdout=subprocess.PIPE, cwd=ROOT, text=True) as notebook:
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, cwd=ROOT, text=True) as notebook:
         assert notebook.stdout is not None
         assert notebook.stdout.readline().startswith("Redis: ")
         *urls, database = notebook.stdout.readline().split()
@@ -74,6 +76,34 @@ def test_they_end_when_the_notebook_is_killed() -> None:
         notebook.kill()
     assert none_answers(urls)
     assert not Path(database).parent.exists()
+
+
+@pytest.mark.long
+def test_they_end_when_the_kernel_is_killed_in_a_cell() -> None:
+    """As above, with a kernel of Jupyter."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(extra_arguments=["--IPKernelApp.log_level=ERROR"], cwd=str(ROOT))
+    try:
+        client = manager.blocking_client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        client.execute(CELL)
+        assert line_of(client).startswith("Redis: ")
+        *urls, database = line_of(client).split()
+        client.stop_channels()
+        assert all(answers(url) for url in urls)
+    finally:
+        manager.shutdown_kernel(now=True)  # with SIGKILL
+    assert none_answers(urls)
+    assert not Path(database).parent.exists()
+
+
+def line_of(client: BlockingKernelClient) -> str:
+    """The next line that the cell prints."""
+    while True:
+        message = client.get_iopub_msg(timeout=60)
+        if message["msg_type"] == "stream":
+            return str(message["content"]["text"])
 
 
 def test_no_workers_get_a_sentence() -> None:
