@@ -20,8 +20,9 @@ from typing import Any
 import uvicorn
 
 from cachelab.lab.real_redis.url import make_client
-from cachelab.lab.web_app.application import create
+from cachelab.lab.web_app.application import create, open_plain_store
 from cachelab.lab.web_app.profiles import ProfileDatabase
+from cachelab.lab.web_app.releases import store_of_release
 
 __all__ = ["serve"]
 
@@ -30,7 +31,10 @@ async def serve(job: dict[str, Any], answering: Callable[[int], None]) -> None:
     """Serve until the task is cancelled. `answering` is called with the port when the first request may come."""
     listener = socket.create_server(("127.0.0.1", 0))  # a port that is free
     namespace = job["namespace"]
-    app = create(lambda: ProfileDatabase(job["database"]), lambda: _open_redis(job), namespace=namespace)
+    open_store = store_of_release(job["release"]) if "release" in job else open_plain_store
+    app = create(
+        lambda: ProfileDatabase(job["database"]), lambda: _open_redis(job), namespace=namespace, open_store=open_store
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
