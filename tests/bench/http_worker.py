@@ -8,7 +8,6 @@ rows this way has read from the database, a local SQLite file, which answers wit
 
 import asyncio
 import json
-import socket
 import sqlite3
 import sys
 import tempfile
@@ -144,11 +143,13 @@ async def main(redis_url: str) -> None:
     """Serve until the input closes."""
     with tempfile.TemporaryDirectory() as folder, closing(Database(Path(folder) / "users.db")) as database:
         async with _ways(database, redis_url) as ways:
-            listener = socket.create_server(("127.0.0.1", 0))
-            config = uvicorn.Config(_application(database, ways), log_level="warning", access_log=False)
+            app = _application(database, ways)
+            config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False)
             server = uvicorn.Server(config)
-            serving = asyncio.create_task(server.serve([listener]))
-            print(json.dumps([listener.getsockname()[1], list(ways)]), flush=True)
+            serving = asyncio.create_task(server.serve())
+            while not server.started:
+                await asyncio.sleep(0.01)
+            print(json.dumps([server.servers[0].sockets[0].getsockname()[1], list(ways)]), flush=True)
             await asyncio.to_thread(sys.stdin.read)
             server.should_exit = True
             await serving

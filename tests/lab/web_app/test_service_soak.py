@@ -159,7 +159,7 @@ def report(service: RealService, traffic: Traffic, history: list[Commit], ages: 
 def test_the_service_survives_kills_hangs_and_deploys(rounds: int) -> None:
     """No error that the database did not cause, no lost write, no answer above its bound, and nothing is left.
 
-    Each round of 20 s has 100 reads and 5 writes a second. In ten minutes the oldest answer was old by 9.4 s. One round
+    Each round of 20 s has 100 reads and 5 writes a second. In ten minutes the oldest answer was old by 9.9 s. One round
     is too short to show a memory that keeps its copies for too long; three are enough.
     """
     service, traffic, history, old_entries = asyncio.run(soak(rounds))
