@@ -20,7 +20,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ["lazy_names"]
+__all__ = ["lazy_names", "public_names"]
 
 
 def lazy_names(
@@ -31,7 +31,7 @@ def lazy_names(
     `extra` is the extra of pyproject.toml that brings what its modules import from other packages.
     """
     module = sys.modules[package]
-    home = dict(_names(ast.parse(module.__spec__.loader.get_source(package))))  # type: ignore[union-attr]
+    home = dict(public_names(ast.parse(module.__spec__.loader.get_source(package))))  # type: ignore[union-attr]
     names = sorted(home)
 
     def load(name: str) -> Any:
@@ -50,7 +50,7 @@ def lazy_names(
     return names, load, names.copy
 
 
-def _names(source: ast.Module) -> list[tuple[str, str]]:
+def public_names(source: ast.Module) -> list[tuple[str, str]]:
     """Each name that the block `if TYPE_CHECKING:` imports, and the module where it is defined."""
     return [
         (alias.name, statement.module or "")

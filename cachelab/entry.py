@@ -74,7 +74,9 @@ class Absent(enum.Enum):
 
 
 MISS: Final = Miss.MISS
+"""What a store returns for a key that it does not have."""
 ABSENT: Final = Absent.ABSENT
+"""What a loader returns, and so a cache, for a key that does not exist. `None` is a value like any other."""
 
 
 @dataclass(slots=True)

@@ -173,6 +173,7 @@ class Fact(NamedTuple):
 
 
 Listener: TypeAlias = Callable[[Record | Fact], None]
+"""What hears of each `Record` and each `Fact`: a plain function, such as the `append` of a list."""
 
 
 def notify(listen: Listener, event: Record | Fact) -> None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from cachelab.book.reference import NoDocstring
 from cachelab.book.site import DeadLinks, NotOurs, build
 
 __all__ = ["main"]
@@ -23,6 +24,9 @@ def main(arguments: list[str]) -> int:
         return 1
     except DeadLinks as error:
         print(f"These links lead nowhere:\n{error}", file=sys.stderr)
+        return 1
+    except NoDocstring as error:
+        print(f"These have no docstring:\n{error}", file=sys.stderr)
         return 1
     print(f"{len(pages)} pages: open {out / 'index.html'}")
     return 0

@@ -41,6 +41,8 @@ class Chapter:
     passages: list[Passage]
     pictures: dict[str, bytes]
     """The files of its pictures, by their names in the site."""
+    notebook: bool = True
+    """Whether it was made of a notebook, which can be run."""
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""The site: every notebook a page, a home page with the list of them, the search, and what the pages share."""
+"""The site: every notebook a page, the reference, a home page with the list of them, the search, what all share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from cachelab.book.chapters import Chapter, read_chapter
 from cachelab.book.outputs import Outputs
+from cachelab.book.reference import INDEX, read_reference
 from cachelab.book.text import Markdown, plain
 
 __all__ = ["DeadLinks", "NotOurs", "build", "dead_links"]
@@ -36,13 +37,15 @@ class DeadLinks(Exception):
 def build(root: Path, out: Path) -> list[str]:
     """Make the site of the project in `root` in the folder `out`. Returns the names of its pages in reading order.
 
-    A site that is there is replaced. Raises `NotOurs` for a folder with anything else in it, and `DeadLinks` if a link
-    of a page leads nowhere; then the folder is left as it was.
+    A site that is there is replaced. Raises `NotOurs` for a folder with anything else in it, `DeadLinks` if a link of a
+    page leads nowhere, and `NoDocstring` if something public has none; then the folder is left as it was.
     """
     earlier = _made_before(out)
     # A numbered chapter begins with a digit, so it comes before the glossary and whatever else has no number.
     chapters = [read_chapter(path) for path in sorted((root / "notebooks").glob("*.ipynb"))]
-    files = _files(root, chapters)
+    reference = read_reference(root)
+    chapters += reference[:1]  # its list of names
+    files = _files(root, chapters, reference[1:])
     if dead := dead_links(files):
         raise DeadLinks("\n".join(dead))
     for file in earlier:
@@ -51,7 +54,7 @@ def build(root: Path, out: Path) -> list[str]:
     (out / "img").mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (out / name).write_bytes(data)
-    return ["index", *(chapter.name for chapter in chapters)]
+    return ["index", *(page.name for page in [*chapters, *reference[1:]])]
 
 
 def _made_before(out: Path) -> list[Path]:
@@ -64,11 +67,12 @@ def _made_before(out: Path) -> list[Path]:
     return [file for file in files if file.resolve().is_relative_to(out.resolve())]
 
 
-def _files(root: Path, chapters: Sequence[Chapter]) -> dict[str, bytes]:
-    """All files of the site, by their names."""
+def _files(root: Path, chapters: Sequence[Chapter], reference: Sequence[Chapter]) -> dict[str, bytes]:
+    """All files of the site, by their names. The pages of the reference are not in the menu; its list is."""
     home = Outputs("index")
-    texts = {"index.html": _home(root, chapters, home), "search.js": _search_index(chapters)}
+    texts = {"index.html": _home(root, chapters, home), "search.js": _search_index([*chapters, *reference])}
     texts |= {f"{chapter.name}.html": _page(root, chapters, number) for number, chapter in enumerate(chapters)}
+    texts |= {f"{page.name}.html": _reference_page(chapters, page) for page in reference}
     files = {name: text.encode() for name, text in texts.items()} | home.pictures
     for chapter in chapters:
         files |= chapter.pictures
@@ -117,11 +121,6 @@ def _title(chapter: Chapter) -> str:
 def _page(root: Path, chapters: Sequence[Chapter], number: int) -> str:
     """The page of one chapter."""
     chapter = chapters[number]
-    outline = "".join(
-        f'<li class="level-{heading.level}"><a href="#{quote(heading.anchor)}">{escape(heading.words)}</a></li>'
-        for heading in chapter.headings
-        if heading.level <= 3
-    )
     turn = ""
     if number:
         before = chapters[number - 1]
@@ -132,8 +131,24 @@ def _page(root: Path, chapters: Sequence[Chapter], number: int) -> str:
     title = f"{chapter.title} · cachelab"
     first = re.search(r'<h2 |<div class="cell">|\Z', chapter.body)
     end = first.start() if first else 0  # of the opening, which is the cell with the title
-    body = f"{chapter.body[:end]}{_run_it(root, chapter)}{chapter.body[end:]}"
-    return _fill(chapters, chapter.name, title, body, chapter.promise, outline, turn)
+    run_it = _run_it(root, chapter) if chapter.notebook else ""
+    body = f"{chapter.body[:end]}{run_it}{chapter.body[end:]}"
+    return _fill(chapters, chapter.name, title, body, chapter.promise, _outline(chapter), turn)
+
+
+def _reference_page(chapters: Sequence[Chapter], page: Chapter) -> str:
+    """The page of one module."""
+    turn = f'<a rel="up" href="{INDEX}.html"><span>Up</span>All names</a>'
+    return _fill(chapters, INDEX, f"{page.title} · cachelab", page.body, page.promise, _outline(page), turn)
+
+
+def _outline(page: Chapter) -> str:
+    """Links to the headings of a page."""
+    return "".join(
+        f'<li class="level-{heading.level}"><a href="#{quote(heading.anchor)}">{escape(heading.words)}</a></li>'
+        for heading in page.headings
+        if heading.level <= 3
+    )
 
 
 def _run_it(root: Path, chapter: Chapter) -> str:

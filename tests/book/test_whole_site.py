@@ -44,6 +44,14 @@ def test_a_page_is_small(path: Path, site: Path) -> None:
     assert text + images <= CHAPTER_BYTES
 
 
+def test_the_pages_of_the_reference_are_small(site: Path) -> None:
+    """They keep the budget of a chapter."""
+    shared = sum((site / name).stat().st_size for name in SHARED)
+    sizes = [path.stat().st_size for path in site.glob("reference*.html")]
+    assert len(sizes) > 50
+    assert max(sizes) + shared <= PAGE_BYTES
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     """Scripts, styles and pictures are files of the site; the style sheet names no file at all."""
     for page in site.glob("*.html"):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.notebooks import paths
 
-PAGES = ["index", *(path.stem for path in paths())]
+PAGES = ["index", *(path.stem for path in paths()), "reference", "reference-cache", "reference-lab-traffic-workload"]
 FEW = ["index", "00_start_here", "04_eviction"]
 NARROW, WIDE = 360, 1280
 SHIFTS = """() => { window.shifted = 0; new PerformanceObserver(list => {

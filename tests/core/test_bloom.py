@@ -64,6 +64,7 @@ def test_false_positives_are_on_the_formula(expected: int, share: float) -> None
         assert abs(bloom.false_positive_rate - rate) < 3 * standard_error(bloom, count, 10**12)  # no sample: all bits
 
 
+@pytest.mark.long
 def test_a_small_filter_keeps_a_small_share_too() -> None:
     """One in ten thousand, for a hundred keys: with steps that do not grow it would be six times that."""
     found, asked = 0, 20_000

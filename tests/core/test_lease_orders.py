@@ -108,6 +108,7 @@ def test_none_of_all_orders_ends_stale_or_leaves_anything(deleter: str) -> None:
     assert len(race.interleavings) > 4_000
 
 
+@pytest.mark.long
 def test_without_leases_some_orders_end_stale() -> None:
     """The plain store with flights and fences: a fence reaches no further than its process."""
     race, left = orders(build_plain, sample=80)

@@ -164,6 +164,7 @@ def test_a_fleet_refreshes_once_a_life(new_client: NewClient) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_one_write_is_heard_by_each_process(new_client: NewClient) -> None:
     """Each node of four hears each of twenty deletes once, and then answers with the new value."""
 
@@ -189,6 +190,7 @@ def test_one_write_is_heard_by_each_process(new_client: NewClient) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("outage", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 def test_without_redis_each_node_loads_once_and_nobody_waits_long(outage: signal.Signals) -> None:
     """In mid-lease: those that wait are woken by the broken connection, or wait for lease, time-out and load."""

@@ -9,7 +9,7 @@ from cachelab.eviction import LRU, che_hit_ratio, che_time, count_hits
 from cachelab.lab import loop_trace, shifting_trace, zipf_popularity, zipf_trace
 
 
-@pytest.mark.parametrize("exponent", [0.6, 0.8, 1.0, 1.2])
+@pytest.mark.parametrize("exponent", [0.6, *(pytest.param(one, marks=pytest.mark.long) for one in (0.8, 1.0)), 1.2])
 @pytest.mark.parametrize("size", [100, 300, 1_000, 3_000])
 def test_it_is_within_half_a_percent_of_lru(exponent: float, size: int) -> None:
     """200,000 requests for 10,000 keys by Zipf's law, after as many more that have filled the cache."""

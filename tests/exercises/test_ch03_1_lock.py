@@ -615,6 +615,7 @@ class Polls(NoLock):
         return value
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answer", [ThreadLockAcross, Polls])
 def test_an_answer_that_blocks_the_loop_gets_a_sentence(
     answer: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -51,7 +51,7 @@ ANSWERS: list[tuple[Any, str]] = [
 ]
 
 
-@each_answer(ANSWERS, quick=9)
+@each_answer(ANSWERS, quick=20)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told its own mistake."""
     assert_verdict("6.1", answer, words, capsys)

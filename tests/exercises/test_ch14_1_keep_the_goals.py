@@ -149,8 +149,9 @@ ANSWERS: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
-@each_answer(ANSWERS, quick=18)
+@each_answer(ANSWERS)
 def test_each_answer_gets_its_own_words(answer: Any, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The right answers pass, and each wrong one is told what has defeated it."""
     assert_verdict("14.1", answer, words, capsys)

@@ -49,9 +49,9 @@ class Exits(Right):
     [
         (Awaits, "waits for something that never comes. Nothing can happen any more: every task waits and no timer "),
         (Awaits, "in get, line "),
-        (Sleeps, "It was at line "),
+        pytest.param(Sleeps, "It was at line ", marks=pytest.mark.long),
         (Spins, "did not come back"),
-        (Spins, "It was at line "),
+        pytest.param(Spins, "It was at line ", marks=pytest.mark.long),
         (Yields, "It was at line "),
         (Exits, "Your code raised SystemExit"),
         (lambda: 7, "Your code raised TypeError"),

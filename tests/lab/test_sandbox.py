@@ -50,6 +50,7 @@ def test_a_thread_that_waits_for_a_lock_is_left_behind() -> None:
         run_sandboxed(_block_for_ever, seconds=0.2)
 
 
+@pytest.mark.long
 def test_a_thread_that_is_left_behind_does_not_hold_up_others() -> None:
     """The exception that waits in a blocked thread concerns no other thread, not even one with a profile function."""
 

@@ -34,8 +34,9 @@ bus lease stores.locked
 cache
 cachelab
 book.text
-book.outputs
+book.docstrings book.outputs
 book.chapters
+book.reference
 book.site
 book.__main__
 lab.memory lab.output lab.progress_bar lab.sim.listeners lab.sim.virtual_loop lab.timing
@@ -48,7 +49,7 @@ lab.traffic.replay_result lab.traffic.warm lab.traffic.workload
 lab.traffic.smallest_site lab.traffic.unknown_ids
 lab.traffic.replay lab.web_app.traffic
 lab.traffic.l1_site lab.traffic.rollout lab.web_app.application
-lab.web_app.incidents
+lab.web_app.incidents lab.web_app.releases
 lab.day.site lab.day.traffic
 lab.day.parts lab.day.plans lab.day.score
 lab.day.run lab.day.stored

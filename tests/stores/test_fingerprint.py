@@ -82,6 +82,7 @@ def test_a_declaration_has_one_fingerprint_everywhere(name: str) -> None:
     assert schema_fingerprint(TYPES[name]) == PRINTS[name]
 
 
+@pytest.mark.long
 def test_every_process_has_the_same() -> None:
     """Whatever its hash seed, which decides the order of sets, and wherever its objects are in memory."""
     code = "from tests.stores.test_fingerprint import *; print(*map(schema_fingerprint, TYPES.values()))"

@@ -7,13 +7,10 @@ left out.
 
 import asyncio
 import gc
-import os
-import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,7 +21,7 @@ from cachelab.events import InvalidationFailed
 from cachelab.lab.real_redis.proxy import FaultyProxy
 from cachelab.stores.redis_store import RedisStore, redis_client
 from tests.support.fakes import now, other_tasks
-from tests.support.servers import need_server, running_server, wait_until_accepting
+from tests.support.servers import RestartableServer
 from tests.support.tiers import LONG_SHARE
 
 KEYS, READERS = range(30), 12
@@ -45,27 +42,6 @@ WORST = ("hang", "kill")
 """A test goes on until it has had so many of these."""
 
 
-class Server:
-    """A real server on one socket. It can be killed, and then it starts again empty."""
-
-    def __init__(self, folder: str) -> None:
-        self.path = Path(folder) / "s"
-        self._command = [str(need_server()), "--port", "0", "--unixsocket", str(self.path), "--dir", folder]
-        self._command += ["--save", "", "--appendonly", "no"]
-        self._running = ExitStack()
-
-    def start(self) -> None:
-        self.pid = self._running.enter_context(running_server(*self._command))
-        wait_until_accepting(self.path)
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        self.stop()
-
-    def stop(self) -> None:
-        self._running.close()
-
-
 class Soak:
     """The origin, the readers, the writer and the faults, and what was seen.
 
@@ -78,7 +54,7 @@ class Soak:
     `stalls`         when the event loop was held up, and until when
     """
 
-    def __init__(self, server: Server, proxy: FaultyProxy, seed: int) -> None:
+    def __init__(self, server: RestartableServer, proxy: FaultyProxy, seed: int) -> None:
         self.server, self.proxy, self.chance = server, proxy, Random(f"{seed}/soak")
         self.version: Counter[int] = Counter()
         self.written: dict[tuple[int, int], float] = {}
@@ -202,7 +178,7 @@ def guarded(store: Any) -> Any:
 
 
 async def soak_a_cache(
-    server: Server, count: int, max_added_s: float, max_left_out: float, wrap: Callable[[Any], Any]
+    server: RestartableServer, count: int, max_added_s: float, max_left_out: float, wrap: Callable[[Any], Any]
 ) -> None:
     """Build the cache and its store behind a proxy, run all rounds, and check what was seen."""
     async with (
@@ -244,12 +220,12 @@ def test_a_cache_survives_the_faults_of_redis(
     """Every answer is right, none is much later than the origin's, the counters add up, and nothing is left over."""
     reported: list[dict[str, Any]] = []
 
-    async def main(server: Server) -> None:
+    async def main(server: RestartableServer) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
         await soak_a_cache(server, count, max_added_s, max_left_out, wrap)
 
     with tempfile.TemporaryDirectory(prefix="soak") as folder, ExitStack() as stack:
-        server = Server(folder)
+        server = RestartableServer(folder)
         server.start()
         stack.callback(server.stop)
         asyncio.run(main(server))

@@ -3,13 +3,14 @@
 import asyncio
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -79,6 +80,42 @@ def real_server(*options: str) -> Iterator[tuple[Path, int]]:
         with running_server(str(binary), "--port", "0", *fixed, *options) as pid:
             wait_until_accepting(path)
             yield path, pid
+
+
+class RestartableServer:
+    """A real server on one socket, which keeps nothing on disk. It can hang, and be killed; then it starts again empty.
+
+    `path`  its unix socket
+    `pid`   its process id, after `start`
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.path = Path(folder) / "s"
+        self._command = [str(need_server()), "--port", "0", "--unixsocket", str(self.path), "--dir", folder]
+        self._command += ["--save", "", "--appendonly", "no"]
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections."""
+        self.pid = self._running.enter_context(running_server(*self._command))
+        wait_until_accepting(self.path)
+
+    def kill(self) -> None:
+        """Kill it: those that are connected to it see a connection that was closed."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def hang(self) -> None:
+        """Stop it where it is: it still accepts connections, and answers nothing until `resume`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, with all that was sent to it meanwhile."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it, also if it hangs. Nothing happens if it does not run."""
+        self._running.close()
 
 
 def wait_until_accepting(address: Path | tuple[str, int], seconds: float = 10.0) -> None:

@@ -56,4 +56,5 @@ class EventLog(list[tuple[float, Record | Fact]]):
     """
 
     def __call__(self, event: Record | Fact) -> None:
+        """Keep the event."""
         self.append((asyncio.get_running_loop().time(), event))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, TypeAlias
 
 import msgspec
 from starlette.applications import Starlette
@@ -19,9 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cachelab import ABSENT, Cache, Flight, Freshness, InvalidationFailed, MemoryStore, PrometheusMetrics, RedisStore
+from cachelab.entry import Store
 from cachelab.lab.web_app.profiles import Profile, ProfileDatabase
 
-__all__ = ["create", "deliver", "get_user", "put_user"]
+__all__ = ["OpenStore", "create", "deliver", "get_user", "open_plain_store", "put_user"]
+
+OpenStore: TypeAlias = Callable[[Any, str], AbstractAsyncContextManager[Store[Profile]]]
+"""Opens the store that all workers share, given a Redis and a namespace; `releases`, beside this, has another one."""
 
 
 async def get_user(request: Request) -> Response:
@@ -55,8 +59,18 @@ async def deliver(db: ProfileDatabase, users: Cache[int, Profile], user_id: int 
                 db.drop_note(note.number)
 
 
+@asynccontextmanager
+async def open_plain_store(redis: Any, namespace: str) -> AsyncIterator[Store[Profile]]:
+    """The store of the notebook."""
+    yield RedisStore(redis, Profile, namespace=namespace, version=1)
+
+
 def create(
-    open_db: Callable[[], ProfileDatabase], open_redis: Callable[[], Any], *, namespace: str = "user"
+    open_db: Callable[[], ProfileDatabase],
+    open_redis: Callable[[], Any],
+    *,
+    namespace: str = "user",
+    open_store: OpenStore = open_plain_store,
 ) -> Starlette:
     """The application. It opens a database and a Redis when a worker starts, and not when it is built."""
     metrics = PrometheusMetrics()
@@ -68,9 +82,8 @@ def create(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with open_redis() as redis:
+        async with open_redis() as redis, open_store(redis, namespace) as store:
             db, swr = open_db(), Freshness(stale_for=5)
-            store = RedisStore(redis, Profile, namespace=namespace, version=1)
             l2 = Cache(store, db.fetch_user, ttl=60, flight=Flight(), name="redis", listen=metrics)
             memory = MemoryStore[Profile](10_000)
             l1 = Cache(memory, l2, ttl=5, flight=Flight(), freshness=swr, name="memory", listen=metrics)

@@ -85,7 +85,10 @@ class ProfileDatabase:
         self._free = asyncio.Semaphore(connections)
         with closing(self._connect()) as connection, connection:
             connection.execute("CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, username TEXT, email TEXT)")
-            connection.execute("CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, user_id INTEGER)")
+            # AUTOINCREMENT: no number is used twice. Else whoever has just delivered a note could drop a newer one.
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, user_id INTEGER)"
+            )
             rows = ((number, f"user_{number}", f"user_{number}@example.com") for number in range(1, users + 1))
             connection.executemany("INSERT OR IGNORE INTO users VALUES (?, ?, ?)", rows)
 

@@ -71,6 +71,7 @@ def test_a_mistake_in_the_breakers_own_code_is_no_refusal() -> None:
     assert "AttributeError: 'ReadsWhatIsNotThere' object has no attribute 'nothing'" in results[3].error
 
 
+@pytest.mark.long
 def test_a_breaker_that_blocks_the_loop_is_ended_within_seconds() -> None:
     """The exam does not try the other items, and says in which line it was."""
     start = time.perf_counter()

@@ -64,6 +64,7 @@ def test_a_user_who_is_there_is_told_not_found() -> None:
     assert score.count("readers") - new < score.count("not_found") < score.count("readers")
 
 
+@pytest.mark.long
 def test_whoever_waits_too_long_has_failed() -> None:
     """After 301 ms; 299 ms are in time."""
 
@@ -102,6 +103,7 @@ def test_the_queue_is_watched() -> None:
     assert score.missed == ["failed", "queue"]
 
 
+@pytest.mark.long
 def test_the_writer_deletes() -> None:
     """One node learns of each write: with a single process there is nothing stale."""
     shared: list[Cache[int, Any]] = []
@@ -114,6 +116,7 @@ def test_the_writer_deletes() -> None:
     assert run_day(plan).count("stale") == 0
 
 
+@pytest.mark.long
 def test_entries_are_counted_in_the_course_of_the_day() -> None:
     """And the parts, of the release that runs at the end."""
     score = run_day(PLANS["private caches"])

@@ -89,6 +89,7 @@ def test_hanging_has_a_verdict_of_its_own(capsys: pytest.CaptureFixture[str]) ->
     assert "wait for ever (×9)" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_subject_that_blocks_the_loop_is_ended_within_seconds() -> None:
     """A thread's lock across an `await` stops the whole loop. The exam goes on, and says in which line that was."""
     start = time.perf_counter()

@@ -89,6 +89,7 @@ async def write_on_c(world: lab.RedisWorld) -> None:
     await world.nodes["C"].delete(1)
 
 
+@pytest.mark.long
 def test_orders_of_several_lengths_and_a_long_one_are_drawn() -> None:
     """The words name each step, and count the orders."""
     race = lab.redis_race(

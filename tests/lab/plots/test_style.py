@@ -28,6 +28,7 @@ def test_labels_are_moved_apart_only_where_they_would_overlap(scale: str) -> Non
     assert (seen["near"] - seen["low"]) / height == pytest.approx(0.062)
 
 
+@pytest.mark.long
 def test_where_home_cannot_be_written_to(tmp_path: Path) -> None:
     """A picture is drawn without a word on standard error, also by a Matplotlib that has no place for its cache."""
     (tmp_path / "a file").touch()

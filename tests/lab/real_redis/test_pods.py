@@ -89,6 +89,7 @@ def test_with_memory_alone_each_pod_loads_each_of_its_keys() -> None:
         assert row == counts | {"errors": 0}
 
 
+@pytest.mark.long
 def test_a_shared_redis_saves_loads_and_outlives_the_pods(url: str) -> None:
     """Over Redis the pods together load each key hardly more than once, and new pods on a warm Redis load nothing.
 
@@ -249,6 +250,7 @@ def test_an_interrupt_that_does_not_wake_the_loop_ends_the_pods(url: str) -> Non
     assert "CancelledError" in errors
 
 
+@pytest.mark.long
 def test_an_interrupt_does_not_reach_the_pods(url: str) -> None:
     """If the notebook ignores the interrupt, its pods finish their work without an error."""
     before = "signal.signal(signal.SIGINT, lambda *_: None)"

@@ -126,7 +126,10 @@ def test_every_order_is_tried_once() -> None:
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-@pytest.mark.parametrize("writer", [write_then_set, write_then_delete, delete_then_write, double_delete])
+@pytest.mark.parametrize(
+    "writer",
+    [write_then_set, write_then_delete, delete_then_write, pytest.param(double_delete, marks=pytest.mark.long)],
+)
 def test_without_turns_each_possible_order_of_the_steps_is_tried_once(writer: object, warm: bool) -> None:
     """They are those of the orders of turns, without the ones in which an actor passes."""
     actors = {"reader": reader, "writer": writer, "B": write_then_delete}

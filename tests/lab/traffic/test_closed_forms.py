@@ -35,21 +35,21 @@ def cached(
     return lab.run(scenario)
 
 
-@pytest.mark.parametrize("ttl", [0.5, 5.0, 50.0])
+@pytest.mark.parametrize("ttl", [pytest.param(0.5, marks=pytest.mark.long), 5.0, 50.0])
 def test_the_origin_sees_the_misses(ttl: float) -> None:
     """The origin load is exactly (1 - h) times the arrival rate."""
     result = cached(ttl)
     assert result.origin_load == pytest.approx((1 - result.hit_ratio) * len(result.rows) / result.seconds)
 
 
-@pytest.mark.parametrize("ttl", [0.5, 5.0, 50.0])
+@pytest.mark.parametrize("ttl", [pytest.param(0.5, marks=pytest.mark.long), 5.0, 50.0])
 def test_the_mean_latency_comes_from_the_misses(ttl: float) -> None:
     """Without a queue E[T] = h * 0 + (1 - h) * t_origin, because a look-up takes no virtual time."""
     result = cached(ttl)
     assert result.mean_latency_s == pytest.approx((1 - result.hit_ratio) * SERVICE_S, rel=1e-6)
 
 
-@pytest.mark.parametrize("ttl", [0.5, 5.0, 50.0])
+@pytest.mark.parametrize("ttl", [pytest.param(0.5, marks=pytest.mark.long), 5.0, 50.0])
 def test_the_p99_is_a_miss_until_h_passes_99_percent(ttl: float) -> None:
     """While more than 1 % of the reads are misses, the p99 is the latency of the origin; after that, that of a hit."""
     result = cached(ttl)
@@ -62,7 +62,7 @@ def test_the_p99_falls_when_h_passes_99_percent() -> None:
     assert (result.hit_ratio > 0.99, result.percentile_s(99)) == (True, 0.0)
 
 
-@pytest.mark.parametrize("ttl", [1.0, 4.0])
+@pytest.mark.parametrize("ttl", [pytest.param(1.0, marks=pytest.mark.long), 4.0])
 def test_the_hit_ratio_of_a_ttl(ttl: float) -> None:
     """After the cold start, h is the sum of p * λp·TTL / (1 + λpδ + λp·TTL) over all keys, within .01."""
     rate, keys = 100.0, 200
@@ -73,7 +73,7 @@ def test_the_hit_ratio_of_a_ttl(ttl: float) -> None:
     assert later.count("hit") / len(later) == pytest.approx(expected, abs=0.01)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.9, 1.25, 2.0])
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.25, pytest.param(2.0, marks=pytest.mark.long)])
 def test_the_knee_is_at_the_capacity(share: float) -> None:
     """The database answers the offered rate, but at most C/s queries per second, within 2 %."""
     seconds = 60.0
@@ -82,7 +82,7 @@ def test_the_knee_is_at_the_capacity(share: float) -> None:
     assert answered == pytest.approx(min(len(result.rows) / seconds, CAPACITY), rel=0.02)
 
 
-@pytest.mark.parametrize("share", [1.25, 2.0])
+@pytest.mark.parametrize("share", [1.25, pytest.param(2.0, marks=pytest.mark.long)])
 def test_beyond_the_knee_the_wait_is_a_ramp(share: float) -> None:
     """A request that comes at t waits (λ/μ - 1)·t: the mean of the last hundred of a minute agrees within 5 %."""
     result = uncached(share * CAPACITY, 60.0)

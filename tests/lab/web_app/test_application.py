@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from cachelab import Cache, RedisStore, lab
 from cachelab.lab.web_app import application
 from cachelab.lab.web_app.incidents import INCIDENTS, watch_incident
+from cachelab.lab.web_app.releases import store_of_release
 from cachelab.lab.web_app.traffic import Watch
 from tests.support.fakes import in_virtual_time, now
 from tests.support.notebooks import ROOT
@@ -191,6 +193,27 @@ async def test_the_relay_outlives_a_database_that_is_locked(monkeypatch: pytest.
 def locked(user_id: int | None = None) -> Any:
     """What SQLite says after waiting for a lock for some seconds."""
     raise sqlite3.OperationalError("database is locked")
+
+
+@in_virtual_time
+async def test_a_release_deletes_the_users_of_its_neighbours() -> None:
+    """A write that goes through release 2 reaches what releases 1 and 3 have put into Redis, and the other way."""
+    db, redis = lab.ProfileDatabase(), lab.FakeRedis()
+    stores = [store_of_release(release) for release in (1, 2, 3)]
+    apps = [application.create(lambda: db, lambda: redis.client("A"), open_store=store) for store in stores]
+    for writer in (1, 0, 2):
+        async with AsyncExitStack() as stack:
+            workers = [await stack.enter_async_context(lab.serving(app)) for app in apps]
+            for worker in workers:
+                await worker.get("/users/7")
+            reads = db.reads
+            await workers[writer].put("/users/7", {"email": f"{writer}@example.com"})
+            reached = [abs(number - writer) <= 1 for number in range(3)]
+        async with AsyncExitStack() as stack:  # new workers, whose memories are empty
+            workers = [await stack.enter_async_context(lab.serving(app)) for app in apps]
+            emails = [(await worker.get("/users/7")).json()["email"] for worker in workers]
+        assert [email == f"{writer}@example.com" for email in emails] == reached
+        assert db.reads - reads == sum(reached)
 
 
 @pytest.mark.parametrize(

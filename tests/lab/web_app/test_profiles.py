@@ -45,6 +45,17 @@ async def test_a_write_leaves_a_note_until_it_is_dropped() -> None:
 
 
 @in_virtual_time
+async def test_no_number_of_a_note_is_used_twice() -> None:
+    """Two workers deliver one note. The slower of them drops it after a new one was written: that one stays."""
+    db = ProfileDatabase()
+    await db.update_user(7, "new@example.com")
+    db.drop_note(1)
+    await db.update_user(8, "new@example.com")
+    db.drop_note(1)
+    assert db.notes() == [Note(2, 8)]
+
+
+@in_virtual_time
 async def test_two_processes_may_open_one_file(tmp_path: Path) -> None:
     """The second one finds what the first has written, and removes nothing."""
     one = ProfileDatabase(tmp_path / "users.db")
