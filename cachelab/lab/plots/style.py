@@ -141,12 +141,13 @@ def finish(figure: Figure, title: str, words: str) -> Picture:
 
 def _png(figure: Figure) -> bytes:
     """The figure as a PNG with a palette of 256 colours, which takes a third of the bytes. White stays white."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png")
-    with Image.open(drawn) as image:
-        palette = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # `savefig` would draw twice, and pack a PNG only for us to unpack it
+    image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba()).convert("RGB")
+    palette, small = image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE), io.BytesIO()
     palette.save(small, format="png", optimize=True)
     return small.getvalue()
 

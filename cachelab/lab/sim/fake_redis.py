@@ -21,11 +21,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 from fakeredis import FakeServer
@@ -38,6 +39,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError, TimeoutErr
 from cachelab.lab.sim.faults import Down, Slow
 
 __all__ = ["FakeRedis", "Hanging", "Losing", "SentCommand", "virtual_server"]
+
+F = TypeVar("F", "Down", "Hanging", "Losing", "Slow")
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,11 @@ class FakeRedis:
         self.packets = self.connections = 0
         self.commands: list[SentCommand] = []
         self.killed: dict[str, float] = {}
-        self._faults, self._random = faults, Random(f"{seed}/losing")
+        self._random = Random(f"{seed}/losing")
+        self._downs = [fault for fault in faults if isinstance(fault, Down)]
+        self._hangs = [fault for fault in faults if isinstance(fault, Hanging)]
+        self._losses = [fault for fault in faults if isinstance(fault, Losing)]
+        self._slows = [fault for fault in faults if isinstance(fault, Slow)]
         self._latency_s, self._timeout_s = latency_s, timeout_s
         loop = asyncio.get_running_loop()
         self._now = loop.time
@@ -152,15 +159,15 @@ class FakeRedis:
     def half_trip(self) -> float:
         """How many seconds a packet takes in one direction, if it is sent now."""
         trip = self._latency_s() if callable(self._latency_s) else self._latency_s
-        return (trip + sum(fault.extra_s for fault in self._active() if isinstance(fault, Slow))) / 2
+        return (trip + sum([fault.extra_s for fault in self._active(self._slows)])) / 2
 
     def is_down(self) -> bool:
         """Whether the server refuses connections now."""
-        return any(isinstance(fault, Down) for fault in self._active())
+        return bool(self._active(self._downs))
 
     def is_hanging(self) -> bool:
         """Whether the server answers nothing now."""
-        return any(isinstance(fault, Hanging) for fault in self._active())
+        return bool(self._active(self._hangs))
 
     def _break_connections(self) -> None:
         links, self._links = self._links, {}
@@ -175,8 +182,8 @@ class FakeRedis:
     def loses_message(self, channel: str) -> bool:
         """Whether the next message to a subscriber is lost, if it is sent now."""
         return any(
-            isinstance(fault, Losing) and fault.channel in ("", channel) and self._random.random() < fault.share
-            for fault in self._active()
+            fault.channel in ("", channel) and self._random.random() < fault.share
+            for fault in self._active(self._losses)
         )
 
     def transmit(self, deliver: Callable[[], None], node: str, commands: list[str]) -> None:
@@ -185,8 +192,8 @@ class FakeRedis:
             self.commands += [SentCommand(self._now(), node, command) for command in commands]
             deliver()
 
-    def _active(self) -> Iterator[Down | Hanging | Losing | Slow]:
-        return (fault for fault in self._faults if fault.start <= self._now() < fault.end)
+    def _active(self, faults: list[F]) -> list[F]:
+        return [fault for fault in faults if fault.start <= self._now() < fault.end]
 
 
 class _Connection(FakeAsyncRedisConnection):
@@ -227,7 +234,7 @@ class _Connection(FakeAsyncRedisConnection):
         """
         limit = self.socket_timeout if timeout is None else timeout
         try:
-            async with asyncio.timeout(None if limit == math.inf else limit):
+            async with nullcontext() if limit in (None, math.inf) else asyncio.timeout(limit):
                 reply = await super().read_response(*args, **options)
         except TimeoutError as error:
             if timeout is not None:
@@ -238,6 +245,12 @@ class _Connection(FakeAsyncRedisConnection):
             await self.disconnect(nowait=True)
             raise reply.error
         return reply
+
+    async def _read_response(self, **options: Any) -> Any:
+        """The next reply. Where fakeredis awaits an event and then reads, this only reads: as many turns, less work."""
+        if self._sock is None or not self.is_connected:
+            return await super()._read_response(**options)
+        return await self._sock.responses.get()
 
     async def can_read_destructive(self) -> bool:
         """Whether an idle connection has something to read, such as its end. Pools of redis-py before 8 ask this."""
