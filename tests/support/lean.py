@@ -7,6 +7,7 @@ seconds in each process. It serves to check addresses in a schema, which no note
 
 import gc
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,8 @@ __all__ = ["pytest_collection_finish", "pytest_runtest_setup"]
 
 if "jsonschema" not in sys.modules:
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
+_file_of_the_last_test: list[Path | None] = [None]
 
 
 def pytest_collection_finish() -> None:
@@ -23,7 +26,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Some parts of the lab freeze the heap for a while, and unfreeze everything at their end."""
-    if not gc.get_freeze_count():
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """With each file anew: some parts of the lab freeze the heap for a while, and unfreeze everything at their end.
+
+    (To ask `gc.get_freeze_count()` would take longer than most tests: it counts all objects.)
+    """
+    if _file_of_the_last_test[0] != item.path:
+        _file_of_the_last_test[0] = item.path
         gc.freeze()
