@@ -25,6 +25,7 @@ TRAFFIC = lab.Workload(rate=100, seconds=3, keys=40, nodes=3, seed=7)
 NOTEBOOK = """
 import asyncio, signal
 from cachelab import lab
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & ignores it
 async def main():
     redis = await lab.connect()
     workload = lab.Workload(rate=100, seconds=1, keys=40, nodes=2)
