@@ -14,8 +14,15 @@ from tests.support.notebooks import chapters
 CHAPTERS: list[Chapter] = [
     importlib.import_module(f"tests.claims.{path.stem}").claim for path in sorted(Path(__file__).parent.glob("ch*.py"))
 ]
+IN_CI = 2
+"""The long tests look at the notebook's own sample and at one more; the soak tier looks at all."""
 CASES = [
-    pytest.param(claim, number, id=f"{chapter.number}-{claim.check.__name__}-{number}")
+    pytest.param(
+        claim,
+        number,
+        id=f"{chapter.number}-{claim.check.__name__}-{number}",
+        marks=pytest.mark.long if number < IN_CI else pytest.mark.soak,
+    )
     for chapter in CHAPTERS
     for number in range(SAMPLES)
     for claim in chapter.claims
@@ -41,7 +48,6 @@ def test_each_check_looks_at_names_of_the_notebook(chapter: Chapter) -> None:
     needed_cells(chapter.notebook(), chapter.names())
 
 
-@pytest.mark.long
 @pytest.mark.timeout(400)  # the first of a sample runs the cells, which takes up to half a minute on an idle machine
 @pytest.mark.parametrize(("claim", "number"), CASES)
 def test_sentence_is_true_of_several_samples(claim: Claim, number: int) -> None:

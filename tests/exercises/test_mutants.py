@@ -23,12 +23,19 @@ TIME_LIMIT_S = 900
 """For all mutants of an exercise. Most exercises take a second or two."""
 
 each_exercise = pytest.mark.parametrize("number", numbers())
+each_exercise_in_its_tier = pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=pytest.mark.soak if place % 3 else pytest.mark.long)
+        for place, number in enumerate(numbers())
+    ],
+)
+"""The long tests try the mutants of a third of the exercises, the soak tier those of the others."""
 
 
-@pytest.mark.long
 @pytest.mark.timeout(TIME_LIMIT_S)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each mutant runs in a fork of one process")
-@each_exercise
+@each_exercise_in_its_tier
 def test_all_mutants_are_judged_rightly(number: str) -> None:
     """Of all mutants of the solution, none is called correct without a reason."""
     command = [sys.executable, "-m", "tests.tools.try_mutants", number]  # a process with a single thread, to fork from
