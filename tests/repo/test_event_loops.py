@@ -18,7 +18,15 @@ from tests.support.requirements import required_by
 
 ROOT = Path(__file__).parents[2]
 RUN_THE_TESTS = ["pytest", "pytest-xdist", "pytest-timeout", "nbval", "hypothesis"]
-NEEDED_BY_THE_CORE = [*RUN_THE_TESTS, "redis", "fakeredis[lua]", "msgspec", "cachetools"]
+NEEDED_BY_THE_CORE = [
+    *RUN_THE_TESTS,
+    "redis",
+    "fakeredis[lua]",
+    "msgspec",
+    "cachetools",
+    "prometheus-client",
+    "opentelemetry-api",
+]
 WITHOUT_ASSERTS = [sys.executable, "-O"]
 ANNOUNCED = ["-W", "ignore:assertions not in test modules"]  # of this pytest warns
 

