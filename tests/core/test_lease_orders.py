@@ -90,7 +90,14 @@ def orders(
 @pytest.mark.parametrize("deleter", ["C", "A"])
 @pytest.mark.parametrize("expire", [False, True], ids=["", "leases run out"])
 @pytest.mark.parametrize("make", [build, build_failing], ids=["", "first loads fail"])
-@pytest.mark.parametrize("sample", [10, pytest.param(1_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize(
+    "sample",
+    [
+        10,
+        pytest.param(300, marks=pytest.mark.long),
+        pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+    ],
+)
 def test_no_order_ends_stale_or_leaves_anything(deleter: str, expire: bool, make: Any, sample: int) -> None:
     """A sample, with a delete by a third node or by one that reads."""
     race, left = orders(make, deleter, sample=sample, expire=expire)
@@ -98,9 +105,10 @@ def test_no_order_ends_stale_or_leaves_anything(deleter: str, expire: bool, make
     assert {error for interleaving in race.interleavings for error in interleaving.errors} == set()
 
 
-@pytest.mark.long
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("deleter", ["C", "A"])
+@pytest.mark.parametrize(
+    "deleter", [pytest.param("C", marks=pytest.mark.long), pytest.param("A", marks=pytest.mark.soak)]
+)
 def test_none_of_all_orders_ends_stale_or_leaves_anything(deleter: str) -> None:
     """All of them."""
     race, left = orders(deleter=deleter, sample=None)
