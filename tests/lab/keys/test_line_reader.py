@@ -229,8 +229,9 @@ def test_any_gzip_may_be_cut_off_anywhere(content: bytes, cut: int) -> None:
         assert part.examples[-1].reason == "the gzip file is cut off or damaged here"
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "packed", [pytest.param(False, marks=pytest.mark.soak), pytest.param(True, marks=pytest.mark.long)]
+)
 def test_a_million_lines_take_less_memory_than_their_text(packed: bool, tmp_path: Path) -> None:
     """The text of the log has 170 MB. Reading it takes less than 110 MB, and every line is counted."""
     path = lab.make_access_log(tmp_path / ("x.gz" if packed else "x"), 1_000_000)
