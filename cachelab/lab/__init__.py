@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from cachelab.lab.plots.staleness import plot_staleness as plot_staleness
     from cachelab.lab.plots.stampedes import plot_stampede as plot_stampede
     from cachelab.lab.plots.timelines import plot_failures as plot_failures, plot_timelines as plot_timelines
+    from cachelab.lab.plots.timetables import plot_timetables as plot_timetables
     from cachelab.lab.plots.trials import plot_trials as plot_trials
     from cachelab.lab.plots.users import plot_users as plot_users
     from cachelab.lab.prediction import predict as predict, reveal as reveal

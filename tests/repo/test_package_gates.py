@@ -62,7 +62,7 @@ lab.keys.csv_trace
 lab.plots.style
 lab.plots.attacks lab.plots.curves lab.plots.dashboard lab.plots.days lab.plots.eviction lab.plots.lanes
 lab.plots.lifetimes lab.plots.matrix lab.plots.races lab.plots.sign_ups lab.plots.slider lab.plots.stale_answers
-lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.trials lab.plots.users
+lab.plots.staleness lab.plots.stampedes lab.plots.timelines lab.plots.timetables lab.plots.trials lab.plots.users
 lab.real_redis.proxy lab.real_redis.watchdog
 lab.real_redis.private_server lab.real_redis.url
 lab.real_redis.connect lab.real_redis.leased_process lab.real_redis.pod_process lab.web_app.worker_process

@@ -15,9 +15,10 @@ import pytest
 
 from cachelab.lab.sim.virtual_loop import VirtualLoop
 
-__all__ = ["LOOP_VARIABLE", "pytest_configure"]
+__all__ = ["EAGER", "LOOP_VARIABLE", "pytest_configure"]
 
 LOOP_VARIABLE = "CACHELAB_TEST_LOOP"
+EAGER = os.environ.get(LOOP_VARIABLE) == "eager"
 _set_up: Any = asyncio.BaseEventLoop.__init__
 
 

@@ -73,7 +73,7 @@ class Watch:
     @property
     def errors(self) -> int:
         """How many answers had a status of 500 or more."""
-        return sum(visit.answer.status >= 500 for visit in self.visits)
+        return _errors(self.visits)
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that differ if any answer, time or number differs."""
@@ -144,6 +144,10 @@ async def _send_all(workers: Sequence[Worker], requests: Iterable[Request], visi
     await asyncio.gather(*tasks)
 
 
+def _errors(visits: list[Visit]) -> int:
+    return sum(visit.answer.status >= 500 for visit in visits)
+
+
 def _numbers(totals: Totals, visits: list[Visit], seconds: float, when: float, up_s: float) -> Numbers:
     stale, loads = totals["gets", "memory", "stale"], totals["facts", "redis", "loaded"]
     latencies = sorted(each.latency_s for each in visits) or [0.0]
@@ -158,7 +162,7 @@ def _numbers(totals: Totals, visits: list[Visit], seconds: float, when: float, u
         stale_age_s=totals["stale_seconds", "memory", "stale"] / stale if stale else 0.0,
         store_errors_per_s=totals["facts", "redis", "store error"] / seconds,
         p99_s=latencies[int(0.99 * (len(latencies) - 1))],
-        errors_per_s=Watch(visits, []).errors / seconds,
+        errors_per_s=_errors(visits) / seconds,
     )
 
 
